@@ -1,0 +1,94 @@
+/*
+ * A channel: ordered messages from a pid of this node to a pid on this or another node. One direction.
+ */
+#ifndef LATTICE_CHANNEL_H
+#define LATTICE_CHANNEL_H
+
+#include <lattice/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lattice_node;
+struct lattice_channel;
+
+enum lattice_channel_flags {
+	LATTICE_CHANNEL_LOSSY = 1, /* messages may be lost (counted), never doubled; to other nodes only */
+	LATTICE_CHANNEL_TOKEN_FULL = 2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
+};
+
+/**
+ * Opens a channel from @src to @dst on @node_id.
+ *
+ * To this node: the endpoint must exist. To another node: returns at once, the session and the channel are made in the
+ * background, and lattice_channel_send() waits for them.
+ *
+ * @param src      the sender's pid, 1 or more: what the receiver sees as source
+ * @param dst      the receiver's pid, 1 or more
+ * @param node_id  0 or this node's number: this node
+ * @param flags    of enum lattice_channel_flags
+ * @return 0, or
+ *   -ECONNREFUSED  this node has no endpoint @dst
+ *   -ENOKEY        no key known for @node_id (lattice_state_peer_add)
+ *   -EDESTADDRREQ  the key is known, but no address
+ *   -EINVAL        a pid below 1, unknown flags, flags that are for other nodes only
+ *   -EOPNOTSUPP    another node, but this one has no network
+ *   -ENOBUFS, -ENOMEM, -EMFILE, -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src,
+                                                      int32_t dst, lattice_node_id node_id, uint32_t flags);
+
+/**
+ * Sends one message.
+ *
+ * @param msg         type, data, len are read; the bytes are copied before return
+ * @param timeout_ns  longest wait for the channel to open and for room; 0 does not wait, LATTICE_FOREVER does not give up
+ *
+ * Success means accepted: it will be received, or the channel's close says up to which number messages were. Messages of one
+ * channel arrive in order, at most once.
+ *
+ * Threads: any number may send on one channel. Not for signal handlers.
+ * @return 0, or
+ *   -EAGAIN        not open yet or no room, and timeout_ns was 0
+ *   -ETIMEDOUT     still so after timeout_ns
+ *   -EMSGSIZE      over the channel's limit; nothing was sent
+ *   -ECONNREFUSED  nobody receives as that pid there, or (TCP) nobody listens at that address
+ *   -EACCES        the other node does not allow it
+ *   -EHOSTUNREACH  the peer does not answer
+ *   -ECONNRESET    the peer restarted or ended the session; lattice_channel_sent() says what arrived
+ *   -EOWNERDEAD    the receiving endpoint was closed
+ *   -EPROTO        the peer broke a rule
+ *   -ESHUTDOWN     the channel or its node was closed here
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg,
+                                                      int64_t timeout_ns);
+
+/**
+ * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the
+ * channel).
+ * @return 0, -EAGAIN, -ETIMEDOUT, or what lattice_channel_send() would return for a channel that has ended
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns);
+
+/* How many messages were accepted; of a channel that has ended, the last number known to be received is *received. */
+LATTICE_API uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received);
+
+/*
+ * Closes and frees. What was accepted is still delivered in the background while the node is open (lattice_channel_flush() to be
+ * sure). Nobody may be in a call on it. NULL is fine.
+ */
+LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
+
+/**
+ * Says that @child depends on @parent: the order in which submitted work will run.
+ * @return 0, -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
+ *   -ENOBUFS, -ENOMEM, -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

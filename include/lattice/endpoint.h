@@ -1,0 +1,54 @@
+/*
+ * An endpoint: the receiving side of a pid. One inbox for all channels that lead to it, from this node and from others,
+ * and one pollable file descriptor.
+ */
+#ifndef LATTICE_ENDPOINT_H
+#define LATTICE_ENDPOINT_H
+
+#include <lattice/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lattice_node;
+struct lattice_endpoint;
+
+/**
+ * Starts to receive as @pid. Peers of this node (other nodes whose keys it knows) and the node's own process may open
+ * channels to it from now on.
+ *
+ * @param pid  1 or more
+ * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node,
+                                                       int32_t pid);
+
+/* Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost (and its senders know). NULL is fine. */
+LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
+
+/**
+ * Receives one message: the oldest of some channel, channels in turn.
+ *
+ * @param msg         filled in; msg->data is @buf, msg->len the message's length
+ * @param buf         @bytes of the caller's, where the message is copied to
+ * @param timeout_ns  longest wait; 0 does not wait, LATTICE_FOREVER does not give up
+ *
+ * Threads: any number may receive on one endpoint; each message goes to one.
+ * @return 0, or
+ *   -ENOMSG     nothing there and timeout_ns was 0; the fd of lattice_endpoint_fd() is not readable until there is
+ *   -ETIMEDOUT  still nothing after timeout_ns
+ *   -EMSGSIZE   the next message is longer than @bytes: msg->len says how long; it stays and is next again
+ *   -ESHUTDOWN  the endpoint or its node was closed
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf,
+                                                       size_t bytes, int64_t timeout_ns);
+
+/* A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint; do not read or close it. */
+LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,13 @@
+/* Everything at once. */
+#ifndef LATTICE_LATTICE_H
+#define LATTICE_LATTICE_H
+
+#include <lattice/channel.h>
+#include <lattice/endpoint.h>
+#include <lattice/error.h>
+#include <lattice/node.h>
+#include <lattice/sched.h>
+#include <lattice/state.h>
+#include <lattice/types.h>
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * A node: one participant in the network, hosted by this process. It holds the endpoints (receiving pids), the channels
+ * and, when it is asked to, the network: sockets, sessions, I/O threads.
+ */
+#ifndef LATTICE_NODE_H
+#define LATTICE_NODE_H
+
+#include <stdbool.h>
+
+#include <lattice/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lattice_node;
+
+enum lattice_host {
+	LATTICE_HOST_AUTO = 0, /* local messages only: no network, no identity key */
+	LATTICE_HOST_SELF = 1 /* with the network, in this process */
+};
+
+#define LATTICE_PORT_DEFAULT 15000
+#define LATTICE_PORT_ANY (-1) /* the kernel chooses; lattice_node_port() tells */
+
+/* All zero is a good configuration. */
+struct lattice_node_config {
+	enum lattice_host host;
+	lattice_node_id node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
+	int port; /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
+	const char *bind_host; /* a literal address; NULL: all */
+	const char *state_dir; /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
+	uint32_t max_msg_bytes; /* longest message to or from other nodes; 0: 1 MiB */
+	bool no_threads; /* the caller runs the network by lattice_node_poll() */
+	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
+};
+
+/**
+ * Opens a node in this process.
+ *
+ * With LATTICE_HOST_SELF: takes the state directory (one node at a time), makes an identity in it at first use, loads
+ * the peers, binds UDP and TCP, starts the I/O thread.
+ *
+ * @param out  the node; NULL on failure
+ * @param cfg  NULL for the defaults; copied
+ *
+ * Threads: any. Blocks for file and key work only (a millisecond).
+ * @return 0, or
+ *   -EBUSY        another node has this state directory; lattice_explain() names its pid
+ *   -EADDRINUSE   the port is taken
+ *   -EADDRNOTAVAIL, -EACCES   the address cannot be bound; the state directory cannot be read or written
+ *   -EBADMSG      a file in the state directory is damaged; lattice_explain() names it and the line
+ *   -EPERM        the keys' memory cannot be locked (RLIMIT_MEMLOCK) and allow_unlocked_keys is false
+ *   -EINVAL       a value of the configuration
+ *   -ENOMEM, -EMFILE, -ENOSPC, -EROFS
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out, const struct lattice_node_config *cfg);
+
+/**
+ * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Calls that block
+ * in other threads return -ESHUTDOWN first. Handles of its endpoints and channels stay valid until each is closed, but every call on them
+ * returns -ESHUTDOWN. Waits at most 2 s for what was accepted to be received. NULL is fine.
+ *
+ * Threads: one closes; not from a log callback.
+ */
+LATTICE_API void lattice_node_close(struct lattice_node *node);
+
+/* This node's number; 0 for NULL. */
+LATTICE_API lattice_node_id lattice_node_number(const struct lattice_node *node);
+
+/* The bound UDP and TCP port, 0 without a network. */
+LATTICE_API uint16_t lattice_node_port(const struct lattice_node *node);
+
+/**
+ * With no_threads: one turn of network work, waiting at most @timeout_ns for something to happen. With I/O threads: nothing to
+ * do, returns 0 at once.
+ * @return 0, or -ESHUTDOWN
+ */
+LATTICE_API int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns);
+
+/**
+ * Says where a peer is reached, for this run; its key must be known (lattice_state_peer_add). @endpoint is "host:port"
+ * or "[v6]:port"; NULL keeps the address and changes @proto only.
+ *
+ * Blocks while the name is resolved.
+ * @return 0, -ENOKEY (no key known for @peer), -EINVAL (form of @endpoint), -ENOENT (the name does not resolve),
+ *   -EAGAIN (it cannot be resolved now), -EDESTADDRREQ (no address known to keep), -EOPNOTSUPP (a node without network),
+ *   -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer,
+                                                         const char *endpoint, enum lattice_proto proto);
+
+/**
+ * Makes sure that there is a session with @peer, waiting at most @timeout_ns for the handshake.
+ * @return 0, -ETIMEDOUT, -EHOSTUNREACH (does not answer: wrong address, or it does not know our key, or we have not the
+ *   key it has), -ECONNREFUSED (TCP: nobody listens), -ENOKEY, -EDESTADDRREQ (no address known), -EPROTO (version or node
+ *   number differ from the configured), -EOPNOTSUPP, -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_connect(struct lattice_node *node, lattice_node_id peer,
+                                                      int64_t timeout_ns);
+
+/**
+ * One authenticated round trip to @peer's I/O thread.
+ * @param rtt_ns  the time it took, without waiting for a session
+ * @return 0, or as lattice_node_connect()
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns,
+                                                   int64_t timeout_ns);
+
+/* The state of one peer, as lattice_node_peer() saw it. */
+struct lattice_peer_stats {
+	lattice_node_id node;
+	bool up;
+	bool initiator; /* this side called */
+	enum lattice_proto proto;
+	uint64_t handshake_ns; /* first packet to finished, of the last handshake */
+	uint64_t session_age_ns;
+	uint64_t rtt_ns; /* smoothed; 0 unknown */
+	uint64_t handshakes;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+};
+
+/* 0, -ENOKEY, -EOPNOTSUPP, -ESHUTDOWN. */
+LATTICE_API LATTICE_MUST_USE int lattice_node_peer(struct lattice_node *node, lattice_node_id peer,
+                                                   struct lattice_peer_stats *out);
+
+/* One counter. The name is stable ("net.tcp.accepted", "session.replay"); the text is a phrase for people. */
+struct lattice_stat {
+	const char *name;
+	const char *text;
+	uint64_t value;
+};
+
+/**
+ * Reads the node's counters. Never carries keys.
+ * @param out  room for @max counters; may be NULL when @max is 0
+ * @return how many counters there are (may be more than @max; only @max are written)
+ */
+LATTICE_API size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, size_t max);
+
+/* The library's version, "0.1.0". */
+LATTICE_API const char *lattice_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,23 @@
+/* Small things every room needs: array length, must-check, internal invariants, wiping. */
+#ifndef LAT_BASE_UTIL_H
+#define LAT_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define LAT_MUST_CHECK __attribute__((warn_unused_result))
+#define LAT_CACHELINE 64
+
+#define LAT_NS_PER_US INT64_C(1000)
+#define LAT_NS_PER_MS INT64_C(1000000)
+#define LAT_NS_PER_S INT64_C(1000000000)
+
+/* Overwrites @bytes at @p in a way that the compiler keeps. NULL with 0 is fine. */
+void lat_wipe(void *p, size_t bytes);
+
+/* Equality in constant time for secrets of a public length. */
+bool lat_equal_ct(const void *a, const void *b, size_t bytes);
+
+#endif

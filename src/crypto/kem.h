@@ -1,0 +1,25 @@
+/* X-Wing (ML-KEM-768 + X25519), also named MLKEM768-X25519: the only key exchange there is. */
+#ifndef LAT_CRYPTO_KEM_H
+#define LAT_CRYPTO_KEM_H
+
+#include <stdint.h>
+
+enum {
+	LAT_KEM_PK = 1216, /* ML-KEM-768 ek 1184 || X25519 32 */
+	LAT_KEM_PK_M = 1184,
+	LAT_KEM_PK_X = 32,
+	LAT_KEM_SEED = 32, /* the secret key is its seed */
+	LAT_KEM_CT = 1120,
+	LAT_KEM_SS = 32,
+	LAT_KEM_ENC_SEED = 64,
+};
+
+/* 0, or -EINVAL. */
+int lat_kem_keypair(uint8_t pk[LAT_KEM_PK], const uint8_t seed[LAT_KEM_SEED]);
+/* Encapsulates to @pk with the randomness @enc_seed. 0, or -EBADMSG: bad key encoding or an all-zero X25519 result. */
+int lat_kem_encaps(uint8_t ct[LAT_KEM_CT], uint8_t ss[LAT_KEM_SS], const uint8_t pk[LAT_KEM_PK],
+                   const uint8_t enc_seed[LAT_KEM_ENC_SEED]);
+/* 0, or -EBADMSG. */
+int lat_kem_decaps(uint8_t ss[LAT_KEM_SS], const uint8_t ct[LAT_KEM_CT], const uint8_t seed[LAT_KEM_SEED]);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * The key arena (LOCAL 13): every secret of a node lies in slots of LAT_ARENA_SLOT bytes in locked pages
+ * between guard pages, kept out of core dumps (MADV_DONTDUMP) and zeroed in a forked child
+ * (MADV_WIPEONFORK). A slot is zero when got and wiped when put.
+ */
+#ifndef LAT_OS_ARENA_H
+#define LAT_OS_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LAT_ARENA_SLOT = 256 };
+
+struct lat_arena;
+
+struct lat_arena_stats {
+	size_t slots_used, slots_max;
+	bool locked; /* false: mlock was refused and the caller allowed it */
+};
+
+/*
+ * Grows in chunks up to @slots_max. 0, -ENOMEM, -EPERM: mlock was refused (RLIMIT_MEMLOCK) and
+ * @allow_unlocked was false.
+ */
+int lat_arena_open(struct lat_arena **out, size_t slots_max, bool allow_unlocked);
+/* Wipes and unmaps everything, slots still in use too. NULL is fine. */
+void lat_arena_close(struct lat_arena *a);
+/* One zeroed slot of LAT_ARENA_SLOT bytes, 64-byte aligned; NULL when @slots_max are in use or a chunk cannot be locked. */
+void *lat_arena_get(struct lat_arena *a);
+/* Wipes and gives back. NULL is fine. */
+void lat_arena_put(struct lat_arena *a, void *slot);
+void lat_arena_stats(struct lat_arena *a, struct lat_arena_stats *out);
+
+#endif

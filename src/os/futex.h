@@ -1,0 +1,19 @@
+/* Sleeping on a 32-bit word. */
+#ifndef LAT_OS_FUTEX_H
+#define LAT_OS_FUTEX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Sleeps while *word == expected, at most until @deadline_ns of CLOCK_MONOTONIC (UINT64_MAX: no limit).
+ * @shared: the word lies in memory shared between processes.
+ * 0 when woken or *word differed, -ETIMEDOUT, -EINTR.
+ */
+int lat_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, uint64_t deadline_ns, bool shared);
+
+/* Wakes at most @count sleepers; how many were woken, or a negative errno. */
+int lat_futex_wake(_Atomic(uint32_t) *word, int count, bool shared);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * The protocol machine of one node: peers, handshakes, sessions, channels, delivery. No socket and no clock inside, no
+ * thread and no lock: the caller (room node) serialises all calls on one engine, hands time in and packets in and out
+ * through a table of functions. With the same calls and the same random bytes it does the same things.
+ *
+ * Time is nanoseconds of CLOCK_BOOTTIME. Node numbers name peers. Channels are named by handles that are never reused
+ * within an engine's life.
+ */
+#ifndef LAT_SESSION_ENGINE_H
+#define LAT_SESSION_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/kem.h"
+#include "session/handshake.h"
+#include "wire/code.h"
+#include "wire/path.h"
+
+struct lat_engine;
+
+enum lat_peer_state { LAT_PEER_IDLE, LAT_PEER_CONNECTING, LAT_PEER_UP, LAT_PEER_DOWN };
+
+/* A message as it is handed up. The bytes are valid during the call only. */
+struct lat_delivery {
+	uint32_t node;
+	int32_t src_pid, dst_pid;
+	uint64_t seq;
+	int32_t type; /* first 4 bytes of the payload (ARCHITECTURE 4) */
+	const uint8_t *data; /* the rest */
+	size_t bytes;
+};
+
+/*
+ * What the machine asks of its surroundings. Every slot must be set. None may call back into the engine, none may block.
+ */
+struct lat_engine_ops {
+	/* Fills @buf with random bytes. */
+	void (*random)(void *ctx, void *buf, size_t bytes);
+	/* One zeroed slot of LAT_SECRET_SLOT bytes in the key arena, or NULL. put wipes. */
+	void *(*secret_get)(void *ctx);
+	void (*secret_put)(void *ctx, void *slot);
+	/*
+	 * Sends one packet, whole or not at all. 0; -EAGAIN: no room now, lat_engine_writable() will be called;
+	 * any other negative errno: this path does not work now (-ECONNREFUSED, -EHOSTUNREACH, ...). @to->node is 0
+	 * for somebody not yet authenticated.
+	 */
+	int (*transmit)(void *ctx, const struct lat_path *to, const uint8_t *packet, size_t bytes);
+	/* A packet from @from has proved to be @node's: a TCP connection may be kept and used for that node. */
+	void (*path_proven)(void *ctx, const struct lat_path *from, uint32_t node);
+	/* The peer changed state. err: 0, or why it is down (-EHOSTUNREACH, -ECONNREFUSED, -EPROTO, ...). */
+	void (*peer_state)(void *ctx, uint32_t node, enum lat_peer_state state, int err);
+	/*
+	 * The peer asks to open a channel to a pid of ours. Returns LAT_CODE_OK and sets *user (given back in deliver
+	 * and inbound_ended), or the code to refuse with (LAT_CODE_ECONNREFUSED: nobody listens, LAT_CODE_EACCES).
+	 */
+	int (*inbound_open)(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
+	                    void **user);
+	/*
+	 * A message, in order. 0 taken; -EAGAIN no room (reliable: offered again after lat_engine_drain(); lossy:
+	 * dropped and counted).
+	 */
+	int (*deliver)(void *ctx, void *user, const struct lat_delivery *msg);
+	/* The inbound channel is over, after all that was accepted was delivered. err: 0 closed, else negative errno. */
+	void (*inbound_ended)(void *ctx, void *user, int err);
+	/* Our outbound channel opened (err 0, once), or is over: err negative, last_seq the last sequence received. */
+	void (*outbound_opened)(void *ctx, void *user);
+	void (*outbound_ended)(void *ctx, void *user, int err, uint64_t last_seq);
+	/* A send that got -EAGAIN may be tried again. */
+	void (*outbound_room)(void *ctx, void *user);
+	/* A NET frame arrived. */
+	void (*net_frame)(void *ctx, uint32_t node, const uint8_t *data, size_t bytes);
+	/* A PONG that answers lat_engine_ping(). */
+	void (*pong)(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns);
+};
+
+enum { LAT_SECRET_SLOT = 256 };
+
+struct lat_engine_config {
+	uint32_t node; /* our number */
+	uint64_t boot_id; /* random, once per process start */
+	uint8_t pk[LAT_KEM_PK]; /* our public key */
+	const uint8_t *seed; /* its secret, in the key arena; must outlive the engine */
+	uint8_t mesh_key[32];
+	uint32_t max_msg; /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
+	uint16_t udp_max; /* largest UDP payload we take; 0 = LAT_UDP_BASE */
+	uint32_t sendq_max; /* bytes held per outbound channel; 0 = 2 * max_msg */
+};
+
+struct lat_peer_config {
+	uint32_t node;
+	uint8_t pk[LAT_KEM_PK];
+	uint8_t psk[32];
+	struct lat_path path; /* proto 0: we never call it, it calls us; node must equal .node */
+};
+
+struct lat_peer_info {
+	enum lat_peer_state state;
+	int err; /* why it is down */
+	struct lat_path path;
+	uint64_t handshake_ns; /* first M1 to finished, of the last handshake */
+	uint64_t session_age_ns;
+	uint64_t srtt_ns; /* 0 unknown */
+	uint64_t handshakes, rekeys;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+	bool initiator;
+	uint8_t sid[LAT_SID];
+};
+
+/* Why something was dropped or refused, counted. X(name, sentence) */
+#define LAT_ENGINE_COUNTERS(X)                                                                                        \
+	X(FORM, "packet with a wrong type, version or length")                                                        \
+	X(MAC1, "hello from somebody without our key or the mesh key")                                                \
+	X(RATE, "hello over the rate of its address")                                                                 \
+	X(M1_OPEN, "hello that does not open")                                                                        \
+	X(UNKNOWN_ID, "hello of an unknown identity")                                                                 \
+	X(HALF_FULL, "hello refused, half-open table full")                                                           \
+	X(HS_OPEN, "handshake packet that does not open")                                                             \
+	X(HS_STATE, "handshake packet in no state for it")                                                            \
+	X(HS_PARAMS, "peer's version or node number differs from the configured")                                     \
+	X(IDX, "data for an unknown session")                                                                         \
+	X(CHAN, "data for an unknown channel")                                                                        \
+	X(REPLAY, "data seen before or too old")                                                                      \
+	X(DATA_OPEN, "data that does not open")                                                                       \
+	X(PROTO, "peer broke a rule, session closed")                                                                 \
+	X(TOKEN, "message with a wrong token")                                                                        \
+	X(DUP_MSG, "message fragment already held")                                                                   \
+	X(LOSSY_DROP, "lossy message dropped, no room")                                                               \
+	X(LOSSY_GAP, "lossy sequence numbers never seen")                                                             \
+	X(REASM_DROP, "message fragment dropped, no memory")                                                          \
+	X(OPEN_REFUSED, "channel open refused")                                                                       \
+	X(SECRETS, "key arena full")                                                                                  \
+	X(RESENT, "frames sent again")
+
+enum lat_engine_counter {
+#define LAT_COUNTER_ENUM(name, text) LAT_COUNT_##name,
+	LAT_ENGINE_COUNTERS(LAT_COUNTER_ENUM)
+#undef LAT_COUNTER_ENUM
+	LAT_COUNT_MAX
+};
+
+/* 0, -ENOMEM, -EINVAL. The engine copies the configuration but for the seed. ops and ctx must outlive it. */
+int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg, const struct lat_engine_ops *ops,
+                    void *ctx, uint64_t now);
+/* Wipes. Sends nothing: call lat_engine_peer_close() before, where a goodbye is wanted. No ops but secret_put are called. */
+void lat_engine_close(struct lat_engine *e);
+
+/* ---- peers ---- */
+/* 0, -EEXIST, -EINVAL (our own node, a reserved number, our own key), -EKEYREJECTED (key known under another number), -ENOBUFS. */
+int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg);
+/* Changes where the peer is called. -ENOKEY: no such peer. */
+int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_path *path);
+int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node);
+/* Starts a handshake unless there is a live session. 0, -ENOKEY, -EDESTADDRREQ: no path. */
+int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node);
+/* Sends CLOSE and ends the peer's sessions and channels (section 8.3). */
+int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enum lat_code code);
+int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node, struct lat_peer_info *out);
+
+/* ---- events in ---- */
+/*
+ * One packet (without the TCP length prefix). The buffer is overwritten (opened in place). 0: handled, or dropped and
+ * counted; -EPROTO: over TCP this connection must be closed (section 7). Over UDP the result does not matter.
+ */
+int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet, size_t bytes);
+/* Runs what is due; returns when to be called next (UINT64_MAX: not before the next event). Call after every other call. */
+uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now);
+/* transmit() towards @node has room again. */
+void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node);
+/* The TCP connection of @node came up / is gone: what was sent and is unacknowledged is sent again. err: why gone. */
+void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node);
+void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int err);
+
+/* ---- ping, driver frames ---- */
+/* 0, -ENOKEY, -EDESTADDRREQ, -EAGAIN: no session yet, one is being made. */
+int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t token);
+/* 0, -ENOKEY, -EMSGSIZE (does not fit one packet), -EAGAIN: no session yet, one is being made, or no room. */
+int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const void *data, size_t bytes);
+
+/* ---- outbound channels ---- */
+/* cflags of wire/frame.h (RELIABLE, TOKEN_FULL). Starts a session if needed. 0, -ENOKEY, -ENOBUFS, -ENOMEM. */
+int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
+                         uint16_t cflags, void *user, uint32_t *handle);
+/*
+ * Accepts one message, or not: 0 accepted (*seq its number, seq may be NULL); -EAGAIN not open yet or no room,
+ * outbound_room() follows; -EMSGSIZE; -ENOENT no such channel (it has ended).
+ */
+int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data, size_t bytes,
+                         uint64_t *seq);
+/* Ends it after what was accepted is received (CHAN_CLOSE with final_seq); outbound_ended(0) when that is acknowledged. */
+int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle);
+/* Messages accepted and not yet acknowledged; 0 for an unknown handle. */
+uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle);
+
+/* ---- inbound channels ---- */
+/* The receiver has room again: offers what waits. */
+void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
+/* We receive no more: CHAN_RESET with @code. inbound_ended is not called. */
+void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code);
+
+uint64_t lat_engine_counter(const struct lat_engine *e, enum lat_engine_counter c);
+const char *lat_engine_counter_text(enum lat_engine_counter c);
+const char *lat_engine_counter_name(enum lat_engine_counter c);
+
+#endif
