@@ -16,22 +16,22 @@ struct lat_chan_key_input {
 	uint8_t dir; /* 0: sent by the session's initiator, 1: by its responder */
 	uint16_t chan;
 	int32_t src_pid, dst_pid; /* 0, 0 on chan 0 */
-	const uint8_t *bind; /* 32 bytes; zeros on chan 0 */
+	const uint8_t *bind;      /* 32 bytes; zeros on chan 0 */
 };
 
 /* key_prefix: NULL, or 48 bytes for key || prefix (tests). */
-void lat_chan_key_derive(struct lat_chan_key *out, const uint8_t sess[LAT_HASH], const struct lat_chan_key_input *in,
-                         uint8_t *key_prefix);
+void lat_chan_key_derive(struct lat_chan_key *out, const uint8_t sess[LAT_HASH],
+			 const struct lat_chan_key_input *in, uint8_t *key_prefix);
 /* k of a grant by identity: Expand(sess, "lwp1 grant", 32) (section 6.2). */
 void lat_grant_key(uint8_t out[32], const uint8_t sess[LAT_HASH]);
 
 /*
- * packet: LAT_DATA_HDR_LEN bytes for the header, then @bytes of plaintext (local_node and frames) already in place, then
+ * packet: LAT_DATA_HDR bytes for the header, then @bytes of plaintext (local_node and frames) already in place, then
  * room for the tag. Writes the header, seals in place, returns the packet's length.
  */
-size_t lat_data_seal(const struct lat_chan_key *key, uint8_t *packet, uint16_t chan, uint32_t idx, uint64_t counter,
-                     size_t bytes);
-/* Opens in place: plaintext at packet + LAT_DATA_HDR_LEN. Its length, or -EBADMSG. */
+size_t lat_data_seal(const struct lat_chan_key *key, uint8_t *packet, uint16_t chan, uint32_t idx,
+		     uint64_t counter, size_t bytes);
+/* Opens in place: plaintext at packet + LAT_DATA_HDR. Its length, or -EBADMSG. */
 int64_t lat_data_open(const struct lat_chan_key *key, uint8_t *packet, size_t bytes, uint64_t counter);
 
 #endif
