@@ -1,0 +1,108 @@
+/* Errors for people: the thread's last sentence, and the general ones. */
+#include "node/explain.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <lattice/error.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+enum { WHY_MAX = 512 };
+
+static _Thread_local struct {
+	const void *handle;
+	int rc;
+	char text[WHY_MAX];
+} last;
+
+static const struct {
+	int err;
+	const char *name, *text;
+} errors[] = {
+	{ 0, "0", "success" },
+	{ ENOMSG, "ENOMSG", "no message is there" },
+	{ ETIMEDOUT, "ETIMEDOUT", "the time-out passed" },
+	{ EAGAIN, "EAGAIN", "no room now, and the call was not to wait" },
+	{ EMSGSIZE, "EMSGSIZE", "the message is over the limit, or the buffer is too small for it" },
+	{ EACCES, "EACCES", "there is no right to do this" },
+	{ EPERM, "EPERM", "not permitted" },
+	{ EKEYREVOKED, "EKEYREVOKED", "the capability was revoked" },
+	{ EKEYREJECTED, "EKEYREJECTED", "the peer's key is not the one that is known for it" },
+	{ ENOKEY, "ENOKEY", "no key is known for that node: add it with 'lattice peers add'" },
+	{ EBADMSG, "EBADMSG", "not authentic, or damaged" },
+	{ EDEADLK, "EDEADLK", "waiting would close a cycle of waits" },
+	{ ELOOP, "ELOOP", "the dependency would close a cycle" },
+	{ EOWNERDEAD, "EOWNERDEAD", "the receiver is gone" },
+	{ EPROTO, "EPROTO", "the peer broke a rule of the protocol" },
+	{ EBUSY, "EBUSY", "in use by somebody else" },
+	{ ENOBUFS, "ENOBUFS", "a limit is reached" },
+	{ EHOSTUNREACH, "EHOSTUNREACH", "the peer does not answer" },
+	{ ENETUNREACH, "ENETUNREACH", "there is no way to the peer's network" },
+	{ ECONNREFUSED, "ECONNREFUSED", "nobody listens there" },
+	{ ECONNRESET, "ECONNRESET", "the peer restarted, or ended the session" },
+	{ ESHUTDOWN, "ESHUTDOWN", "closed" },
+	{ EINVAL, "EINVAL", "an argument is not valid" },
+	{ ENOMEM, "ENOMEM", "out of memory" },
+	{ EMFILE, "EMFILE", "the process has too many open files" },
+	{ ENFILE, "ENFILE", "the system has too many open files" },
+	{ ENOSPC, "ENOSPC", "the disk is full" },
+	{ EROFS, "EROFS", "the file system is read-only" },
+	{ ENOENT, "ENOENT", "there is no such file or name" },
+	{ EEXIST, "EEXIST", "it exists already" },
+	{ EADDRINUSE, "EADDRINUSE", "the port or pid is taken" },
+	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", "this machine does not have that address" },
+	{ EDESTADDRREQ, "EDESTADDRREQ", "no address is known for that node: give one with 'lattice peers add --at'" },
+	{ EOPNOTSUPP, "EOPNOTSUPP", "this node has no network: open it with LATTICE_HOST_SELF" },
+	{ ENAMETOOLONG, "ENAMETOOLONG", "the path is too long" },
+	{ ENOSYS, "ENOSYS", "this system lacks something that is needed" },
+};
+
+int lat_why(const void *handle, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	last.handle = handle;
+	last.rc = rc;
+	va_start(ap, fmt);
+	(void)vsnprintf(last.text, sizeof(last.text), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* Index in errors[], or -1. */
+static int find(int rc)
+{
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++)
+		if (errors[i].err == -rc)
+			return (int)i;
+	return -1;
+}
+
+const char *lattice_error_name(int rc)
+{
+	int i = find(rc > 0 ? 0 : rc);
+
+	return i < 0 ? "E?" : errors[i].name;
+}
+
+int lattice_explain(const void *handle, int rc, char *buf, size_t bytes)
+{
+	bool known = rc < 0 && last.rc == rc && last.handle == handle;
+	int i = find(rc > 0 ? 0 : rc);
+
+	if (known)
+		return snprintf(buf, bytes, "%s (%s)", last.text, lattice_error_name(rc));
+	if (i < 0)
+		return snprintf(buf, bytes, "error %d", -rc);
+	if (rc >= 0)
+		return snprintf(buf, bytes, "%s", errors[i].text);
+	return snprintf(buf, bytes, "%s (%s)", errors[i].text, errors[i].name);
+}
+
+void lattice_log_set(lattice_log_fn fn, void *ctx)
+{
+	lat_log_set(fn, ctx);
+}
