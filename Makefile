@@ -1,0 +1,76 @@
+# The front door. Meson does the work; build trees are build/main, build/asan-gcc, ...
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Passed to every "meson setup", for instance MESON_ARGS=-Dsodium_dir=DIR
+MESON_ARGS ?=
+
+main = build/main
+# Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
+no_aslr = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.PHONY: all demo check check-asan check-tsan lint format install clean help
+.DEFAULT_GOAL := all
+
+all: ## build the library, the command, the examples and the benchmarks
+	@scripts/bootstrap build
+	@$(MAKE) -s build-main
+
+demo: ## show it at work: two nodes, a capture of what travels between them, timings
+	@scripts/bootstrap demo
+	@$(MAKE) -s build-main
+	@BUILD=$(main) scripts/demo
+
+check: ## build, run every test, end with "N passed, N failed"
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@scripts/run-tests $(main)
+
+check-asan: ## the tests under AddressSanitizer and UBSan, by gcc and by clang
+	@scripts/bootstrap sanitize
+	@$(MAKE) -s build-asan
+	@$(no_aslr) scripts/run-tests --sanitized build/asan-gcc build/asan-clang
+
+check-tsan: ## the tests under ThreadSanitizer, by gcc and by clang
+	@scripts/bootstrap sanitize
+	@$(MAKE) -s build-tsan
+	@$(no_aslr) scripts/run-tests --sanitized build/tsan-gcc build/tsan-clang
+
+lint: ## formatting, static analysis, shell scripts, and the checks of the house
+	@scripts/bootstrap lint
+	@$(MAKE) -s build-lint
+	@scripts/lint build/lint
+
+format: ## rewrite the C files in the house's format
+	@scripts/bootstrap lint
+	@scripts/check-format --write
+
+install: all ## install under PREFIX (/usr/local), below DESTDIR if given
+	@meson configure $(main) --prefix $(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(main) --quiet
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+clean: ## remove the build trees; what bootstrap fetched into build/deps stays
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +; fi
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r target what; do printf '  make %-11s %s\n' "$$target" "$$what"; done
+
+# --- build trees -------------------------------------------------------------------------------
+
+.PHONY: build-main build-lint build-asan build-tsan
+tree = scripts/build-tree
+options = $(MESON_ARGS) --prefix $(PREFIX)
+
+# What is installed never ends its host's process: invariants are compiled out here, and in everywhere else.
+build-main:
+	@$(tree) main $(or $(CC),cc) -Db_ndebug=true $(options)
+build-lint:
+	@$(tree) lint clang $(options)
+build-asan:
+	@$(tree) asan-gcc gcc -Db_sanitize=address,undefined $(options)
+	@$(tree) asan-clang clang -Db_sanitize=address,undefined -Db_lundef=false $(options)
+build-tsan:
+	@$(tree) tsan-gcc gcc -Db_sanitize=thread $(options)
+	@$(tree) tsan-clang clang -Db_sanitize=thread -Db_lundef=false $(options)
