@@ -25,8 +25,8 @@ enum lat_code {
 int lat_code_to_errno(uint16_t code);
 
 /*
- * The code that tells a peer about @rc, 0 or a negative errno. -ENOMEM becomes ENOBUFS; an errno without a code becomes
- * ECONNRESET, never EPROTO: what went wrong on this side is not the peer's mistake.
+ * The code that tells a peer about @rc, 0 or a negative errno. -ENOMEM becomes ENOBUFS; an errno without a
+ * code becomes ECONNRESET, never EPROTO: what went wrong on this side is not the peer's mistake.
  */
 uint16_t lat_code_from_errno(int rc);
 

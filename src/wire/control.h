@@ -4,8 +4,8 @@
  *   PING PONG   0 token u64
  *   ACK         0 chan u16  2 n u16  4 delay_us u32  8 largest u64  16 first u32  20 n x (gap u32, len u32)
  *   PARAMS      0 stale_token[16]  16 max_chan u32  20 rcv_mem u32
- *   CHAN_OPEN   0 req u32  4 src_pid i32  8 dst_pid i32  12 cflags u16  14 ncav u8  15 zero u8  16 rank u32  20 rev_chan u16
- *               22 zero u16  24 nonce_s[16]  40 desc[64]  104 cav[24 ncav]  then proof[32]
+ *   CHAN_OPEN   0 req u32  4 src_pid i32  8 dst_pid i32  12 cflags u16  14 ncav u8  15 zero u8  16 rank u32
+ *               20 rev_chan u16  22 zero u16  24 nonce_s[16]  40 desc[64]  104 cav[24 ncav]  then proof[32]
  *   CHAN_ACK    0 req u32  4 chan u16  6 cflags u16  8 credit u64  16 next_seq u64  24 nonce_r[16]
  *   CHAN_NAK    0 req u32  4 code u16  6 zero u16
  *   CREDIT      0 chan u16  2 zero u16  4 zero u32  8 limit u64
@@ -17,10 +17,10 @@
  *   RESOLVED    0 req u32  4 pid i32  8 code u16  10 zero u16
  *   PROBE       0 initiator u32  4 wait u64  12 hops u8  13 zero[3]  16 waiting i32  20 blocked_on i32
  *
- * Every encode appends one frame: 0; -EMSGSIZE when it does not fit; -EINVAL when the values are none that the decode
- * would take. Nothing is written on failure. Every decode takes a frame of its own type: 0, or -EPROTO (a body too
- * short, a zero field that is not, a value out of range) with *out untouched; bytes behind a fixed body are ignored,
- * and so are the flags.
+ * Every encode appends one frame: 0; -EMSGSIZE when it does not fit; -EINVAL when the values are none that
+ * the decode would take. Nothing is written on failure. Every decode takes a frame of its own type: 0, or
+ * -EPROTO (a body too short, a zero field that is not, a value out of range) with *out untouched; bytes
+ * behind a fixed body are ignored, and so are the flags.
  */
 #ifndef LAT_WIRE_CONTROL_H
 #define LAT_WIRE_CONTROL_H
@@ -70,7 +70,7 @@ struct lat_frame_ack {
 	struct lat_range range[LAT_MAX_RANGES];
 };
 
-/* -EINVAL too when a range or a gap is longer than 32 bits hold. The caller lowers count where room is short. */
+/* -EINVAL too when a range or a gap is longer than 32 bits hold. Where room is short, lower count. */
 LAT_MUST_CHECK int lat_frame_ack_encode(struct lat_writer *w, const struct lat_frame_ack *a);
 /* -EPROTO too for n over 31, a range or gap of 0, or a range below counter 0. */
 LAT_MUST_CHECK int lat_frame_ack_decode(struct lat_frame_ack *out, const struct lat_frame *f);
@@ -100,20 +100,24 @@ struct lat_frame_chan_open {
 	uint16_t rev_chan; /* nonzero exactly with LAT_CFLAG_REVERSE */
 	uint8_t nonce_s[LAT_WIRE_CHAN_NONCE];
 	uint8_t desc[LAT_WIRE_DESC]; /* encoded; all zero: grant by identity */
-	uint8_t cav[LAT_MAX_CAVEATS *
-		    LAT_WIRE_CAVEAT]; /* the first ncav, encoded; the rest is zero after decode */
+	/* The first ncav, encoded; after decode the rest is zero. */
+	uint8_t cav[LAT_MAX_CAVEATS * LAT_WIRE_CAVEAT];
 	uint8_t proof[LAT_WIRE_PROOF];
 };
 LAT_MUST_CHECK int lat_frame_chan_open_encode(struct lat_writer *w, const struct lat_frame_chan_open *o);
 /*
- * -EPROTO too when the body is not exactly 136 + 24 ncav bytes. -EACCES: more than 8 caveats or an unknown cflag; the
- * body is well-formed otherwise and the request is to be refused under lat_frame_chan_open_req().
+ * -EPROTO too when the body is not exactly 136 + 24 ncav bytes. -EACCES: more than 8 caveats or an unknown
+ * cflag; the body is well-formed otherwise and the request is to be refused under
+ * lat_frame_chan_open_req().
  */
 LAT_MUST_CHECK int lat_frame_chan_open_decode(struct lat_frame_chan_open *out, const struct lat_frame *f);
 /* The request number of a CHAN_OPEN whose decode gave 0 or -EACCES. */
 uint32_t lat_frame_chan_open_req(const struct lat_frame *f);
 
-/* Channel numbers in CHAN_ACK, CREDIT, CHAN_CLOSE and CHAN_RESET are 1..65535; 0 is -EINVAL, on receipt -EPROTO. */
+/*
+ * Channel numbers in CHAN_ACK, CREDIT, CHAN_CLOSE and CHAN_RESET are 1..65535; 0 is -EINVAL, on receipt
+ * -EPROTO.
+ */
 struct lat_frame_chan_ack {
 	uint32_t req;
 	uint16_t chan;
@@ -151,8 +155,8 @@ struct lat_frame_chan_reset {
 	uint16_t chan;
 	uint16_t code;
 	uint8_t side; /* 1: the number was given out by the frame's sender, 0: by its receiver */
-	uint64_t
-		next_seq; /* from the data receiver: next expected; from the data sender: next it would have sent */
+	/* From the data receiver the next it expects, from the data sender the next it would have sent. */
+	uint64_t next_seq;
 };
 LAT_MUST_CHECK int lat_frame_chan_reset_encode(struct lat_writer *w, const struct lat_frame_chan_reset *r);
 LAT_MUST_CHECK int lat_frame_chan_reset_decode(struct lat_frame_chan_reset *out, const struct lat_frame *f);

@@ -4,8 +4,8 @@
  *   plaintext  0 local_node u32   4 frames, none or more
  *   frame      0 type u8   1 flags u8   2 len u16   4 body[len]
  *
- * This file has the cursor that walks them, the writer that appends them and the table of what each type may do.
- * Bodies: control.h and message.h.
+ * This file has the cursor that walks them, the writer that appends them and the table of what each type
+ * may do. Bodies: control.h and message.h.
  */
 #ifndef LAT_WIRE_FRAME_H
 #define LAT_WIRE_FRAME_H
@@ -48,7 +48,7 @@ enum {
 	LAT_FRAME_BODY_MAX = 65535,
 };
 
-/* ------------------------------------------------------------------------------------------------ the table */
+/* ------------------------------------------------------------------ the table */
 
 enum lat_frame_where { LAT_FRAME_ON_CONTROL = 1, LAT_FRAME_ON_CHANNEL = 2, LAT_FRAME_ANYWHERE = 3 };
 
@@ -70,7 +70,7 @@ struct lat_frame_rule {
 /* NULL: unknown or reserved type. */
 const struct lat_frame_rule *lat_frame_rule(uint8_t type);
 
-/* ------------------------------------------------------------------------------------------------ reading */
+/* ------------------------------------------------------------------ reading */
 
 struct lat_frame {
 	uint8_t type, flags;
@@ -82,13 +82,16 @@ struct lat_frame_cursor {
 	const uint8_t *pos, *end;
 };
 
-/* Starts at the first frame. 0 with the sender's node number, or -EPROTO when @len is below 4 (nothing is touched). */
+/*
+ * Starts at the first frame. 0 with the sender's node number, or -EPROTO when @len is below 4 (nothing is
+ * touched).
+ */
 LAT_MUST_CHECK int lat_frame_cursor_init(struct lat_frame_cursor *c, uint32_t *local_node,
 					 const uint8_t *plain, size_t len);
 
 /*
- * 1 with the next frame; 0 at the end; -EPROTO when a frame runs past the packet (the cursor stays). Known and
- * unknown types alike: ask lat_frame_check() next.
+ * 1 with the next frame; 0 at the end; -EPROTO when a frame runs past the packet (the cursor stays). Known
+ * and unknown types alike: ask lat_frame_check() next.
  */
 LAT_MUST_CHECK int lat_frame_next(struct lat_frame_cursor *c, struct lat_frame *f);
 
@@ -98,7 +101,7 @@ LAT_MUST_CHECK int lat_frame_next(struct lat_frame_cursor *c, struct lat_frame *
  */
 LAT_MUST_CHECK int lat_frame_check(const struct lat_frame *f, uint16_t chan);
 
-/* ------------------------------------------------------------------------------------------------ writing */
+/* ------------------------------------------------------------------ writing */
 
 /* Appends to @buf, at most @cap bytes, @len of them written. An encoder that fails writes nothing. */
 struct lat_writer {
@@ -125,7 +128,10 @@ LAT_MUST_CHECK int lat_frame_reserve(struct lat_writer *w, uint8_t type, uint8_t
 LAT_MUST_CHECK int lat_frame_encode(struct lat_writer *w, uint8_t type, uint8_t flags, const void *body,
 				    size_t len);
 
-/* PAD with @len zero bytes of body: 4 + len in all. 0, or -EMSGSIZE. A PAD's body is not looked at on receipt. */
+/*
+ * PAD with @len zero bytes of body: 4 + len in all. 0, or -EMSGSIZE. A PAD's body is not looked at on
+ * receipt.
+ */
 LAT_MUST_CHECK int lat_frame_pad_encode(struct lat_writer *w, size_t len);
 
 #endif

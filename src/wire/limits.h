@@ -1,6 +1,7 @@
 /*
- * Every constant of the wire protocol, in one place (PROTOCOL section 0). What fits an int is an enum; times, always
- * in nanoseconds of CLOCK_BOOTTIME, and other 64-bit values are macros with their unit in the name.
+ * Every constant of the wire protocol, in one place (PROTOCOL section 0). What fits an int is an enum;
+ * times, always in nanoseconds of CLOCK_BOOTTIME, and other 64-bit values are macros with their unit in the
+ * name.
  */
 #ifndef LAT_WIRE_LIMITS_H
 #define LAT_WIRE_LIMITS_H
@@ -89,24 +90,24 @@ enum {
 #define LAT_HALF_LIFE_NS                  (20 * LAT_NS_PER_S)
 #define LAT_HALF_REPLACE_AGE_NS           (1 * LAT_NS_PER_S) /* a half-open entry this old may be replaced */
 #define LAT_COOKIE_SECRET_AGE_NS          (120 * LAT_NS_PER_S)
-#define LAT_COOKIE_SECRET_PREVIOUS_NS     (120 * LAT_NS_PER_S) /* the old secret is accepted this much longer */
+#define LAT_COOKIE_SECRET_PREVIOUS_NS     (120 * LAT_NS_PER_S) /* the old one is good so much longer */
 #define LAT_COOKIE_VALID_NS               (115 * LAT_NS_PER_S)
 #define LAT_UNDER_LOAD_HOLD_NS            (1 * LAT_NS_PER_S)
 #define LAT_KEEPALIVE_NS                  (10 * LAT_NS_PER_S) /* default, configurable per peer */
 #define LAT_KEEPALIVE_MIN_NS              (20 * LAT_NS_PER_MS)
 #define LAT_DEAD_NS                       (15 * LAT_NS_PER_S) /* default, configurable per peer */
 #define LAT_DEAD_MIN_NS                   (50 * LAT_NS_PER_MS)
-#define LAT_HOLD_NS                       (90 * LAT_NS_PER_S) /* default: reliable queues outlive a peer that is down */
+#define LAT_HOLD_NS                       (90 * LAT_NS_PER_S) /* default; queues outlive their peer */
 #define LAT_REASM_TIME_NS                 (2 * LAT_NS_PER_S)
 #define LAT_ACK_DELAY_NS                  (5 * LAT_NS_PER_MS)
 #define LAT_ACK_DELAY_TCP_NS              (25 * LAT_NS_PER_MS)
-#define LAT_ACK_AFTER_GAP_NS              (1 * LAT_NS_PER_S) /* LAT_ACK_EVERY_EARLY holds this long after a gap */
+#define LAT_ACK_AFTER_GAP_NS              (1 * LAT_NS_PER_S) /* so long LAT_ACK_EVERY_EARLY holds */
 #define LAT_RTT_FIRST_NS                  (100 * LAT_NS_PER_MS)
-#define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS) /* PTO = srtt + max(4 rttvar, this) + 2 ACK_DELAY */
+#define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS) /* least 4 rttvar in a PTO */
 #define LAT_CLOSE_MIN_NS                  (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
 #define LAT_CHAN_REUSE_NS                 (2 * LAT_REJECT_AFTER_TIME_NS)
 #define LAT_TCP_UNAUTH_NS                 (5 * LAT_NS_PER_S)
-#define LAT_TCP_REOPEN_NS                 (100 * LAT_NS_PER_MS) /* the second try; the first is at once; doubles */
+#define LAT_TCP_REOPEN_NS                 (100 * LAT_NS_PER_MS) /* after a first try at once; doubles */
 #define LAT_TCP_REOPEN_CAP_NS             (5 * LAT_NS_PER_S)
 
 /* Node numbers that nobody has; a hash that gives one of them maps to 1 (PROTOCOL 1). */

@@ -4,10 +4,11 @@
  *   MSG    0 seq u64  8 msg_len u32  12 frag_off u32  [16 token[16], only if frag_off = 0]  data
  *   MSGS   0 first_seq u64  8 count u16  10 zero u16  12 token[16]  28 count x { len u16, body[len] }
  *   body   0 src_pid i32  4 dst_pid i32  8 payload          msg_len counts all of it
- *   call   0 call_id u64  8 deadline_us u32  12 prio u8  13 zero[3]    first in the payload with CALL, REPLY or CANCEL
+ *   call   0 call_id u64  8 deadline_us u32  12 prio u8  13 zero[3]
+ *          first in the payload with CALL, REPLY or CANCEL
  *
- * One MSG carries a fragment: data starts at a multiple of 64 bytes and is a multiple of 64 long unless it ends the
- * message. One MSGS carries whole messages in a row under one token.
+ * One MSG carries a fragment: data starts at a multiple of 64 bytes and is a multiple of 64 long unless it
+ * ends the message. One MSGS carries whole messages in a row under one token.
  */
 #ifndef LAT_WIRE_MESSAGE_H
 #define LAT_WIRE_MESSAGE_H
@@ -46,7 +47,7 @@ enum {
 	LAT_CALL_LEN = 16,
 };
 
-/* ------------------------------------------------------------------------------------------------ MSG */
+/* ------------------------------------------------------------------ MSG */
 
 struct lat_frame_msg {
 	uint8_t flags;    /* enum lat_msg_flag: bits */
@@ -58,22 +59,29 @@ struct lat_frame_msg {
 	const uint8_t *data;
 };
 
-/* 0; -EMSGSIZE when it does not fit; -EINVAL when decode would refuse it, or token is NULL in a first fragment. */
+/*
+ * 0; -EMSGSIZE when it does not fit; -EINVAL when decode would refuse it, or token is NULL in a first
+ * fragment.
+ */
 LAT_MUST_CHECK int lat_frame_msg_encode(struct lat_writer *w, const struct lat_frame_msg *m);
 
 /* The same without m->data: leaves m->len bytes at *data for the caller to fill, all of them. */
 LAT_MUST_CHECK int lat_frame_msg_reserve(struct lat_writer *w, const struct lat_frame_msg *m, uint8_t **data);
 
 /*
- * 0 with pointers into the frame, or -EPROTO with *out untouched: unknown flag, seq 0, msg_len below 8 or over
- * LAT_MAX_MSG_HARD, no data, frag_off off the 64-byte grid, data past msg_len, or a length off the grid before the end.
+ * 0 with pointers into the frame, or -EPROTO with *out untouched: unknown flag, seq 0, msg_len below 8 or
+ * over LAT_MAX_MSG_HARD, no data, frag_off off the 64-byte grid, data past msg_len, or a length off the
+ * grid before the end.
  */
 LAT_MUST_CHECK int lat_frame_msg_decode(struct lat_frame_msg *out, const struct lat_frame *f);
 
-/* How many data bytes of a message, from @frag_off (on the grid, < msg_len) on, one MSG takes in @room bytes; perhaps 0. */
+/*
+ * How many data bytes of a message, from @frag_off (on the grid, < msg_len) on, one MSG takes in @room
+ * bytes; perhaps 0.
+ */
 uint32_t lat_frame_msg_fit(size_t room, uint32_t msg_len, uint32_t frag_off);
 
-/* ------------------------------------------------------------------------------------------------ MSGS */
+/* ------------------------------------------------------------------ MSGS */
 
 struct lat_frame_msgs {
 	uint8_t flags; /* without LAT_MSG_CAPS */
@@ -86,21 +94,22 @@ struct lat_frame_msgs {
 };
 
 /*
- * 0 with pointers into the frame, every item checked; or -EPROTO with *out untouched: unknown flag, first_seq 0 or the
- * last seq past 2^64 - 1, count below 2, zero that is not, an item below 8 bytes or past the frame, bytes left over.
+ * 0 with pointers into the frame, every item checked; or -EPROTO with *out untouched: unknown flag,
+ * first_seq 0 or the last seq past 2^64 - 1, count below 2, zero that is not, an item below 8 bytes or past
+ * the frame, bytes left over.
  */
 LAT_MUST_CHECK int lat_frame_msgs_decode(struct lat_frame_msgs *out, const struct lat_frame *f);
 
 /*
- * Walks the bodies of a decoded MSGS: *pos starts at 0 and is the walk's state. 1 with a body and its length; 0 after
- * the last.
+ * Walks the bodies of a decoded MSGS: *pos starts at 0 and is the walk's state. 1 with a body and its
+ * length; 0 after the last.
  */
 LAT_MUST_CHECK int lat_frame_msgs_next(const struct lat_frame_msgs *m, size_t *pos, const uint8_t **body,
 				       uint16_t *len);
 
 /*
- * Builds a MSGS in place: start, add each body, finish with the token, which needs count and total. Nothing else
- * may be written to @w meanwhile. To give up, cancel: @w is as before start.
+ * Builds a MSGS in place: start, add each body, finish with the token, which needs count and total. Nothing
+ * else may be written to @w meanwhile. To give up, cancel: @w is as before start.
  */
 struct lat_msgs_builder {
 	struct lat_writer *w;
@@ -114,14 +123,17 @@ struct lat_msgs_builder {
 /* 0; -EMSGSIZE; -EINVAL for first_seq 0 or an unknown flag. */
 LAT_MUST_CHECK int lat_msgs_builder_init(struct lat_msgs_builder *b, struct lat_writer *w, uint8_t flags,
 					 uint64_t first_seq);
-/* Leaves @len bytes at *body for the caller to fill. 0; -EMSGSIZE when it does not fit; -EINVAL when len is below 8. */
+/*
+ * Leaves @len bytes at *body for the caller to fill. 0; -EMSGSIZE when it does not fit; -EINVAL when len is
+ * below 8.
+ */
 LAT_MUST_CHECK int lat_msgs_builder_reserve(struct lat_msgs_builder *b, size_t len, uint8_t **body);
 /* 0, or -EINVAL with fewer than 2 bodies (then cancel and send a MSG). */
 LAT_MUST_CHECK int lat_msgs_builder_finish(struct lat_msgs_builder *b,
 					   const uint8_t token[static LAT_WIRE_TOKEN]);
 void lat_msgs_builder_cancel(struct lat_msgs_builder *b);
 
-/* ------------------------------------------------------------------------------------------------ bodies */
+/* ------------------------------------------------------------------ bodies */
 
 struct lat_msg_body {
 	int32_t src_pid, dst_pid;
@@ -140,7 +152,10 @@ struct lat_msg_call {
 };
 
 void lat_msg_call_encode(uint8_t out[static LAT_CALL_LEN], const struct lat_msg_call *c);
-/* @payload of a message with CALL, REPLY or CANCEL. 0, or -EPROTO: below 16 bytes, a zero field that is not. */
+/*
+ * @payload of a message with CALL, REPLY or CANCEL. 0, or -EPROTO: below 16 bytes, a zero field that is
+ * not.
+ */
 LAT_MUST_CHECK int lat_msg_call_decode(struct lat_msg_call *out, const uint8_t *payload, size_t len);
 
 #endif

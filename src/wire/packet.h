@@ -1,8 +1,10 @@
 /*
- * The seven packets, as bytes (PROTOCOL section 2). Integers little-endian. A box is ciphertext followed by its 16-byte
- * tag; making and opening boxes is the session's work, here are only form, offsets and the fields outside them.
+ * The seven packets, as bytes (PROTOCOL section 2). Integers little-endian. A box is ciphertext followed by
+ * its 16-byte tag; making and opening boxes is the session's work, here are only form, offsets and the
+ * fields outside them.
  *
- *   M1      0 type  1 ver  2 zero u16  4 idx_I u32  8 e_x[32]  40 ct_R[1120]  1160 box1[40]  1200 mac1[16]  1216 mac2[16]
+ *   M1      0 type  1 ver  2 zero u16  4 idx_I u32  8 e_x[32]  40 ct_R[1120]  1160 box1[40]
+ *           1200 mac1[16]  1216 mac2[16]
  *   M2      0 type  1 ver  2 zero u16  4 idx_R u32  8 idx_I u32  12 salt_R[8]  20 box2a[1136]  1156 box2b[40]
  *   M3      0 type  1 ver  2 zero u16  4 idx_R u32  8 box3[1224]
  *   M4      0 type  1 ver  2 zero u16  4 idx_I u32  8 box4a[1136]  1144 box4b[32]
@@ -15,6 +17,7 @@
 #ifndef LAT_WIRE_PACKET_H
 #define LAT_WIRE_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +34,10 @@ enum lat_pkt {
 	LAT_PKT_STALE = 0x07,
 };
 
-/* Offsets and lengths. Those of one packet carry its name; *_LEN is the whole packet, *_HDR what is in clear. */
+/*
+ * Offsets and lengths. Those of one packet carry its name; *_LEN is the whole packet, *_HDR what is in
+ * clear.
+ */
 enum {
 	LAT_PKT_TYPE = 0,
 	LAT_PKT_VER = 1,
@@ -113,10 +119,13 @@ enum {
 };
 
 /*
- * The packet's type, or -EPROTO: unknown type or version, a length that is not the type's own (DATA: 36 to 65535), a
- * header zero field that is not zero, an index of 0. Form only: nothing here is authentic.
+ * The packet's type, or -EPROTO: unknown type or version, a length that is not the type's own (DATA: 36 to
+ * 65535), a header zero field that is not zero, an index of 0. Form only: nothing here is authentic.
  */
 LAT_MUST_CHECK int lat_packet_type(const uint8_t *buf, size_t len);
+
+/* Is it one of the seven? */
+bool lat_packet_type_known(uint8_t type);
 
 struct lat_m1_hdr {
 	uint32_t idx_i;
@@ -154,7 +163,10 @@ void lat_cookie_hdr_encode(uint8_t out[static LAT_COOKIE_HDR], const struct lat_
 void lat_stale_encode(uint8_t out[static LAT_STALE_LEN], const struct lat_stale *s);
 void lat_data_hdr_encode(uint8_t out[static LAT_DATA_HDR], const struct lat_data_hdr *h);
 
-/* Each decode takes the whole packet: 0, or -EPROTO with *h untouched when lat_packet_type() is not this packet's. */
+/*
+ * Each decode takes the whole packet: 0, or -EPROTO with *h untouched when lat_packet_type() is not this
+ * packet's.
+ */
 LAT_MUST_CHECK int lat_m1_hdr_decode(struct lat_m1_hdr *h, const uint8_t *buf, size_t len);
 LAT_MUST_CHECK int lat_m2_hdr_decode(struct lat_m2_hdr *h, const uint8_t *buf, size_t len);
 LAT_MUST_CHECK int lat_m3_hdr_decode(struct lat_m3_hdr *h, const uint8_t *buf, size_t len);
@@ -167,7 +179,8 @@ LAT_MUST_CHECK int lat_data_hdr_decode(struct lat_data_hdr *h, const uint8_t *bu
  * What the two sides tell each other inside the boxes.
  *
  *   p1       0 ver_max u8  1 ver_min u8  2 flags u16  4 node u32
- *   p2 = p3  0 ver_max u8  1 ver_min u8  2 flags u16  4 node u32  8 boot_id u64  16 udp_max u16  18 zero u16  20 max_msg u32
+ *   p2 = p3  0 ver_max u8  1 ver_min u8  2 flags u16  4 node u32  8 boot_id u64
+ *            16 udp_max u16  18 zero u16  20 max_msg u32
  *
  * Flags are 0 in version 1: unknown bits below 0x100 are to be ignored, those above are refused (PROTOCOL 9).
  */

@@ -1,6 +1,6 @@
 /*
- * Where a packet came from, or is to go: pure data, so that the rooms without sockets can remember an address, compare
- * it and hand it back to the driver.
+ * Where a packet came from, or is to go: pure data, so that the rooms without sockets can remember an
+ * address, compare it and hand it back to the driver.
  */
 #ifndef LAT_WIRE_PATH_H
 #define LAT_WIRE_PATH_H
@@ -24,8 +24,8 @@ struct lat_path {
 };
 
 /*
- * The same way there and back. UDP: protocol, address, scope and port; conn and node say nothing. TCP: the same
- * connection, or for two without one, the same node. Two empty paths are equal.
+ * The same way there and back. UDP: protocol, address, scope and port; conn and node say nothing. TCP: the
+ * same connection, or for two without one, the same node. Two empty paths are equal.
  */
 bool lat_path_equal(const struct lat_path *a, const struct lat_path *b);
 
@@ -39,8 +39,8 @@ bool lat_path_same_source(const struct lat_path *a, const struct lat_path *b);
 void lat_path_unmap(struct lat_path *p);
 
 /*
- * "udp 127.0.0.1:15000", "tcp [::1]:15001", "tcp node 7" for messages. Always ends in a zero, cut to @size (> 0).
- * Returns @out.
+ * "udp 127.0.0.1:15000", "tcp [::1]:15001", "tcp node 7" for messages. Always ends in a zero, cut to @size
+ * (> 0). Returns @out.
  */
 const char *lat_path_format(const struct lat_path *p, char *out, size_t size);
 

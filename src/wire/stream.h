@@ -3,8 +3,9 @@
  *
  *   0 len u16 (24..65535)   2 packet[len]
  *
- * The splitter takes the bytes of one connection in pieces cut anywhere. A packet that lies whole in a piece is handed
- * out where it lies; only one that is cut by the end of a piece is copied, into the buffer of the caller's.
+ * The splitter takes the bytes of one connection in pieces cut anywhere. A packet that lies whole in a
+ * piece is handed out where it lies; only one that is cut by the end of a piece is copied, into the buffer
+ * of the caller's.
  */
 #ifndef LAT_WIRE_STREAM_H
 #define LAT_WIRE_STREAM_H
@@ -30,21 +31,25 @@ struct lat_stream {
 };
 
 /*
- * @buf stays the caller's and must outlive the splitter. cap is the memory one connection may cost: LAT_STREAM_BUF, or
- * LAT_TCP_UNAUTH_BYTES before the peer has proven itself; at least LAT_STREAM_PREFIX + 1.
+ * @buf stays the caller's and must outlive the splitter. cap is the memory one connection may cost:
+ * LAT_STREAM_BUF, or LAT_TCP_UNAUTH_BYTES before the peer has proven itself; at least 3.
  */
 void lat_stream_init(struct lat_stream *s, uint8_t *buf, size_t cap);
 
-/* Moves what is held to a bigger buffer. 0, or -EMSGSIZE when it does not fit. A packet handed out before is void. */
+/*
+ * Moves what is held to a bigger buffer. 0, or -EMSGSIZE when it does not fit. A packet handed out before
+ * is void.
+ */
 LAT_MUST_CHECK int lat_stream_move(struct lat_stream *s, uint8_t *buf, size_t cap);
 
 /*
  * Takes bytes from the front of *in (moving it, and lowering *len) until it has a packet.
- * 1 with *pkt, *pkt_len (24..65535, type known, nothing else checked), writable, in *in's or the splitter's buffer: valid
- *   until the next call on @s or until the caller reuses its own piece, so call again with what is left of *in;
+ * 1 with *pkt, *pkt_len (24..65535, type known, nothing else checked), writable, in *in's or the splitter's
+ *   buffer: valid until the next call on @s or until the caller reuses its own piece, so call again with
+ *   what is left of *in;
  * 0 when *in is used up;
- * -EPROTO for a length below 24 or an unknown type, -EMSGSIZE for a packet that can never fit @cap. Both stick:
- *   close the connection, silently. They come as early as the bytes show them.
+ * -EPROTO for a length below 24 or an unknown type, -EMSGSIZE for a packet that can never fit @cap. Both
+ *   stick: close the connection, silently. They come as early as the bytes show them.
  */
 LAT_MUST_CHECK int lat_stream_next(struct lat_stream *s, uint8_t **in, size_t *len, uint8_t **pkt,
 				   size_t *pkt_len);
