@@ -1,0 +1,151 @@
+/*
+ * An inbox: the receiving side of an endpoint. Many sources (the consumers' ends of rings) lead into it; receivers take
+ * messages from the sources in turn, whole, each source's in its order. One level-triggered file descriptor tells that
+ * there is something.
+ *
+ * The cost of a receive does not depend on the number of sources: a producer that publishes into a source which is not
+ * yet on the inbox's list of ready sources puts it there.
+ *
+ * Life: the inbox lives until its owner closed it and every source has left; a receiver blocked in it keeps it as well.
+ */
+#ifndef LAT_FASTPATH_INBOX_H
+#define LAT_FASTPATH_INBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "fastpath/ring.h"
+
+enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
+
+struct lat_inbox;
+struct lat_inbox_source;
+
+/* Who sends on a source; the receiver gets a copy, so it holds after the source has gone. The room gives it no meaning. */
+struct lat_inbox_from {
+	int32_t pid;
+	uint32_t badge;
+	uint64_t node;
+};
+
+/*
+ * What the inbox tells a source's owner. All may be NULL. room and admit run under the inbox's lock: they are short, do not
+ * block and call no lat_inbox_ function. gone runs without it.
+ */
+struct lat_inbox_source_ops {
+	/* A message was taken: a producer that waits for room may be woken. Any receiving thread. */
+	void (*room)(struct lat_inbox_source *src);
+	/* A message was copied out and is about to be received: 0, or the reason (-EKEYREVOKED) why it is not; then it is
+	 * dropped and the source detached for that reason. */
+	int (*admit)(struct lat_inbox_source *src);
+	/*
+	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN (the inbox was closed),
+	 * -EPROTO (poisoned), or admit's reason. Once. Afterwards the inbox does not touch the source, unless
+	 * lat_inbox_source_ready() is still called: then until lat_inbox_detach().
+	 */
+	void (*gone)(struct lat_inbox_source *src, int why);
+};
+
+/* Counters of a source, written under the inbox's lock, readable at any time. */
+struct lat_inbox_source_stats {
+	uint64_t messages, bytes;
+	uint64_t seq; /* number of the last message received; 0 none */
+};
+
+/* Embedded in its owner. Set rx, ops, user, from, then lat_inbox_attach(). The rest is the inbox's. */
+struct lat_inbox_source {
+	struct lat_ring_rx *rx;
+	const struct lat_inbox_source_ops *ops;
+	void *user;
+	struct lat_inbox_from from;
+
+	struct lat_inbox *inbox;
+	struct lat_inbox_source *pushed;      /* next on the stack of newly ready ones */
+	struct lat_inbox_source *next, *prev; /* list of ready ones */
+	struct lat_inbox_source *all_next, *all_prev;
+	uint64_t seq; /* of the last message taken */
+	bool attached, ended, listed;
+	_Atomic(uint64_t) messages, bytes, received;
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or the list */
+};
+
+/* What a receive tells about its message. */
+struct lat_inbox_info {
+	void *user; /* the source's; valid as long as the source's owner keeps it */
+	struct lat_inbox_from from;
+	int32_t type;
+	uint32_t len;
+	uint64_t seq; /* on its channel, from 1 */
+};
+
+struct lat_inbox_stats {
+	uint64_t messages, bytes; /* received */
+	uint64_t signals;         /* times a producer or receiver had to write to the file descriptor */
+	uint64_t sleeps;          /* times a receiver went to sleep */
+	uint64_t poisoned;        /* sources detached because their producer lied */
+	uint64_t refused;         /* sources detached because admit said so */
+	uint32_t sources;         /* attached now */
+};
+
+/* 0, -ENOMEM, -EMFILE, -ENFILE. */
+LAT_MUST_CHECK int lat_inbox_open(struct lat_inbox **out);
+
+/*
+ * Closes: receivers blocked in it return -ESHUTDOWN, every source is detached (gone with -ESHUTDOWN), the file descriptor stays
+ * readable until the last one has left. Nobody begins a new call on it afterwards except through its sources. NULL is fine.
+ */
+void lat_inbox_close(struct lat_inbox *inbox);
+
+/*
+ * Receives one message.
+ *
+ * @buf, @cap     where its bytes go; undefined unless 0 is returned
+ * @info          filled in with 0 and with -EMSGSIZE
+ * @deadline_ns   of CLOCK_MONOTONIC; 0 does not wait, UINT64_MAX does not give up
+ *
+ * Threads: any number; each message goes to one. Waits through fastpath/wait.h, holding no lock.
+ * 0, or
+ *   -ENOMSG     nothing there, and deadline_ns was 0. The file descriptor is not readable until something comes
+ *   -ETIMEDOUT  nothing came until deadline_ns
+ *   -EMSGSIZE   the next message is longer than @cap: info->len says how long; it stays and is the next
+ *   -ESHUTDOWN  closed, or the calling task's scheduler is closing
+ */
+LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
+				  uint64_t deadline_ns);
+
+/*
+ * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned -ENOMSG it is
+ * not, until a source has something new. (A send that is still in progress, or a source that ends, may show as readable once more
+ * with nothing to receive.) The inbox's own: not to be read, written or closed.
+ */
+int lat_inbox_fd(struct lat_inbox *inbox);
+
+/*
+ * Adds a source. Messages published before are received too. Any thread, while others receive.
+ * 0, -ESHUTDOWN (closed), -ENOBUFS (LAT_INBOX_SOURCES_MAX), -EBUSY (it is attached).
+ */
+LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src);
+
+/* The producer's half of a wake-up: after each publish into @src's ring. Any thread while @src is not detached by its owner. */
+void lat_inbox_source_ready(struct lat_inbox_source *src);
+
+/*
+ * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has been received, @src is
+ * detached, and gone(0) called; at once, by this thread, if that is already so. Nothing happens if @src is detached.
+ */
+void lat_inbox_source_end(struct lat_inbox_source *src);
+
+/*
+ * Takes @src out now, what it holds is not received (its stats say up to which message was). No
+ * lat_inbox_source_ready() is in progress or follows. gone is not called; after return the inbox does not touch @src.
+ * true if it was attached, false if it had been detached (or never attached).
+ */
+bool lat_inbox_detach(struct lat_inbox_source *src);
+
+void lat_inbox_source_stats(const struct lat_inbox_source *src, struct lat_inbox_source_stats *out);
+void lat_inbox_stats(struct lat_inbox *inbox, struct lat_inbox_stats *out);
+
+#endif
