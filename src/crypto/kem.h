@@ -1,4 +1,9 @@
-/* X-Wing (ML-KEM-768 + X25519), also named MLKEM768-X25519: the only key exchange there is. */
+/*
+ * X-Wing (ML-KEM-768 + X25519), also named MLKEM768-X25519: the only key exchange there is.
+ *
+ * Deterministic: randomness comes in as a seed, which the caller takes from lat_random and wipes. Outputs are
+ * untouched on failure and may overlap inputs. Any number of threads; nothing blocks or allocates.
+ */
 #ifndef LAT_CRYPTO_KEM_H
 #define LAT_CRYPTO_KEM_H
 
@@ -14,12 +19,15 @@ enum {
 	LAT_KEM_ENC_SEED = 64,
 };
 
-/* 0, or -EINVAL. */
+/* The public key of the secret key @seed. 0, or -EINVAL: the library refused the seed (none is known to be). */
 int lat_kem_keypair(uint8_t pk[LAT_KEM_PK], const uint8_t seed[LAT_KEM_SEED]);
 /* Encapsulates to @pk with the randomness @enc_seed. 0, or -EBADMSG: bad key encoding or an all-zero X25519 result. */
 int lat_kem_encaps(uint8_t ct[LAT_KEM_CT], uint8_t ss[LAT_KEM_SS], const uint8_t pk[LAT_KEM_PK],
-                   const uint8_t enc_seed[LAT_KEM_ENC_SEED]);
-/* 0, or -EBADMSG. */
+		   const uint8_t enc_seed[LAT_KEM_ENC_SEED]);
+/*
+ * 0, or -EBADMSG: an all-zero X25519 result. A ciphertext that was not made for this key is no error here: it gives
+ * another secret (implicit rejection), and the first tag made with it will not verify.
+ */
 int lat_kem_decaps(uint8_t ss[LAT_KEM_SS], const uint8_t ct[LAT_KEM_CT], const uint8_t seed[LAT_KEM_SEED]);
 
 #endif
