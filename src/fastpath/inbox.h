@@ -11,6 +11,7 @@
 #ifndef LAT_FASTPATH_INBOX_H
 #define LAT_FASTPATH_INBOX_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,7 +56,7 @@ struct lat_inbox_source_stats {
 	uint64_t seq; /* number of the last message received; 0 none */
 };
 
-/* Embedded in its owner. Set rx, ops, user, from, then lat_inbox_attach(). The rest is the inbox's. */
+/* Embedded in its owner (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The rest is the inbox's. */
 struct lat_inbox_source {
 	struct lat_ring_rx *rx;
 	const struct lat_inbox_source_ops *ops;

@@ -1,0 +1,257 @@
+/*
+ * Publishing into and consuming from a ring. Two edges order everything:
+ *   [P] first slot's seq store, release  -> [C] its load, acquire : every slot of the message is visible
+ *   [c] head store, release              -> [p] head load, acquire: the slots may be written again
+ * The numbers of the following slots are stored relaxed, under [P]. A producer that dies before [P] has published nothing.
+ *
+ * All arithmetic on slot numbers is modulo 2^32 and by difference. Slot n lies at index (n - 1) modulo the count; it is
+ * full when it holds n, and empty when it still holds n - count, or 0 in a ring that was never written there.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdalign.h>
+#include <string.h>
+
+#include "fastpath/ring.h"
+
+#define RING_MAGIC (UINT32_C(0x4c520000) | LAT_RING_VERSION)
+
+struct tx_seg {
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) magic; /* published last */
+	uint32_t count;
+	uint32_t start;
+};
+
+struct rx_seg {
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) magic; /* published last */
+	uint32_t count;
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) head; /* number of the last slot released */
+};
+
+static_assert(sizeof(struct lat_ring_slot) == LAT_RING_SLOT, "a slot is one cache line");
+static_assert(sizeof(struct tx_seg) == LAT_CACHELINE, "the slots begin on a cache line");
+static_assert(sizeof(struct rx_seg) == 2 * LAT_CACHELINE, "the head has a line of its own");
+static_assert((int)LAT_RING_SLOT == (int)LAT_CACHELINE, "one message, one line");
+
+/* One load of a word that the other side may be changing. */
+static uint32_t load_once(const uint32_t *p)
+{
+	return *(const volatile uint32_t *)p;
+}
+
+static bool count_valid(uint32_t count)
+{
+	return count >= LAT_RING_SLOTS_MIN && count <= LAT_RING_SLOTS_MAX && (count & (count - 1)) == 0;
+}
+
+static uint32_t slots_for(uint32_t len)
+{
+	if (len <= LAT_RING_FIRST_DATA)
+		return 1;
+	return 1 + (len - LAT_RING_FIRST_DATA - 1) / LAT_RING_NEXT_DATA + 1;
+}
+
+size_t lat_ring_tx_bytes(uint32_t slots)
+{
+	return count_valid(slots) ? sizeof(struct tx_seg) + (size_t)slots * LAT_RING_SLOT : 0;
+}
+
+size_t lat_ring_rx_bytes(void)
+{
+	return sizeof(struct rx_seg);
+}
+
+uint32_t lat_ring_len_max(uint32_t slots)
+{
+	return LAT_RING_FIRST_DATA + (slots - 1) * LAT_RING_NEXT_DATA;
+}
+
+int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t slots, uint32_t start)
+{
+	struct tx_seg *s = seg;
+	struct lat_ring_slot *slot = (struct lat_ring_slot *)(s + 1);
+
+	if (!count_valid(slots) || bytes < lat_ring_tx_bytes(slots))
+		return -EINVAL;
+	/* From 0 the zeroed slots are empty as they are, and stay untouched, so uncommitted. */
+	for (uint32_t i = 0; start != 0 && i < slots; i++)
+		atomic_store_explicit(&slot[(start - i - 1) & (slots - 1)].seq, start - i, memory_order_relaxed);
+	s->count = slots;
+	s->start = start;
+	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
+	*tx = (struct lat_ring_tx){ .slots = slot, .count = slots, .sent = start, .head = start };
+	return 0;
+}
+
+int lat_ring_rx_init(struct lat_ring_rx *rx, void *seg, size_t bytes, const void *peer, size_t peer_bytes)
+{
+	const struct tx_seg *p = peer;
+	struct rx_seg *s = seg;
+	uint32_t magic, count, start;
+
+	if (bytes < sizeof(*s))
+		return -EINVAL;
+	if (peer_bytes < sizeof(*p))
+		return -EPROTO;
+	magic = atomic_load_explicit(&p->magic, memory_order_acquire);
+	if (magic == 0)
+		return -EAGAIN;
+	count = load_once(&p->count);
+	start = load_once(&p->start);
+	if (magic != RING_MAGIC || !count_valid(count) || peer_bytes < lat_ring_tx_bytes(count))
+		return -EPROTO;
+	s->count = count;
+	atomic_store_explicit(&s->head, start, memory_order_relaxed);
+	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
+	*rx = (struct lat_ring_rx){
+		.slots = (const struct lat_ring_slot *)(p + 1), .head = &s->head, .count = count, .taken = start
+	};
+	return 0;
+}
+
+int lat_ring_tx_attach(struct lat_ring_tx *tx, const void *peer, size_t peer_bytes)
+{
+	const struct rx_seg *p = peer;
+	uint32_t magic;
+
+	if (peer_bytes < sizeof(*p))
+		return -EPROTO;
+	magic = atomic_load_explicit(&p->magic, memory_order_acquire);
+	if (magic == 0)
+		return -EAGAIN;
+	if (magic != RING_MAGIC || load_once(&p->count) != tx->count)
+		return -EPROTO;
+	tx->peer_head = &p->head;
+	return 0;
+}
+
+/* 0, or -EPROTO when the head is outside [last seen, sent]. */
+static int head_refresh(struct lat_ring_tx *tx)
+{
+	uint32_t head;
+
+	if (tx->peer_head == NULL)
+		return 0;
+	head = atomic_load_explicit(tx->peer_head, memory_order_acquire); /* [p] */
+	if (head - tx->head > tx->sent - tx->head) {
+		tx->poisoned = true;
+		return -EPROTO;
+	}
+	tx->head = head;
+	return 0;
+}
+
+static struct lat_ring_slot *tx_slot(const struct lat_ring_tx *tx, uint32_t number)
+{
+	return &tx->slots[(number - 1) & (tx->count - 1)];
+}
+
+static const struct lat_ring_slot *rx_slot(const struct lat_ring_rx *rx, uint32_t number)
+{
+	return &rx->slots[(number - 1) & (rx->count - 1)];
+}
+
+int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	const unsigned char *bytes = data;
+	uint32_t need = slots_for(len);
+	uint32_t part = len < LAT_RING_FIRST_DATA ? len : LAT_RING_FIRST_DATA;
+	struct lat_ring_slot *first;
+	int rc;
+
+	if (tx->poisoned)
+		return -EPROTO;
+	if (need > tx->count)
+		return -EMSGSIZE;
+	if (tx->count - (tx->sent - tx->head) < need) { /* looks full: look again */
+		rc = head_refresh(tx);
+		if (rc < 0)
+			return rc;
+		if (tx->count - (tx->sent - tx->head) < need)
+			return -EAGAIN;
+	}
+	for (uint32_t i = 1, at = part; i < need; i++) {
+		struct lat_ring_slot *slot = tx_slot(tx, tx->sent + 1 + i);
+		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
+
+		memcpy(slot->next, bytes + at, n);
+		atomic_store_explicit(&slot->seq, tx->sent + 1 + i, memory_order_relaxed);
+		at += n;
+	}
+	first = tx_slot(tx, tx->sent + 1);
+	first->first.len = len;
+	first->first.type = type;
+	first->first.msg_seq = seq;
+	if (part > 0)
+		memcpy(first->first.data, bytes, part);
+	atomic_store_explicit(&first->seq, tx->sent + 1, memory_order_release); /* [P] */
+	tx->sent += need;
+	return 0;
+}
+
+uint32_t lat_ring_used(struct lat_ring_tx *tx)
+{
+	if (tx->poisoned || head_refresh(tx) < 0)
+		return tx->count;
+	return tx->sent - tx->head;
+}
+
+static int poison(struct lat_ring_rx *rx)
+{
+	rx->poisoned = true;
+	return -EPROTO;
+}
+
+int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
+{
+	uint32_t want = rx->taken + 1;
+	const struct lat_ring_slot *slot = rx_slot(rx, want);
+	uint32_t seq, len;
+
+	if (rx->poisoned)
+		return -EPROTO;
+	seq = atomic_load_explicit(&slot->seq, memory_order_acquire); /* [C] */
+	if (seq != want)
+		return seq == want - rx->count || seq == 0 ? -ENOMSG : poison(rx);
+	len = load_once(&slot->first.len);
+	if (slots_for(len) > rx->count)
+		return poison(rx);
+	*msg = (struct lat_ring_msg){ .type = (int32_t)load_once((const uint32_t *)&slot->first.type),
+				      .seq = load_once(&slot->first.msg_seq),
+				      .len = len };
+	return 0;
+}
+
+/* Bytes are only moved here, nothing is decided by them; @msg is private, so its length is still the one checked. */
+int lat_ring_consume(struct lat_ring_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
+{
+	unsigned char *bytes = buf;
+	struct lat_ring_msg m;
+	uint32_t need, part;
+	int rc;
+
+	rc = lat_ring_peek(rx, &m);
+	if (rc < 0)
+		return rc;
+	if (m.len > cap) {
+		*msg = m;
+		return -EMSGSIZE;
+	}
+	need = slots_for(m.len);
+	part = m.len < LAT_RING_FIRST_DATA ? m.len : LAT_RING_FIRST_DATA;
+	if (part > 0)
+		memcpy(bytes, rx_slot(rx, rx->taken + 1)->first.data, part);
+	for (uint32_t i = 1, at = part; i < need; i++) {
+		const struct lat_ring_slot *slot = rx_slot(rx, rx->taken + 1 + i);
+		uint32_t n = m.len - at < LAT_RING_NEXT_DATA ? m.len - at : LAT_RING_NEXT_DATA;
+
+		if (atomic_load_explicit(&slot->seq, memory_order_relaxed) != rx->taken + 1 + i)
+			return poison(rx);
+		memcpy(bytes + at, slot->next, n);
+		at += n;
+	}
+	rx->taken += need;
+	atomic_store_explicit(rx->head, rx->taken, memory_order_release); /* [c] */
+	*msg = m;
+	return 0;
+}
