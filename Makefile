@@ -7,7 +7,7 @@ MESON_ARGS ?=
 
 main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
-no_aslr = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
 .PHONY: all demo check check-asan check-tsan lint format install clean help
 .DEFAULT_GOAL := all
@@ -28,13 +28,19 @@ check: ## build, run every test, end with "N passed, N failed"
 
 check-asan: ## the tests under AddressSanitizer and UBSan, by gcc and by clang
 	@scripts/bootstrap sanitize
-	@$(MAKE) -s build-asan
-	@$(no_aslr) scripts/run-tests --sanitized build/asan-gcc build/asan-clang
+	@$(MAKE) -s build-asan-gcc build-asan-clang
+	@$(sanitized) build/asan-gcc build/asan-clang
 
 check-tsan: ## the tests under ThreadSanitizer, by gcc and by clang
 	@scripts/bootstrap sanitize
-	@$(MAKE) -s build-tsan
-	@$(no_aslr) scripts/run-tests --sanitized build/tsan-gcc build/tsan-clang
+	@$(MAKE) -s build-tsan-gcc build-tsan-clang
+	@$(sanitized) build/tsan-gcc build/tsan-clang
+
+# One of them: check-asan-gcc, check-asan-clang, check-tsan-gcc, check-tsan-clang
+check-asan-% check-tsan-%:
+	@scripts/bootstrap sanitize
+	@$(MAKE) -s $(@:check-%=build-%)
+	@$(sanitized) $(@:check-%=build/%)
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint
@@ -59,7 +65,7 @@ help: ## this list
 
 # --- build trees -------------------------------------------------------------------------------
 
-.PHONY: build-main build-lint build-asan build-tsan
+.PHONY: build-main build-lint build-asan-gcc build-asan-clang build-tsan-gcc build-tsan-clang
 tree = scripts/build-tree
 options = $(MESON_ARGS) --prefix $(PREFIX)
 
@@ -68,9 +74,11 @@ build-main:
 	@$(tree) main $(or $(CC),cc) -Db_ndebug=true $(options)
 build-lint:
 	@$(tree) lint clang $(options)
-build-asan:
+build-asan-gcc:
 	@$(tree) asan-gcc gcc -Db_sanitize=address,undefined $(options)
+build-asan-clang:
 	@$(tree) asan-clang clang -Db_sanitize=address,undefined -Db_lundef=false $(options)
-build-tsan:
+build-tsan-gcc:
 	@$(tree) tsan-gcc gcc -Db_sanitize=thread $(options)
+build-tsan-clang:
 	@$(tree) tsan-clang clang -Db_sanitize=thread -Db_lundef=false $(options)
