@@ -1,6 +1,9 @@
 /*
  * The capability chain (PROTOCOL 6.1, 6.2): a 64-byte descriptor, up to 8 caveats, and a key that each
  * caveat hashes onward, so that whoever holds it can only narrow it.
+ *
+ * Pure functions: no table, no clock, no allocation; any number of threads. Keys, proofs and tokens that a peer sent
+ * are compared by the caller, with lat_equal_ct; keys are wiped by whoever holds them.
  */
 #ifndef LAT_CAP_CHAIN_H
 #define LAT_CAP_CHAIN_H
@@ -16,8 +19,11 @@ enum {
 	LAT_CAP_KEY = 32,
 	LAT_CAP_HOLDER = 16,
 	LAT_CAP_CAVEAT_VALUE_MAX = 20,
+	LAT_CAP_ANY_PID = -1, /* in src_pid */
+	LAT_TOKEN = 16,
 };
 
+/* The value 8 is reserved: carried, and ignored. */
 enum lat_right {
 	LAT_RIGHT_SEND = 1,
 	LAT_RIGHT_OPEN = 2,
@@ -30,13 +36,13 @@ enum lat_right {
 };
 
 enum lat_caveat_type {
-	LAT_CAVEAT_RIGHTS = 1, /* u16, and-mask */
+	LAT_CAVEAT_RIGHTS = 1,    /* u16, and-mask */
 	LAT_CAVEAT_NOT_AFTER = 2, /* u64, min */
-	LAT_CAVEAT_MAX_MSG = 3, /* u32, min */
-	LAT_CAVEAT_RATE = 4, /* u32, min */
-	LAT_CAVEAT_SRC_PID = 5, /* i32, equal */
-	LAT_CAVEAT_HOLDER = 6, /* id[16], equal */
-	LAT_CAVEAT_SLOT = 7, /* u32 slot, u32 gen: must be live too */
+	LAT_CAVEAT_MAX_MSG = 3,   /* u32, min */
+	LAT_CAVEAT_RATE = 4,      /* u32, min */
+	LAT_CAVEAT_SRC_PID = 5,   /* i32, equal */
+	LAT_CAVEAT_HOLDER = 6,    /* id[16], equal */
+	LAT_CAVEAT_SLOT = 7,      /* u32 slot, u32 gen: must be live too */
 };
 
 struct lat_cap_desc { /* host order; see lat_cap_desc_encode for the bytes */
@@ -48,7 +54,7 @@ struct lat_cap_desc { /* host order; see lat_cap_desc_encode for the bytes */
 	uint64_t cap_id;
 	uint64_t not_after; /* unix seconds, 0 none */
 	uint32_t max_msg;
-	uint32_t rate; /* messages a second, 0 none */
+	uint32_t rate;                  /* messages a second, 0 none */
 	uint8_t holder[LAT_CAP_HOLDER]; /* all zero: bearer */
 };
 
@@ -58,20 +64,32 @@ struct lat_caveat {
 };
 
 void lat_cap_desc_encode(uint8_t out[LAT_CAP_DESC], const struct lat_cap_desc *d);
-/* 0, or -EPROTO (version, a zero field that is not) with *d untouched. */
+/* 0, or -EPROTO with *d untouched: the version is not 1, or the zero field is not zero. */
 int lat_cap_desc_decode(struct lat_cap_desc *d, const uint8_t in[LAT_CAP_DESC]);
+/* Writes @c's size bytes of value and zeros after them, whatever lies there in @c. */
 void lat_caveat_encode(uint8_t out[LAT_CAP_CAVEAT], const struct lat_caveat *c);
-/* 0, or -EACCES: unknown type, wrong size for its type, nonzero padding. */
+/* 0, or -EACCES with *c untouched: unknown type, wrong size for its type, nonzero padding. */
 int lat_caveat_decode(struct lat_caveat *c, const uint8_t in[LAT_CAP_CAVEAT]);
 
 /* k_0 = HMAC(K_root, "lwp1 cap" || desc). */
-void lat_cap_key_root(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY], const uint8_t desc[LAT_CAP_DESC]);
+void lat_cap_key_root(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY],
+		      const uint8_t desc[LAT_CAP_DESC]);
 /* k_{i+1} = HMAC(k_i, "lwp1 cav" || caveat). out may equal in. */
-void lat_cap_key_next(uint8_t out[LAT_CAP_KEY], const uint8_t in[LAT_CAP_KEY], const uint8_t caveat[LAT_CAP_CAVEAT]);
-/* All of it: k_n of @count encoded caveats; -EACCES when count > 8. */
-int lat_cap_key_chain(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY], const uint8_t desc[LAT_CAP_DESC],
-                      const uint8_t *caveats, size_t count);
-/* What is left of the descriptor's own limits after the caveats; @rights is AND of all. Pure, no liveness. */
+void lat_cap_key_next(uint8_t out[LAT_CAP_KEY], const uint8_t in[LAT_CAP_KEY],
+		      const uint8_t caveat[LAT_CAP_CAVEAT]);
+/*
+ * All of it: k_n of @count encoded caveats, one after another. 0, or -EACCES with @k untouched: count > 8. Does not
+ * look into the caveats.
+ */
+int lat_cap_key_chain(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY],
+		      const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count);
+/*
+ * What is left of the descriptor's own limits after the caveats. Rights are and-ed; NOT_AFTER, MAX_MSG and RATE take
+ * the least, where a NOT_AFTER or a RATE of 0 is no limit, in a caveat as in the descriptor; SRC_PID and HOLDER set
+ * what was open and must equal what was set. SLOT changes nothing: whether a slot lives is the issuer's question.
+ * 0, or -EACCES with *d untouched: more than 8, an unknown type or size, a pid or holder that contradicts an earlier
+ * one, a SRC_PID of -1 or an all-zero HOLDER (nobody can be that, and neither may widen).
+ */
 int lat_cap_narrow(struct lat_cap_desc *d, const struct lat_caveat *caveats, size_t count);
 
 /* Both ends of a channel compute the same context; sender = the side whose data flows on it (PROTOCOL 6.2). */
@@ -80,16 +98,20 @@ struct lat_chan_ctx {
 	int32_t src_pid, dst_pid;
 	uint8_t id_sender[16], id_receiver[16];
 };
-/* proof = HMAC(k, "lwp1 open" || sid || req || src_pid || dst_pid || nonce_s) */
-void lat_cap_proof(uint8_t out[32], const uint8_t k[LAT_CAP_KEY], const uint8_t sid[16], uint32_t req, int32_t src_pid,
-                   int32_t dst_pid, const uint8_t nonce_s[16]);
-/* tk = HMAC(k, "lwp1 tok" || ctx), bind = HMAC(k, "lwp1 bind" || ctx) */
-void lat_cap_channel_keys(uint8_t tk[32], uint8_t bind[32], const uint8_t k[LAT_CAP_KEY], const struct lat_chan_ctx *ctx);
+/* Shows that the opener holds k for this session, request and pair of pids. proof = HMAC(k, "lwp1 open" || sid || req || src_pid || dst_pid || nonce_s) */
+void lat_cap_proof(uint8_t out[32], const uint8_t k[LAT_CAP_KEY], const uint8_t sid[16], uint32_t req,
+		   int32_t src_pid, int32_t dst_pid, const uint8_t nonce_s[16]);
+/* The token key and what goes into the channel's AEAD keys. tk = HMAC(k, "lwp1 tok" || ctx), bind = HMAC(k, "lwp1 bind" || ctx) */
+void lat_cap_channel_keys(uint8_t tk[32], uint8_t bind[32], const uint8_t k[LAT_CAP_KEY],
+			  const struct lat_chan_ctx *ctx);
 
-/* The token of one message ("LTK1") or of a run ("LTK2"): PROTOCOL 6.3. digest: 32 bytes, zero unless TOKEN_FULL. */
-void lat_token_msg(uint8_t out[16], const uint8_t tk[32], uint8_t cflags, uint16_t rights, uint64_t seq, uint32_t msg_len,
-                   const uint8_t digest[32]);
-void lat_token_run(uint8_t out[16], const uint8_t tk[32], uint8_t cflags, uint16_t rights, uint64_t first_seq,
-                   uint16_t count, uint32_t total, const uint8_t digest[32]);
+/*
+ * The token of one message ("LTK1") or of a run ("LTK2"): PROTOCOL 6.3. @msg_len and @total count the 8 bytes of pids
+ * of each body. @digest: zeros unless TOKEN_FULL.
+ */
+void lat_token_msg(uint8_t out[LAT_TOKEN], const uint8_t tk[32], uint8_t cflags, uint16_t rights,
+		   uint64_t seq, uint32_t msg_len, const uint8_t digest[32]);
+void lat_token_run(uint8_t out[LAT_TOKEN], const uint8_t tk[32], uint8_t cflags, uint16_t rights,
+		   uint64_t first_seq, uint16_t count, uint32_t total, const uint8_t digest[32]);
 
 #endif
