@@ -43,9 +43,9 @@ struct lat_inbox_source_ops {
 	 * dropped and the source detached for that reason. */
 	int (*admit)(struct lat_inbox_source *src);
 	/*
-	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN (the inbox was closed),
-	 * -EPROTO (poisoned), or admit's reason. Once. Afterwards the inbox does not touch the source, unless
-	 * lat_inbox_source_ready() is still called: then until lat_inbox_detach().
+	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN (the inbox was
+	 * closed), -EPROTO (poisoned), or admit's reason. Once. Unless it was ended before, its producer may still be in
+	 * lat_inbox_source_ready(), and ends or detaches it when that is over.
 	 */
 	void (*gone)(struct lat_inbox_source *src, int why);
 };
@@ -56,7 +56,10 @@ struct lat_inbox_source_stats {
 	uint64_t seq; /* number of the last message received; 0 none */
 };
 
-/* Embedded in its owner (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The rest is the inbox's. */
+/*
+ * Embedded in its owner, zeroed (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The rest is the
+ * inbox's. Whatever becomes of it, an attached source is ended or detached once: until then it keeps the inbox.
+ */
 struct lat_inbox_source {
 	struct lat_ring_rx *rx;
 	const struct lat_inbox_source_ops *ops;
@@ -68,6 +71,7 @@ struct lat_inbox_source {
 	struct lat_inbox_source *next, *prev; /* list of ready ones */
 	struct lat_inbox_source *all_next, *all_prev;
 	uint64_t seq; /* of the last message taken */
+	int why;
 	bool attached, ended, listed;
 	_Atomic(uint64_t) messages, bytes, received;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or the list */
@@ -95,8 +99,14 @@ struct lat_inbox_stats {
 LAT_MUST_CHECK int lat_inbox_open(struct lat_inbox **out);
 
 /*
- * Closes: receivers blocked in it return -ESHUTDOWN, every source is detached (gone with -ESHUTDOWN), the file descriptor stays
- * readable until the last one has left. Nobody begins a new call on it afterwards except through its sources. NULL is fine.
+ * Ends it: receivers blocked in it return -ESHUTDOWN and so does every later call, every source is detached (gone with
+ * -ESHUTDOWN), the file descriptor stays readable. Any thread, any number of times; the inbox stays the owner's.
+ */
+void lat_inbox_shutdown(struct lat_inbox *inbox);
+
+/*
+ * Shuts down and gives up the owner's hold: the memory goes with the last receiver and source. Nobody begins a new call on it
+ * afterwards except through its sources. NULL is fine.
  */
 void lat_inbox_close(struct lat_inbox *inbox);
 
@@ -134,8 +144,9 @@ LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_so
 void lat_inbox_source_ready(struct lat_inbox_source *src);
 
 /*
- * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has been received, @src is
- * detached, and gone(0) called; at once, by this thread, if that is already so. Nothing happens if @src is detached.
+ * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has been
+ * received, @src is detached, and gone(0) called; at once, by this thread, if that is already so. If @src has been
+ * detached, gone is not called again. Follow it by nothing, except by lat_inbox_detach() while gone has not been called.
  */
 void lat_inbox_source_end(struct lat_inbox_source *src);
 

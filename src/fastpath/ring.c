@@ -66,6 +66,15 @@ uint32_t lat_ring_len_max(uint32_t slots)
 	return LAT_RING_FIRST_DATA + (slots - 1) * LAT_RING_NEXT_DATA;
 }
 
+uint32_t lat_ring_slots_for(uint32_t len)
+{
+	uint32_t slots = LAT_RING_SLOTS_DEFAULT;
+
+	while (slots <= LAT_RING_SLOTS_MAX && lat_ring_len_max(slots / 2) < len)
+		slots *= 2;
+	return slots <= LAT_RING_SLOTS_MAX ? slots : 0;
+}
+
 int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t slots, uint32_t start)
 {
 	struct tx_seg *s = seg;
@@ -75,7 +84,8 @@ int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t s
 		return -EINVAL;
 	/* From 0 the zeroed slots are empty as they are, and stay untouched, so uncommitted. */
 	for (uint32_t i = 0; start != 0 && i < slots; i++)
-		atomic_store_explicit(&slot[(start - i - 1) & (slots - 1)].seq, start - i, memory_order_relaxed);
+		atomic_store_explicit(&slot[(start - i - 1) & (slots - 1)].seq, start - i,
+				      memory_order_relaxed);
 	s->count = slots;
 	s->start = start;
 	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
@@ -103,9 +113,10 @@ int lat_ring_rx_init(struct lat_ring_rx *rx, void *seg, size_t bytes, const void
 	s->count = count;
 	atomic_store_explicit(&s->head, start, memory_order_relaxed);
 	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
-	*rx = (struct lat_ring_rx){
-		.slots = (const struct lat_ring_slot *)(p + 1), .head = &s->head, .count = count, .taken = start
-	};
+	*rx = (struct lat_ring_rx){ .slots = (const struct lat_ring_slot *)(p + 1),
+				    .head = &s->head,
+				    .count = count,
+				    .taken = start };
 	return 0;
 }
 

@@ -80,6 +80,9 @@ size_t lat_ring_rx_bytes(void);
 /* The longest message a ring of @slots carries, in bytes. */
 uint32_t lat_ring_len_max(uint32_t slots);
 
+/* A count for a ring that holds two messages of @len bytes: the default one unless more are needed. 0: none is enough. */
+uint32_t lat_ring_slots_for(uint32_t len);
+
 /*
  * Makes the producer's segment in @seg (cache-line aligned, zeroed, @bytes of it) and the producer's end. @start is the
  * slot number before the first one: 0 but in tests of wrap-around. Until lat_ring_tx_attach() one ring full of messages can be
