@@ -1,7 +1,14 @@
 /*
  * The four-packet handshake (PROTOCOL section 3) as pure functions over bytes: no clock, no socket, no table. Random
  * bytes are handed in. A function that fails leaves its state as it was before the packet, so a forged packet changes
- * nothing. The states hold secrets: keep them in the key arena and wipe them.
+ * nothing; its output buffers may hold ciphertext. The states hold secrets: keep them in the key arena and wipe them.
+ *
+ *   I  m1_make ............ m2_open_m3_make ............ m4_open -> result
+ *   R  mac1_check, m1_open, m2_make ... m3_open_m4_make -> result
+ *
+ * Errors are all of one kind to a caller, drop: -EBADMSG is a packet that is not authentic, not for this state's indices,
+ * or holds a key or ciphertext that X-Wing refuses; -EPROTO one that is authentic and carries a flag that this version
+ * refuses (section 9). Versions and node numbers in the parameters are for the caller to compare.
  */
 #ifndef LAT_SESSION_HANDSHAKE_H
 #define LAT_SESSION_HANDSHAKE_H
@@ -36,8 +43,9 @@ struct lat_hs_result {
 	uint8_t sess[LAT_HASH];
 	uint8_t sid[LAT_SID];
 	uint8_t h[LAT_HASH];
-	uint8_t peer_stale_token[LAT_WIRE_STALE_TOKEN]; /* initiator: R's, out of p4 */
-	struct lat_hs_params peer;                      /* p2 at I, p3 at R */
+	uint8_t peer_stale_token
+		[LAT_WIRE_STALE_TOKEN]; /* initiator: R's, out of p4; responder: zero, it comes in PARAMS */
+	struct lat_hs_params peer;      /* p2 at I, p3 at R */
 };
 
 /* ---- Initiator ---- */
@@ -61,11 +69,11 @@ int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], const st
 		   const struct lat_hs_params *p1, uint32_t idx_i, const struct lat_hs_initiator_random *rnd);
 /* Sets mac2 of a made M1 from a cookie. */
 void lat_hs_m1_set_mac2(uint8_t m1[LAT_M1_LEN], const uint8_t cookie[16]);
-/* Opens M2 and makes M3. @seed: own static seed. 0, or -EBADMSG. */
+/* Opens M2 and makes M3; hs->peer and hs->idx_r are set. @seed: own static seed. 0, -EBADMSG, -EPROTO. */
 int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_LEN], uint8_t m3[LAT_M3_LEN],
 			   const uint8_t seed[LAT_KEM_SEED], const uint8_t psk[32],
 			   const struct lat_hs_params *p3);
-/* Opens M4 and derives. 0, or -EBADMSG. */
+/* Opens M4 and derives; *hs is wiped. 0, or -EBADMSG. */
 int lat_hs_m4_open(struct lat_hs_initiator *hs, const uint8_t m4[LAT_M4_LEN], struct lat_hs_result *out);
 
 /* ---- Responder ---- */
@@ -78,7 +86,10 @@ struct lat_hs_responder { /* secret, <= LAT_ARENA_SLOT */
 /* mac1 right? The only work done for somebody who does not know our key and mesh key. */
 int lat_hs_mac1_check(const struct lat_hs_public *me, const uint8_t m1[LAT_M1_LEN]); /* 0 or -EBADMSG */
 int lat_hs_mac2_check(const uint8_t m1[LAT_M1_LEN], const uint8_t cookie[16]);       /* 0 or -EBADMSG */
-/* Decaps and opens box1: who claims to call. mac1 must have been checked. 0, or -EBADMSG. */
+/*
+ * Decaps and opens box1: who claims to call, as yet unproven. mac1 must have been checked. *hs need not be set before.
+ * 0, -EBADMSG, -EPROTO.
+ */
 int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
 		   const uint8_t seed[LAT_KEM_SEED], const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
 		   struct lat_hs_params *p1);
@@ -86,7 +97,10 @@ int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], co
 int lat_hs_m2_make(struct lat_hs_responder *hs, uint8_t m2[LAT_M2_LEN], const struct lat_hs_public *peer,
 		   const uint8_t psk[32], const struct lat_hs_params *p2, uint32_t idx_r,
 		   const uint8_t salt_r[8], const uint8_t enc_seed[LAT_KEM_ENC_SEED]);
-/* Opens M3 (the initiator is authenticated here), makes M4, derives. 0, or -EBADMSG. */
+/*
+ * Opens M3 (the initiator is authenticated here), makes M4, derives; hs->sym is wiped. @stale_token: of idx_r, it goes
+ * into M4. 0, -EBADMSG, -EPROTO.
+ */
 int lat_hs_m3_open_m4_make(struct lat_hs_responder *hs, const uint8_t m3[LAT_M3_LEN], uint8_t m4[LAT_M4_LEN],
 			   const uint8_t stale_token[LAT_WIRE_STALE_TOKEN],
 			   const uint8_t enc_seed[LAT_KEM_ENC_SEED], struct lat_hs_result *out);

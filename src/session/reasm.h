@@ -59,6 +59,7 @@ struct lat_reasm {
 	uint64_t limit;              /* bytes of the stream that the peer may send below */
 	uint64_t charged;            /* max(limit - consumed, LAT_CREDIT_MIN_BYTES) */
 	uint64_t window;             /* credit beyond consumed that is aimed at */
+	uint64_t grown_at;           /* consumed when the window last changed */
 	struct lat_reasm_msg **ring; /* by sequence number, from next on */
 	uint64_t ring_mask;
 	uint64_t top;              /* highest sequence number held; 0: nothing held */

@@ -36,14 +36,17 @@ struct lat_sendq {
 
 enum { LAT_SENDQ_MSG_COST = 96 }; /* what a message costs beside its body, roughly, in bytes */
 
-/* @next_seq: of the first message (1, or what CHAN_ACK said). The limit starts at 0; lossy channels have none. */
+/* The first message has sequence number 1. The limit starts at 0; lossy channels have none. */
 void lat_sendq_init(struct lat_sendq *q, bool reliable, int32_t src_pid, int32_t dst_pid, size_t bytes_max);
 /* Frees all; nothing is reported. */
 void lat_sendq_fini(struct lat_sendq *q);
 
 /*
  * Accepts one message: body = pids || type i32 || @bytes of @data, copied. A message is always accepted when nothing is
- * held. 0 with *seq; -EAGAIN: over bytes_max; -ENOMEM; -EMSGSIZE: over 2^32 - 1 bytes of body.
+ * held. @seq may be NULL. 0 with *seq, or
+ *   -EAGAIN    over bytes_max, or 2^20 sequence numbers behind the oldest held: wait for acknowledgements
+ *   -EMSGSIZE  a body over LAT_MAX_MSG_HARD; the channel's own limit is the caller's to check
+ *   -ENOMEM
  */
 LAT_MUST_CHECK int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t bytes,
 				  uint64_t *seq);
