@@ -103,7 +103,7 @@ enum {
 #define LAT_ACK_DELAY_TCP_NS              (25 * LAT_NS_PER_MS)
 #define LAT_ACK_AFTER_GAP_NS              (1 * LAT_NS_PER_S) /* so long LAT_ACK_EVERY_EARLY holds */
 #define LAT_RTT_FIRST_NS                  (100 * LAT_NS_PER_MS)
-#define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS) /* least 4 rttvar in a PTO */
+#define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS)  /* least 4 rttvar in a PTO */
 #define LAT_CLOSE_MIN_NS                  (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
 #define LAT_CHAN_REUSE_NS                 (2 * LAT_REJECT_AFTER_TIME_NS)
 #define LAT_TCP_UNAUTH_NS                 (5 * LAT_NS_PER_S)
