@@ -1,8 +1,9 @@
-/* clock_gettime(2); it cannot fail for these clocks on any kernel we run on. */
+/* clock_gettime(2). The clocks exist on every kernel that runs Lattice, so it cannot fail. */
+#include "os/clock.h"
+
 #include <time.h>
 
 #include "base/util.h"
-#include "os/clock.h"
 
 static uint64_t read_ns(clockid_t clock)
 {
@@ -24,7 +25,10 @@ uint64_t lat_clock_monotonic_ns(void)
 
 uint64_t lat_clock_wall_s(void)
 {
-	return read_ns(CLOCK_REALTIME) / (uint64_t)LAT_NS_PER_S;
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec < 0 ? 0 : (uint64_t)ts.tv_sec;
 }
 
 uint64_t lat_clock_deadline(uint64_t now_ns, int64_t timeout_ns)

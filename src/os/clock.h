@@ -1,4 +1,7 @@
-/* The two clocks. Timers run on BOOTTIME, which goes on through suspend (PROTOCOL section 0). */
+/*
+ * The clocks. Timers run on BOOTTIME, which goes on through suspend (PROTOCOL section 0). Reading one does not enter
+ * the kernel where the vDSO has it, cannot fail, and is fine from any thread.
+ */
 #ifndef LAT_OS_CLOCK_H
 #define LAT_OS_CLOCK_H
 
@@ -10,7 +13,7 @@ uint64_t lat_clock_boottime_ns(void);
 uint64_t lat_clock_monotonic_ns(void);
 /* Seconds of the wall clock: capability expiry, nothing else. */
 uint64_t lat_clock_wall_s(void);
-/* now + timeout, saturating; a negative timeout (LATTICE_FOREVER) gives UINT64_MAX. */
+/* now + timeout, saturating at UINT64_MAX ("no limit"), which a negative timeout (LATTICE_FOREVER) gives too. */
 uint64_t lat_clock_deadline(uint64_t now_ns, int64_t timeout_ns);
 
 #endif

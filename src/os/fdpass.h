@@ -1,20 +1,37 @@
-/* Passing file descriptors over a Unix SEQPACKET socket (LOCAL 5). */
+/*
+ * Passing file descriptors over a Unix SEQPACKET socket (LOCAL 5). Both calls block if the socket does, go on
+ * after a signal, and keep no state: any number of threads.
+ */
 #ifndef LAT_OS_FDPASS_H
 #define LAT_OS_FDPASS_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/util.h"
+
 enum { LAT_FDPASS_MAX = 8 };
 
-/* 0, -EAGAIN, -EPIPE, -EINVAL (count over LAT_FDPASS_MAX); never SIGPIPE. The caller keeps its fds. */
-int lat_fdpass_send(int sock, const void *data, size_t bytes, const int *fds, size_t count);
+/*
+ * One packet. The caller keeps its fds. Never SIGPIPE. 0, or with nothing sent:
+ *   -EAGAIN       no room now
+ *   -EPIPE        the peer is gone
+ *   -EINVAL       no bytes (an empty packet reads like the end of the stream), or count over LAT_FDPASS_MAX
+ *   -EMSGSIZE     more bytes than the socket's buffer can ever hold
+ *   -EBADF        one of @fds is not open
+ *   -ETOOMANYREFS more fds of this user are in flight than RLIMIT_NOFILE
+ */
+LAT_MUST_CHECK int lat_fdpass_send(int sock, const void *data, size_t bytes, const int *fds, size_t count);
 
 /*
  * Receives one packet of at most @bytes and at most *count fds (close-on-exec); *count becomes the number got.
- * More fds than asked for, or a cut message: all are closed and -EPROTO. Length of the packet, 0 at the end of
- * the stream, -EAGAIN, -EPROTO.
+ * @fds may be NULL when *count is 0. Length of the packet, 0 when the peer is gone, or, with *fds and *count
+ * untouched (@data may hold anything):
+ *   -EAGAIN  nothing there
+ *   -EINVAL  bytes is 0, or *count over LAT_FDPASS_MAX
+ *   -EPROTO  more fds than asked for, more than this process may open, or a packet longer than @bytes: every fd
+ *            that came is closed, and the peer is to be dropped
  */
-ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *count);
+LAT_MUST_CHECK ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *count);
 
 #endif

@@ -1,4 +1,7 @@
-/* Sleeping on a 32-bit word. */
+/*
+ * Sleeping on a 32-bit word. The word only decides whether to sleep: what was published is read, with its own
+ * acquire, after the wait returned.
+ */
 #ifndef LAT_OS_FUTEX_H
 #define LAT_OS_FUTEX_H
 
@@ -9,11 +12,14 @@
 /*
  * Sleeps while *word == expected, at most until @deadline_ns of CLOCK_MONOTONIC (UINT64_MAX: no limit).
  * @shared: the word lies in memory shared between processes.
- * 0 when woken or *word differed, -ETIMEDOUT, -EINTR.
+ * 0 when woken or *word differed (and, rarely, for no reason: look again), -ETIMEDOUT, -EINTR (a signal came).
  */
 int lat_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, uint64_t deadline_ns, bool shared);
 
-/* Wakes at most @count sleepers; how many were woken, or a negative errno. */
+/*
+ * Wakes at most @count sleepers (INT_MAX: all). How many were woken; -EFAULT: the word is not mapped. A read-only
+ * mapping is enough when @shared.
+ */
 int lat_futex_wake(_Atomic(uint32_t) *word, int count, bool shared);
 
 #endif

@@ -3,21 +3,32 @@
 #define LAT_OS_MEMFD_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "base/util.h"
 
 /*
  * Creates a memfd of @bytes (rounded up to pages), maps it read-write, then seals it
  * SHRINK|GROW|FUTURE_WRITE|SEAL: this mapping stays writable, nobody can make another writable one.
- * 0, and *fd and *map are the caller's; -ENOMEM, -EMFILE, -ENFILE, -EINVAL (0 bytes).
+ * Pages are committed when first touched, and read as zeros. Close-on-exec, and not executable where the kernel can
+ * say so. @name is what /proc/self/maps shows; it names nothing. 0, and *fd and *map are the caller's, or:
+ *   -EINVAL           0 bytes, or a name of more than 249
+ *   -ENOMEM           memory, address space or the process's limit of mappings
+ *   -EMFILE, -ENFILE  the process's or the system's limit of fds
  */
-int lat_memfd_create(int *fd, void **map, size_t bytes, const char *name);
+LAT_MUST_CHECK int lat_memfd_create(int *fd, void **map, size_t bytes, const char *name);
 
 /*
  * Maps a memfd received from somebody else read-only. Checks seals (SHRINK, GROW, FUTURE_WRITE or WRITE) and
- * that its size is exactly @bytes. 0, -EPERM a seal is missing, -EPROTO wrong size, -ENOMEM.
+ * that its size is exactly @bytes, rounded up to pages. The fd stays the caller's, to close: the mapping does not need
+ * it. With these seals no access to the mapping can fault. 0, or:
+ *   -EINVAL  0 bytes
+ *   -EPERM   a seal is missing, or it is not a memfd of ordinary pages
+ *   -EPROTO  wrong size
+ *   -ENOMEM  address space or the process's limit of mappings
  */
-int lat_memfd_map_peer(int fd, size_t bytes, const void **map);
+LAT_MUST_CHECK int lat_memfd_map_peer(int fd, size_t bytes, const void **map);
 
+/* @bytes as given when it was mapped. NULL is fine. */
 void lat_memfd_unmap(const void *map, size_t bytes);
 
 #endif
