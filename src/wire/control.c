@@ -84,8 +84,8 @@ static bool ack_encodable(const struct lat_frame_ack *a)
 			return false;
 		if (i == 0)
 			continue;
-		/* at least one counter lies between them */
-		if (r->hi >= r[-1].lo || r[-1].lo - r->hi < 2 || r[-1].lo - r->hi - 1 > UINT32_MAX)
+		/* at least one counter lies between them, and not more than a gap can say */
+		if (r[-1].lo < 2 || r->hi > r[-1].lo - 2 || r[-1].lo - r->hi - 1 > UINT32_MAX)
 			return false;
 	}
 	return true;
