@@ -6,6 +6,7 @@
  *   mesh_key     optional: 32 bytes in base64, the same on every node of one deployment (0600)
  *   peers/N      one file per peer, N its node number: name, public key, endpoint, transport
  *   lock         held by the node that runs on it
+ *   edit.lock    held while one of the calls below changes something
  *
  * The calls work on files and may be used while a node runs; a running node reads them when it is opened.
  */
@@ -51,7 +52,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_state_dir(char *buf, size_t bytes);
 
 /*
  * Makes an identity in @dir (NULL: lattice_state_dir()), and the directory when needed (0700). @node 0: derived from this machine.
- * 0, -EEXIST (there is one: it is never overwritten; *out is filled in), -EACCES, -ENOSPC, -EROFS, -EINVAL, -EBADMSG.
+ * 0, -EEXIST (there is one: it is never overwritten; *out is filled in), -EACCES (also: others may read the secret), -ENOSPC, -EROFS, -EINVAL, -EBADMSG.
  */
 LATTICE_API LATTICE_MUST_USE int lattice_state_keygen(const char *dir, lattice_node_id node, struct lattice_identity *out);
 
@@ -67,7 +68,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_identity_parse(struct lattice_identity 
 
 /*
  * Adds or replaces a peer. 0, -EINVAL (number, name or endpoint of a wrong form, our own key), -EEXIST (the name or key belongs to
- * another number), -EKEYREJECTED (this number is bound to another key: remove it first), -EACCES, -ENOSPC, -EROFS.
+ * another number), -EKEYREJECTED (this number is bound to another key: remove it first), -EBUSY (another writer does not end), -EACCES, -ENOSPC,
+ * -EROFS, -EBADMSG (a peer's file that is there is damaged).
  */
 LATTICE_API LATTICE_MUST_USE int lattice_state_peer_add(const char *dir, const struct lattice_peer *peer);
 
