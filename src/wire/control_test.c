@@ -264,7 +264,7 @@ static struct lat_frame row_frame(const char *why, uint8_t bytes[static ROOM])
 			return (struct lat_frame){ .type = rows[i].type,
 						   .len = (uint16_t)hex_bytes(bytes, ROOM, rows[i].hex),
 						   .body = bytes };
-	CHECK(!"such a row");
+	CHECK_STR(why, "a row");
 	return (struct lat_frame){ 0 };
 }
 

@@ -2,7 +2,6 @@
 #ifndef LAT_WIRE_TEST_BYTES_H
 #define LAT_WIRE_TEST_BYTES_H
 
-#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,8 +12,7 @@ static inline uint8_t *exact(const void *bytes, size_t len)
 {
 	uint8_t *p = (uint8_t *)malloc(len);
 
-	assert(p != NULL || len == 0);
-	if (len > 0)
+	if (p != NULL && len > 0)
 		memcpy(p, bytes, len);
 	return p;
 }
@@ -24,17 +22,14 @@ static inline uint8_t hex_digit(char c)
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* Lower-case hexadecimal, spaces anywhere between bytes. Returns how many bytes. */
+/* Lower-case hexadecimal, spaces anywhere between bytes. Returns how many bytes, at most @cap. */
 static inline size_t hex_bytes(uint8_t *out, size_t cap, const char *hex)
 {
 	size_t n = 0;
 
-	for (; *hex != '\0'; hex++) {
+	for (; n < cap && hex[0] != '\0' && (hex[0] == ' ' || hex[1] != '\0'); hex++) {
 		if (*hex == ' ')
 			continue;
-		assert(n < cap && hex[1] != '\0');
-		if (n == cap)
-			break;
 		out[n++] = (uint8_t)(hex_digit(hex[0]) << 4 | hex_digit(hex[1]));
 		hex++;
 	}
