@@ -1,6 +1,7 @@
 /* eventfd(2) as a flag: the count does not matter, only whether it is 0. */
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/eventfd.h"
@@ -36,10 +37,11 @@ void lat_eventfd_signal(int fd)
 void lat_eventfd_clear(int fd)
 {
 	uint64_t count;
+	struct iovec iov = { &count, sizeof(count) };
 	ssize_t n;
 
-	do
-		n = read(fd, &count, sizeof(count));
+	do /* RWF_NOWAIT: a peer who shares it can clear O_NONBLOCK (LOCAL 9) */
+		n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
 	while (n < 0 && errno == EINTR);
 }
 

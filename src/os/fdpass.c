@@ -87,19 +87,13 @@ ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *co
 
 	if (bytes == 0 || max > LAT_FDPASS_MAX)
 		return -EINVAL;
+	/* ECONNRESET says, once, that the peer went with our words unread; its own last ones are still to come. */
 	do {
 		msg.msg_controllen = sizeof(control);
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		if (errno == EWOULDBLOCK)
-			return -EAGAIN;
-		if (errno != ECONNRESET) /* gone with our words unread: gone */
-			return -errno;
-		n = 0;
-		msg.msg_controllen = 0;
-		msg.msg_flags = 0;
-	}
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	came = take_fds(&msg, got, max);
 	if (came > max || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0 || (n == 0 && came > 0)) {
 		for (size_t i = 0; i < came && i < max; i++)

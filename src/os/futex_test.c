@@ -1,0 +1,126 @@
+/* Sleeping and waking, within a thread's memory and across two mappings of one memfd. */
+#include "os/futex.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/test.h"
+#include "os/clock.h"
+#include "os/memfd.h"
+
+TEST(a_word_that_differs_does_not_sleep)
+{
+	_Atomic(uint32_t) word = 7;
+
+	CHECK_EQ(lat_futex_wait(&word, 8, UINT64_MAX, false), 0);
+	CHECK_EQ(lat_futex_wait(&word, 8, UINT64_MAX, true), 0);
+	CHECK_EQ(lat_futex_wait(&word, 8, 0, false), 0); /* the word is looked at before the clock */
+}
+
+TEST(deadlines_end_the_sleep)
+{
+	_Atomic(uint32_t) word = 7;
+	uint64_t deadline;
+
+	CHECK_EQ(lat_futex_wait(&word, 7, 0, false), -ETIMEDOUT);
+	CHECK_EQ(lat_futex_wait(&word, 7, lat_clock_monotonic_ns(), true), -ETIMEDOUT);
+	deadline = lat_clock_monotonic_ns() + 2 * (uint64_t)LAT_NS_PER_MS;
+	CHECK_EQ(lat_futex_wait(&word, 7, deadline, false), -ETIMEDOUT);
+	CHECK(lat_clock_monotonic_ns() >= deadline);
+}
+
+TEST(nobody_to_wake)
+{
+	_Atomic(uint32_t) word = 7;
+
+	CHECK_EQ(lat_futex_wake(&word, 1, false), 0);
+	CHECK_EQ(lat_futex_wake(&word, INT_MAX, true), 0);
+}
+
+struct sleeper {
+	_Atomic(uint32_t) *word;
+	bool shared;
+	int rc;
+};
+
+static void *sleep_on_it(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->rc = lat_futex_wait(s->word, 7, UINT64_MAX, s->shared);
+	return NULL;
+}
+
+TEST(a_sleeper_is_woken)
+{
+	_Atomic(uint32_t) word = 7;
+	struct sleeper s = { &word, false, 1 };
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, sleep_on_it, &s), 0);
+	while (lat_futex_wake(&word, 1, false) == 0) /* until it sleeps, and is counted */
+		sched_yield();
+	pthread_join(thread, NULL);
+	CHECK_EQ(s.rc, 0);
+}
+
+/* The word's writer is woken by somebody who may only read it: LOCAL 9. */
+TEST(a_read_only_mapping_wakes)
+{
+	const void *peer;
+	void *map;
+	int fd;
+
+	CHECK_EQ(lat_memfd_create(&fd, &map, sizeof(uint32_t), "futex"), 0);
+	CHECK_EQ(lat_memfd_map_peer(fd, sizeof(uint32_t), &peer), 0);
+	struct sleeper s = { map, true, 1 };
+	pthread_t thread;
+
+	atomic_store_explicit(s.word, 7, memory_order_relaxed);
+	CHECK_EQ(pthread_create(&thread, NULL, sleep_on_it, &s), 0);
+	while (lat_futex_wake((_Atomic(uint32_t) *)(uintptr_t)peer, 1, true) == 0)
+		sched_yield();
+	pthread_join(thread, NULL);
+	CHECK_EQ(s.rc, 0);
+	lat_memfd_unmap(map, sizeof(uint32_t));
+	lat_memfd_unmap(peer, sizeof(uint32_t));
+	close(fd);
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+static _Atomic(bool) woke;
+
+static void *sleep_until_signal(void *arg)
+{
+	sleep_on_it(arg);
+	atomic_store_explicit(&woke, true, memory_order_release);
+	return NULL;
+}
+
+TEST(a_signal_is_told)
+{
+	_Atomic(uint32_t) word = 7;
+	struct sleeper s = { &word, false, 1 };
+	struct sigaction act = { .sa_handler = ignore }, was;
+	pthread_t thread;
+
+	CHECK_EQ(sigaction(SIGUSR1, &act, &was), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, sleep_until_signal, &s), 0);
+	while (!atomic_load_explicit(&woke, memory_order_acquire)) {
+		pthread_kill(thread, SIGUSR1);
+		sched_yield();
+	}
+	pthread_join(thread, NULL);
+	CHECK_EQ(s.rc, -EINTR);
+	CHECK_EQ(sigaction(SIGUSR1, &was, NULL), 0);
+}
+
+TEST_MAIN
