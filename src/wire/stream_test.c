@@ -139,6 +139,9 @@ TEST(a_whole_packet_is_not_copied)
 	CHECK(in == bytes + 26);
 	CHECK_EQ(lat_stream_next(&s, &in, &len, &pkt, &pkt_len), 1);
 	CHECK(pkt == bytes + 28);
+	CHECK_EQ(lat_stream_next(&s, &in, &len, &pkt, &pkt_len), 1); /* up to the last byte of the piece */
+	CHECK(pkt == bytes + 66);
+	CHECK_EQ(len, 0);
 	CHECK_MEM(buf, before, sizeof(buf));
 }
 
