@@ -88,7 +88,7 @@ int lat_ranges_ack(const struct lat_ranges *r, uint16_t chan, uint64_t now, stru
 		bool cut = range.hi - range.lo >= UINT32_MAX;
 
 		/* Lengths and gaps are 32 bits on the wire. What is cut off was said long ago. */
-		if (i > 0 && r->range[i - 1].lo - range.hi > UINT32_MAX)
+		if (i > 0 && r->range[i - 1].lo - range.hi - 1 > UINT32_MAX)
 			break;
 		if (cut)
 			range.lo = range.hi - (UINT32_MAX - 1);
