@@ -1,0 +1,61 @@
+/* What the commands of "lattice" share: their table row, their options, how they complain. */
+#ifndef LAT_CLI_CMD_H
+#define LAT_CLI_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lattice/types.h>
+
+struct lattice_node;
+
+/* What the command returns to the shell; "lattice help" prints this list. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,      /* also: a transfer that broke off, an interrupted wait for messages */
+	CLI_USAGE = 2,       /* nothing was tried */
+	CLI_UNREACHABLE = 3, /* nobody answers, nobody listens, or the time is over */
+};
+
+enum { CLI_TIMEOUT_UNSET = -2 };
+
+/* Filled in by cli_options_parse(); pointers are into argv. All zero but the timeout: not given. */
+struct cli_options {
+	const char *dir, *bind, *at, *name, *psk_file, *text, *file, *output;
+	lattice_node_id node;
+	int port; /* as struct lattice_node_config has it */
+	enum lattice_proto proto;
+	int32_t from, type;
+	uint64_t count;
+	int64_t interval_ns, timeout_ns; /* CLI_TIMEOUT_UNSET */
+	bool interval_set, json, verbose, unlocked, help;
+};
+
+/* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */
+struct cli_command {
+	const char *name; /* one word or two */
+	const char *args, *summary, *text;
+	const int *options;
+	int args_min, args_max;                                           /* without the options */
+	int (*run)(const struct cli_options *opt, int argc, char **argv); /* returns enum cli_exit */
+};
+
+extern const struct cli_command cli_keygen, cli_peers_add, cli_peers_list, cli_send, cli_recv, cli_ping;
+
+/* The command that runs, for messages. */
+extern const struct cli_command *cli_current;
+
+/* "lattice send: ..." and how to get help, on stderr. Returns CLI_USAGE. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* "lattice send: ..." on stderr. Returns CLI_FAILED. */
+int cli_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same with the library's sentence about @rc on @handle at the end. Returns the exit status that fits @rc. */
+int cli_fail(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "lattice send: ..." on stderr, for what is no failure. */
+void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t cli_now_ns(void);
+
+#endif

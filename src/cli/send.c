@@ -1,0 +1,180 @@
+/* lattice send: a text, lines or a file to a pid. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lattice/channel.h>
+#include <lattice/error.h>
+#include <lattice/node.h>
+
+#include "cli/cmd.h"
+#include "cli/options.h"
+#include "cli/target.h"
+#include "cli/transfer.h"
+
+#define TIMEOUT_DEFAULT_NS (INT64_C(10) * 1000000000)
+
+struct sender {
+	struct lattice_channel *channel;
+	const struct cli_target *target;
+	int64_t timeout_ns;
+};
+
+static int send_one(struct sender *s, int32_t type, const void *data, size_t length)
+{
+	const struct lattice_msg msg = { .type = type, .data = data, .len = length };
+	int rc = lattice_channel_send(s->channel, &msg, s->timeout_ns);
+
+	if (rc < 0)
+		return cli_fail(s->channel, rc, "to %s", s->target->label);
+	return CLI_OK;
+}
+
+static int send_lines(struct sender *s, int32_t type)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int status = CLI_OK;
+
+	while (status == CLI_OK && (length = getline(&line, &room, stdin)) >= 0) {
+		if (length > 0 && line[length - 1] == '\n')
+			length--;
+		status = send_one(s, type, line, (size_t)length);
+	}
+	if (status == CLI_OK && ferror(stdin))
+		status = cli_complain("standard input cannot be read: %s", strerror(errno));
+	free(line);
+	return status;
+}
+
+static int send_file_body(struct sender *s, int fd, const char *path, uint64_t total)
+{
+	struct file_progress progress = { .verb = "sent" };
+	uint8_t begin[FILE_BEGIN_LEN] = { FILE_VERSION }, end[FILE_END_LEN];
+	uint8_t *chunk = malloc(FILE_DATA_HEAD + FILE_CHUNK);
+	uint64_t done = 0;
+	ssize_t n = 0;
+	int status;
+
+	if (chunk == NULL)
+		return cli_complain("out of memory");
+	file_put_u64(begin + 1, total);
+	status = send_one(s, FILE_BEGIN, begin, sizeof(begin));
+	while (status == CLI_OK) {
+		n = read(fd, chunk + FILE_DATA_HEAD, FILE_CHUNK);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		file_put_u64(chunk, done);
+		status = send_one(s, FILE_DATA, chunk, FILE_DATA_HEAD + (size_t)n);
+		done += (uint64_t)n;
+		file_progress_show(&progress, done, total);
+	}
+	file_progress_end(&progress);
+	if (status == CLI_OK && n < 0)
+		status = cli_complain("%s: %s; the transfer was given up", path, strerror(errno));
+	else if (status == CLI_OK && total != FILE_TOTAL_UNKNOWN && done != total)
+		status = cli_complain("%s changed while it was sent; the transfer was given up", path);
+	else if (status == CLI_OK) {
+		file_put_u64(end, done);
+		status = send_one(s, FILE_END, end, sizeof(end));
+		free(chunk);
+		return status;
+	}
+	/* The receiver need not wait for more; when even this fails it will find out by itself. */
+	(void)!lattice_channel_send(s->channel, &(struct lattice_msg){ .type = FILE_ABORT }, 0);
+	free(chunk);
+	return status;
+}
+
+static int send_file(struct sender *s, int fd, const char *path)
+{
+	struct stat st;
+	uint64_t total = FILE_TOTAL_UNKNOWN;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fd != STDIN_FILENO)
+		total = (uint64_t)st.st_size;
+	return send_file_body(s, fd, path, total);
+}
+
+static int run_send(const struct cli_options *opt, int argc, char **argv)
+{
+	struct cli_target target;
+	struct sender s = { .target = &target,
+			    .timeout_ns = opt->timeout_ns == CLI_TIMEOUT_UNSET ? TIMEOUT_DEFAULT_NS
+									       : opt->timeout_ns };
+	struct lattice_node *node = NULL;
+	bool lines = argc == 2;
+	int status, rc, fd = -1;
+
+	if (lines && strcmp(argv[1], "-") != 0)
+		return cli_usage("'%s' is too much: a text is given by -m", argv[1]);
+	if ((opt->text != NULL) + (opt->file != NULL) + lines != 1)
+		return cli_usage("one of -m TEXT, -f FILE and - says what to send");
+	if (opt->type >= FILE_BEGIN && opt->type <= FILE_ABORT)
+		return cli_usage("--type %" PRId32 " is how files are sent", opt->type);
+	status = cli_target_parse(&target, opt, argv[0], false);
+	if (status != CLI_OK)
+		return status;
+	if (opt->file != NULL && strcmp(opt->file, "-") == 0) {
+		fd = STDIN_FILENO;
+	} else if (opt->file != NULL) {
+		fd = open(opt->file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return cli_complain("%s: %s", opt->file, strerror(errno));
+	}
+
+	status = cli_node_open(&node, opt, LATTICE_PORT_ANY);
+	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
+		status = cli_node_reach(node, opt, &target);
+	if (status != CLI_OK)
+		goto out;
+	rc = lattice_channel_open(&s.channel, node, opt->from != 0 ? opt->from : 1, target.pid, target.node,
+				  0);
+	if (rc < 0) {
+		status = cli_fail(node, rc, "to %s", target.label);
+		goto out;
+	}
+	if (opt->text != NULL)
+		status = send_one(&s, opt->type, opt->text, strlen(opt->text));
+	else if (lines)
+		status = send_lines(&s, opt->type);
+	else
+		status = send_file(&s, fd, opt->file);
+	if (status == CLI_OK) {
+		rc = lattice_channel_flush(s.channel, s.timeout_ns);
+		if (rc < 0)
+			status = cli_fail(s.channel, rc, "to %s: it is not known that all of it arrived",
+					  target.label);
+	}
+out:
+	if (fd >= 0 && fd != STDIN_FILENO)
+		close(fd);
+	lattice_channel_close(s.channel);
+	lattice_node_close(node);
+	return status;
+}
+
+const struct cli_command cli_send = {
+	.name = "send",
+	.args = "TARGET -m TEXT | -f FILE | -",
+	.summary = "send a text, lines or a file",
+	.text = "TARGET is PID@NODE: the receiver's pid, and the number or name of its node. A lone PID is one of this\n"
+		"very process's node, where nobody receives. With - each line of standard input is a message.\n"
+		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
+		"--port says which. The longest wait is 10 s, for the session, for each message and for the last\n"
+		"acknowledgement; --timeout says otherwise.",
+	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_FROM, OPT_TYPE, OPT_TIMEOUT, OPT_DIR, OPT_AT,
+				  OPT_UDP, OPT_TCP, OPT_PORT, OPT_BIND, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP,
+				  0 },
+	.args_min = 1,
+	.args_max = 2,
+	.run = run_send,
+};
