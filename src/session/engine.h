@@ -27,7 +27,7 @@ struct lat_delivery {
 	uint32_t node;
 	int32_t src_pid, dst_pid;
 	uint64_t seq;
-	int32_t type; /* first 4 bytes of the payload (ARCHITECTURE 4) */
+	int32_t type;        /* first 4 bytes of the payload (ARCHITECTURE 4) */
 	const uint8_t *data; /* the rest */
 	size_t bytes;
 };
@@ -55,8 +55,8 @@ struct lat_engine_ops {
 	 * The peer asks to open a channel to a pid of ours. Returns LAT_CODE_OK and sets *user (given back in deliver
 	 * and inbound_ended), or the code to refuse with (LAT_CODE_ECONNREFUSED: nobody listens, LAT_CODE_EACCES).
 	 */
-	int (*inbound_open)(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
-	                    void **user);
+	int (*inbound_open)(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
+			    uint16_t cflags, void **user);
 	/*
 	 * A message, in order. 0 taken; -EAGAIN no room (reliable: offered again after lat_engine_drain(); lossy:
 	 * dropped and counted).
@@ -67,7 +67,7 @@ struct lat_engine_ops {
 	/* Our outbound channel opened (err 0, once), or is over: err negative, last_seq the last sequence received. */
 	void (*outbound_opened)(void *ctx, void *user);
 	void (*outbound_ended)(void *ctx, void *user, int err, uint64_t last_seq);
-	/* A send that got -EAGAIN may be tried again. */
+	/* A send that got -EAGAIN may be tried again; also called whenever the last unacknowledged message was acknowledged. */
 	void (*outbound_room)(void *ctx, void *user);
 	/* A NET frame arrived. */
 	void (*net_frame)(void *ctx, uint32_t node, const uint8_t *data, size_t bytes);
@@ -78,13 +78,13 @@ struct lat_engine_ops {
 enum { LAT_SECRET_SLOT = 256 };
 
 struct lat_engine_config {
-	uint32_t node; /* our number */
-	uint64_t boot_id; /* random, once per process start */
+	uint32_t node;          /* our number */
+	uint64_t boot_id;       /* random, once per process start */
 	uint8_t pk[LAT_KEM_PK]; /* our public key */
-	const uint8_t *seed; /* its secret, in the key arena; must outlive the engine */
+	const uint8_t *seed;    /* its secret, in the key arena; must outlive the engine */
 	uint8_t mesh_key[32];
-	uint32_t max_msg; /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
-	uint16_t udp_max; /* largest UDP payload we take; 0 = LAT_UDP_BASE */
+	uint32_t max_msg;   /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
+	uint16_t udp_max;   /* largest UDP payload we take; 0 = LAT_UDP_BASE */
 	uint32_t sendq_max; /* bytes held per outbound channel; 0 = 2 * max_msg */
 };
 
@@ -108,41 +108,41 @@ struct lat_peer_info {
 	uint8_t sid[LAT_SID];
 };
 
-/* Why something was dropped or refused, counted. X(name, sentence) */
-#define LAT_ENGINE_COUNTERS(X)                                                                                        \
-	X(FORM, "packet with a wrong type, version or length")                                                        \
-	X(MAC1, "hello from somebody without our key or the mesh key")                                                \
-	X(RATE, "hello over the rate of its address")                                                                 \
-	X(M1_OPEN, "hello that does not open")                                                                        \
-	X(UNKNOWN_ID, "hello of an unknown identity")                                                                 \
-	X(HALF_FULL, "hello refused, half-open table full")                                                           \
-	X(HS_OPEN, "handshake packet that does not open")                                                             \
-	X(HS_STATE, "handshake packet in no state for it")                                                            \
-	X(HS_PARAMS, "peer's version or node number differs from the configured")                                     \
-	X(IDX, "data for an unknown session")                                                                         \
-	X(CHAN, "data for an unknown channel")                                                                        \
-	X(REPLAY, "data seen before or too old")                                                                      \
-	X(DATA_OPEN, "data that does not open")                                                                       \
-	X(PROTO, "peer broke a rule, session closed")                                                                 \
-	X(TOKEN, "message with a wrong token")                                                                        \
-	X(DUP_MSG, "message fragment already held")                                                                   \
-	X(LOSSY_DROP, "lossy message dropped, no room")                                                               \
-	X(LOSSY_GAP, "lossy sequence numbers never seen")                                                             \
-	X(REASM_DROP, "message fragment dropped, no memory")                                                          \
-	X(OPEN_REFUSED, "channel open refused")                                                                       \
-	X(SECRETS, "key arena full")                                                                                  \
-	X(RESENT, "frames sent again")
+/* Why something was dropped or refused, counted. X(ID, name, sentence) */
+#define LAT_ENGINE_COUNTERS(X) \
+	X(FORM, "session.form", "packet with a wrong type, version or length") \
+	X(MAC1, "session.mac1", "hello from somebody without our key or the mesh key") \
+	X(RATE, "session.rate", "hello over the rate of its address") \
+	X(M1_OPEN, "session.m1_open", "hello that does not open") \
+	X(UNKNOWN_ID, "session.unknown_id", "hello of an unknown identity") \
+	X(HALF_FULL, "session.half_full", "hello refused, half-open table full") \
+	X(HS_OPEN, "session.hs_open", "handshake packet that does not open") \
+	X(HS_STATE, "session.hs_state", "handshake packet in no state for it") \
+	X(HS_PARAMS, "session.hs_params", "peer's version or node number differs from the configured") \
+	X(IDX, "session.idx", "data for an unknown session") \
+	X(CHAN, "session.chan", "data for an unknown channel") \
+	X(REPLAY, "session.replay", "data seen before or too old") \
+	X(DATA_OPEN, "session.data_open", "data that does not open") \
+	X(PROTO, "session.proto", "peer broke a rule, session closed") \
+	X(TOKEN, "session.token", "message with a wrong token") \
+	X(DUP_MSG, "session.dup_msg", "message fragment already held") \
+	X(LOSSY_DROP, "session.lossy_drop", "lossy message dropped, no room") \
+	X(LOSSY_GAP, "session.lossy_gap", "lossy sequence numbers never seen") \
+	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory") \
+	X(OPEN_REFUSED, "session.open_refused", "channel open refused") \
+	X(SECRETS, "session.secrets", "key arena full") \
+	X(RESENT, "session.resent", "frames sent again")
 
 enum lat_engine_counter {
-#define LAT_COUNTER_ENUM(name, text) LAT_COUNT_##name,
+#define LAT_COUNTER_ENUM(id, name, text) LAT_COUNT_##id,
 	LAT_ENGINE_COUNTERS(LAT_COUNTER_ENUM)
 #undef LAT_COUNTER_ENUM
-	LAT_COUNT_MAX
+		LAT_COUNT_MAX
 };
 
 /* 0, -ENOMEM, -EINVAL. The engine copies the configuration but for the seed. ops and ctx must outlive it. */
-int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg, const struct lat_engine_ops *ops,
-                    void *ctx, uint64_t now);
+int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg,
+		    const struct lat_engine_ops *ops, void *ctx, uint64_t now);
 /* Wipes. Sends nothing: call lat_engine_peer_close() before, where a goodbye is wanted. No ops but secret_put are called. */
 void lat_engine_close(struct lat_engine *e);
 
@@ -156,6 +156,8 @@ int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node);
 int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node);
 /* Sends CLOSE and ends the peer's sessions and channels (section 8.3). */
 int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enum lat_code code);
+/* Whether our id is smaller than the peer's, compared as bytes (sections 3, 7). false for an unknown peer. */
+bool lat_engine_smaller_id(const struct lat_engine *e, uint32_t node);
 int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node, struct lat_peer_info *out);
 
 /* ---- events in ---- */
@@ -163,7 +165,8 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
  * One packet (without the TCP length prefix). The buffer is overwritten (opened in place). 0: handled, or dropped and
  * counted; -EPROTO: over TCP this connection must be closed (section 7). Over UDP the result does not matter.
  */
-int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet, size_t bytes);
+int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
+		      size_t bytes);
 /* Runs what is due; returns when to be called next (UINT64_MAX: not before the next event). Call after every other call. */
 uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now);
 /* transmit() towards @node has room again. */
@@ -181,13 +184,13 @@ int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const
 /* ---- outbound channels ---- */
 /* cflags of wire/frame.h (RELIABLE, TOKEN_FULL). Starts a session if needed. 0, -ENOKEY, -ENOBUFS, -ENOMEM. */
 int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
-                         uint16_t cflags, void *user, uint32_t *handle);
+			 uint16_t cflags, void *user, uint32_t *handle);
 /*
  * Accepts one message, or not: 0 accepted (*seq its number, seq may be NULL); -EAGAIN not open yet or no room,
  * outbound_room() follows; -EMSGSIZE; -ENOENT no such channel (it has ended).
  */
-int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data, size_t bytes,
-                         uint64_t *seq);
+int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
+			 size_t bytes, uint64_t *seq);
 /* Ends it after what was accepted is received (CHAN_CLOSE with final_seq); outbound_ended(0) when that is acknowledged. */
 int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle);
 /* Messages accepted and not yet acknowledged; 0 for an unknown handle. */

@@ -1,0 +1,580 @@
+/* Channels that we receive on: granted, filled in order, credited, ended (PROTOCOL 6.2 to 6.4). */
+#include "session/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/bytes.h"
+#include "base/util.h"
+#include "cap/chain.h"
+
+/* ---- opening ---- */
+
+static int refuse(struct lat_peer *p, uint32_t req, uint16_t code)
+{
+	uint8_t buf[LAT_FRAME_HDR + LAT_BODY_CHAN_NAK];
+	struct lat_writer w = { .buf = buf, .cap = sizeof(buf) };
+	const struct lat_frame_chan_nak f = { .req = req, .code = code };
+
+	lat_count(p->engine, LAT_COUNT_OPEN_REFUSED);
+	if (lat_frame_chan_nak_encode(&w, &f) == 0)
+		(void)!lat_out_answer(p, LAT_FRAME_CHAN_NAK, buf + LAT_FRAME_HDR, LAT_BODY_CHAN_NAK);
+	return 0;
+}
+
+/* The grant is by identity: the session says who asks, our policy (inbound_open) what he may. */
+static bool proof_right(const struct lat_session *s, const struct lat_frame_chan_open *f,
+			uint8_t k[LAT_CAP_KEY])
+{
+	static const uint8_t no_desc[LAT_WIRE_DESC];
+	uint8_t proof[LAT_WIRE_PROOF];
+
+	/* No table of capabilities yet: a descriptor names nothing here. */
+	if (f->ncav != 0 || memcmp(f->desc, no_desc, sizeof(no_desc)) != 0)
+		return false;
+	lat_grant_key(k, s->secret->sess);
+	lat_cap_proof(proof, k, s->secret->sid, f->req, f->src_pid, f->dst_pid, f->nonce_s);
+	return lat_equal_ct(proof, f->proof, sizeof(proof));
+}
+
+static void derive_keys(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
+			const uint8_t k[LAT_CAP_KEY])
+{
+	struct lat_peer *p = ci->c.peer;
+	struct lat_chan_ctx ctx = { .src_pid = f->src_pid, .dst_pid = f->dst_pid };
+
+	memcpy(ctx.nonce_s, f->nonce_s, sizeof(ctx.nonce_s));
+	memcpy(ctx.nonce_r, ci->nonce_r, sizeof(ctx.nonce_r));
+	memcpy(ctx.id_sender, p->pub.fp, sizeof(ctx.id_sender));
+	memcpy(ctx.id_receiver, p->engine->me.fp, sizeof(ctx.id_receiver));
+	lat_cap_channel_keys(ci->c.secret->tk, ci->c.secret->bind, k, &ctx);
+}
+
+/* Everything but the policy. 0, or the code to refuse with. */
+static uint16_t build(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
+		      const uint8_t k[LAT_CAP_KEY])
+{
+	struct lat_chan *c = &ci->c;
+	struct lat_peer *p = c->peer;
+	struct lat_engine *e = p->engine;
+	int num;
+
+	c->secret = e->ops->secret_get(e->ctx);
+	if (c->secret == NULL) {
+		lat_count(e, LAT_COUNT_SECRETS);
+		return LAT_CODE_ENOBUFS;
+	}
+	if (lat_reasm_init(&ci->reasm, (f->cflags & LAT_CFLAG_RELIABLE) != 0, e->max_msg,
+			   (struct lat_budgets){ &p->budget, &e->budget }) < 0)
+		return LAT_CODE_ENOBUFS;
+	num = lat_channum_get(&p->numbers, e->now);
+	if (num < 0)
+		return LAT_CODE_ENOBUFS;
+	c->num = (uint16_t)num;
+	if (lat_numtab_put(&p->nums_in, c->num, c) < 0 || lat_idmap_put(&p->reqs_in, c->req, c) < 0)
+		return LAT_CODE_ENOBUFS;
+	c->handle = lat_engine_handle(e, c);
+	if (c->handle == 0)
+		return LAT_CODE_ENOBUFS;
+	e->ops->random(e->ctx, ci->nonce_r, sizeof(ci->nonce_r));
+	derive_keys(ci, f, k);
+	return (uint16_t)e->ops->inbound_open(e->ctx, p->node, c->handle, c->src_pid, c->dst_pid, c->cflags,
+					      &c->user);
+}
+
+static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, const uint8_t k[LAT_CAP_KEY])
+{
+	struct lat_peer *p = s->peer;
+	struct lat_chan_in *ci = calloc(1, sizeof(*ci));
+	uint16_t code;
+
+	if (ci == NULL)
+		return refuse(p, f->req, LAT_CODE_ENOBUFS);
+	ci->c.peer = p;
+	ci->c.inbound = true;
+	ci->c.cflags = f->cflags;
+	ci->c.src_pid = f->src_pid;
+	ci->c.dst_pid = f->dst_pid;
+	ci->c.req = f->req;
+	ci->c.open_serial = s->serial;
+	p->in_count++;
+	DL_APPEND(p->chans, &ci->c);
+	code = build(ci, f, k);
+	if (code != LAT_CODE_OK) {
+		lat_chan_bury(&ci->c);
+		return refuse(p, f->req, code);
+	}
+	lat_chan_want(&ci->c, LAT_WANT_ACK);
+	return 0;
+}
+
+int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame *f)
+{
+	struct lat_peer *p = s->peer;
+	struct lat_frame_chan_open open;
+	struct lat_chan *known;
+	uint8_t k[LAT_CAP_KEY];
+	int rc = lat_frame_chan_open_decode(&open, f);
+
+	if (rc == -EACCES)
+		return refuse(p, lat_frame_chan_open_req(f), LAT_CODE_EACCES);
+	if (rc < 0 || open.req == 0)
+		return -EPROTO;
+	known = lat_idmap_get(&p->reqs_in, open.req);
+	if (known != NULL) {
+		lat_chan_want(known, LAT_WANT_ACK);
+		return 0;
+	}
+	if (!proof_right(s, &open, k))
+		rc = refuse(p, open.req, LAT_CODE_EACCES);
+	else if (!lat_bucket_take(&p->open_rate, now, LAT_CHAN_OPEN_RATE_PER_S, LAT_CHAN_OPEN_BURST))
+		rc = refuse(p, open.req, LAT_CODE_EBUSY);
+	else if ((open.cflags & LAT_CFLAG_REVERSE) != 0 ||
+		 ((open.cflags & LAT_CFLAG_TCP_ONLY) != 0 && p->path.proto != LAT_PROTO_TCP))
+		rc = refuse(p, open.req, LAT_CODE_EACCES);
+	else if (p->in_count >= LAT_MAX_CHAN)
+		rc = refuse(p, open.req, LAT_CODE_ENOBUFS);
+	else
+		rc = grant(s, &open, k);
+	lat_wipe(k, sizeof(k));
+	return rc;
+}
+
+void lat_chan_in_free(struct lat_chan_in *ci)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+
+	for (int i = 0; i < LAT_PLACES; i++) {
+		struct lat_rx_lane *lane = ci->lane[i];
+
+		if (lane == NULL)
+			continue;
+		if (lane->ack_listed)
+			DL_DELETE2(lane->session->acks, lane, ack_prev, ack_next);
+		DL_DELETE(lane->session->rx_lanes, lane);
+		free(lane);
+	}
+	if (ci->credit_waits)
+		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
+	lat_reasm_fini(&ci->reasm);
+	if (ci->c.secret != NULL)
+		e->ops->secret_put(e->ctx, ci->c.secret);
+	free(ci);
+}
+
+/* ---- the end ---- */
+
+void lat_chan_in_end(struct lat_chan_in *ci, int err)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+	bool told = ci->state != LAT_IN_OPEN;
+
+	if (ci->state == LAT_IN_DONE)
+		return;
+	lat_chan_bury(&ci->c);
+	if (!told)
+		e->ops->inbound_ended(e->ctx, ci->c.user, err);
+}
+
+void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code)
+{
+	const struct lat_reasm *r = &ci->reasm;
+
+	if (ci->state != LAT_IN_OPEN)
+		return;
+	ci->state = LAT_IN_RESET;
+	ci->reset_code = code;
+	ci->final_seq = r->reliable ? r->next : r->highest + 1; /* next_seq of the frame */
+	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	lat_reasm_fini(&ci->reasm);
+	lat_chan_want(&ci->c, LAT_WANT_RESET);
+}
+
+/* We end it for a reason of the peer's. */
+static void break_off(struct lat_chan_in *ci, uint16_t code)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+
+	lat_chan_in_reset(ci, code);
+	e->ops->inbound_ended(e->ctx, ci->c.user, lat_code_to_errno(code));
+}
+
+static void end_if_final(struct lat_chan_in *ci)
+{
+	if (ci->state == LAT_IN_OPEN && ci->final_known &&
+	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq))
+		lat_chan_in_end(ci, 0);
+}
+
+int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
+{
+	struct lat_chan_in *ci = lat_numtab_get(&p->nums_in, f->chan);
+
+	if (ci == NULL || ci->state != LAT_IN_OPEN)
+		return 0;
+	if (ci->reasm.reliable && f->final_seq < ci->reasm.next - 1)
+		return -EPROTO;
+	ci->final_known = true;
+	ci->final_seq = f->final_seq;
+	end_if_final(ci);
+	return 0;
+}
+
+/* ---- control frames ---- */
+
+static void wait_for_memory(struct lat_chan_in *ci)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+
+	if (ci->credit_waits)
+		return;
+	DL_APPEND2(e->credit_waiters, ci, credit_prev, credit_next);
+	ci->credit_waits = true;
+}
+
+static int say_ack(struct lat_chan_in *ci, struct lat_out *o)
+{
+	struct lat_frame_chan_ack f = { .req = ci->c.req,
+					.chan = ci->c.num,
+					.cflags = ci->c.cflags,
+					.credit = ci->reasm.reliable ? LAT_CREDIT_MIN_BYTES : 0,
+					.next_seq = 1 };
+
+	/* The same answer each time: what has changed since is said by CREDIT. */
+	memcpy(f.nonce_r, ci->nonce_r, sizeof(f.nonce_r));
+	if (lat_frame_chan_ack_encode(&o->w, &f) < 0)
+		return -EMSGSIZE;
+	lat_out_note(o, LAT_FRAME_CHAN_ACK, ci->c.handle, 0, NULL, 0);
+	return 0;
+}
+
+static int say_credit(struct lat_chan_in *ci, struct lat_out *o)
+{
+	struct lat_frame_credit f = { .chan = ci->c.num };
+	uint64_t limit;
+
+	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CREDIT)
+		return -EMSGSIZE;
+	if (lat_reasm_credit_due(&ci->reasm) && lat_reasm_credit_raise(&ci->reasm, &limit) < 0)
+		wait_for_memory(ci);
+	f.limit = ci->reasm.limit;
+	if (lat_frame_credit_encode(&o->w, &f) < 0)
+		return -EMSGSIZE;
+	lat_out_note(o, LAT_FRAME_CREDIT, ci->c.handle, 0, NULL, 0);
+	return 0;
+}
+
+static int say_reset(struct lat_chan_in *ci, struct lat_out *o)
+{
+	const struct lat_frame_chan_reset f = {
+		.chan = ci->c.num, .code = ci->reset_code, .side = 1, .next_seq = ci->final_seq
+	};
+
+	if (lat_frame_chan_reset_encode(&o->w, &f) < 0)
+		return -EMSGSIZE;
+	lat_out_note(o, LAT_FRAME_CHAN_RESET, ci->c.handle, 0, NULL, 0);
+	return 0;
+}
+
+bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o)
+{
+	static const struct {
+		uint8_t want;
+		int (*say)(struct lat_chan_in *ci, struct lat_out *o);
+	} what[] = {
+		{ LAT_WANT_ACK, say_ack },
+		{ LAT_WANT_CREDIT, say_credit },
+		{ LAT_WANT_RESET, say_reset },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+		if ((ci->c.want & what[i].want) == 0)
+			continue;
+		if (lat_out_full(o) || what[i].say(ci, o) < 0)
+			return false;
+		lat_chan_unwant(&ci->c, what[i].want);
+	}
+	return true;
+}
+
+void lat_chan_in_credit_retry(struct lat_engine *e)
+{
+	const struct lat_peer *full = NULL;
+	struct lat_chan_in *ci, *tmp;
+
+	DL_FOREACH_SAFE2(e->credit_waiters, ci, tmp, credit_next)
+	{
+		uint64_t limit;
+
+		if (ci->c.peer == full)
+			continue;
+		if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
+			if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0) {
+				full = ci->c.peer;
+				continue;
+			}
+			lat_chan_want(&ci->c, LAT_WANT_CREDIT);
+		}
+		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
+		ci->credit_waits = false;
+	}
+}
+
+/* ---- messages ---- */
+
+static struct lat_token_key token_key(const struct lat_chan_in *ci)
+{
+	return (struct lat_token_key){ .tk = ci->c.secret->tk, .cflags = ci->c.cflags, .rights = 0 };
+}
+
+/* 6.3: at once on a reliable channel, at the 8th on a lossy one. */
+static void wrong_token(struct lat_chan_in *ci)
+{
+	lat_count(ci->c.peer->engine, LAT_COUNT_TOKEN);
+	if (ci->reasm.reliable || ++ci->bad_tokens >= LAT_TOKEN_FAILS_MAX)
+		break_off(ci, LAT_CODE_EPERM);
+}
+
+/*
+ * Hands one message up. 0: taken; -EAGAIN: no room; -EPROTO: not of this channel's pids, or shorter than a message's
+ * type.
+ */
+static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, uint32_t bytes)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+	struct lat_msg_body m;
+	struct lat_delivery d;
+
+	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
+	    m.dst_pid != ci->c.dst_pid || m.len < 4)
+		return -EPROTO;
+	d = (struct lat_delivery){
+		.node = ci->c.peer->node,
+		.src_pid = m.src_pid,
+		.dst_pid = m.dst_pid,
+		.seq = seq,
+		.type = (int32_t)lat_get_le32(m.payload),
+		.data = m.payload + 4,
+		.bytes = m.len - 4,
+	};
+	return e->ops->deliver(e->ctx, ci->c.user, &d);
+}
+
+static void count_lossy(struct lat_chan_in *ci)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+
+	e->counters[LAT_COUNT_LOSSY_GAP] += ci->reasm.missed - ci->missed_seen;
+	e->counters[LAT_COUNT_REASM_DROP] += ci->reasm.given_up - ci->given_up_seen;
+	ci->missed_seen = ci->reasm.missed;
+	ci->given_up_seen = ci->reasm.given_up;
+}
+
+static void after_messages(struct lat_chan_in *ci)
+{
+	if (ci->state != LAT_IN_OPEN)
+		return;
+	if (!ci->reasm.reliable)
+		count_lossy(ci);
+	else if (!ci->credit_waits && lat_reasm_credit_due(&ci->reasm))
+		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
+	end_if_final(ci);
+}
+
+static int offer_head(struct lat_chan_in *ci, struct lat_reasm_msg *m)
+{
+	const struct lat_token_key key = token_key(ci);
+	int rc;
+
+	if (!m->verified) {
+		if (!m->has_token || lat_token_check_msg(&key, m->seq, m->body, m->msg_len, m->token) < 0) {
+			wrong_token(ci);
+			return -EPERM;
+		}
+		m->verified = true;
+	}
+	rc = hand_up(ci, m->seq, m->body, m->msg_len);
+	if (rc == 0)
+		lat_reasm_consume(&ci->reasm, m->seq);
+	return rc;
+}
+
+int lat_chan_in_offer(struct lat_chan_in *ci)
+{
+	struct lat_reasm_msg *m;
+	int rc = 0;
+
+	ci->blocked = false;
+	while (rc == 0 && ci->state == LAT_IN_OPEN && ci->reasm.reliable &&
+	       (m = lat_reasm_head(&ci->reasm)) != NULL)
+		rc = offer_head(ci, m);
+	ci->blocked = rc == -EAGAIN;
+	after_messages(ci);
+	return rc == -EPROTO ? rc : 0;
+}
+
+/* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */
+static int pass_through(struct lat_chan_in *ci, struct lat_reasm_frag *f)
+{
+	const struct lat_token_key key = token_key(ci);
+	int rc;
+
+	if (f->off != 0 || f->len != f->msg_len || ci->blocked ||
+	    (ci->reasm.reliable && f->seq != ci->reasm.next))
+		return 0;
+	if (!f->verified && lat_token_check_msg(&key, f->seq, f->data, f->len, f->token) < 0) {
+		wrong_token(ci);
+		return 1;
+	}
+	f->verified = true;
+	rc = hand_up(ci, f->seq, f->data, f->len);
+	if (rc == -EPROTO)
+		return rc;
+	if (rc < 0 && ci->reasm.reliable) {
+		ci->blocked = true;
+		return 0;
+	}
+	if (rc < 0)
+		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
+	lat_reasm_pass(&ci->reasm, f->seq, f->msg_len);
+	return 1;
+}
+
+/* A lossy message that became whole. */
+static int take_lossy(struct lat_chan_in *ci, uint64_t seq)
+{
+	struct lat_reasm_msg *m = lat_reasm_find(&ci->reasm, seq);
+	int rc = m == NULL ? -EPROTO : offer_head(ci, m);
+
+	if (rc == 0 || rc == -EPROTO)
+		return rc;
+	if (rc == -EAGAIN)
+		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
+	if (ci->state == LAT_IN_OPEN)
+		lat_reasm_consume(&ci->reasm, seq);
+	return 0;
+}
+
+static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+	int rc = lat_reasm_check(&ci->reasm, f);
+
+	if (rc == -EALREADY) {
+		lat_count(e, LAT_COUNT_DUP_MSG);
+		return 0;
+	}
+	if (rc < 0)
+		return -EPROTO;
+	rc = pass_through(ci, f);
+	if (rc < 0)
+		return rc;
+	if (rc == 1)
+		return lat_reasm_head(&ci->reasm) != NULL ? lat_chan_in_offer(ci) : 0;
+	rc = lat_reasm_add(&ci->reasm, now, f);
+	switch (rc) {
+	case 1:
+		if (!ci->reasm.reliable)
+			return take_lossy(ci, f->seq);
+		return ci->blocked ? 0 : lat_chan_in_offer(ci);
+	case 0:
+		ci->c.peer->lossy_partials = ci->c.peer->lossy_partials || !ci->reasm.reliable;
+		return 0;
+	case -EALREADY:
+		lat_count(e, LAT_COUNT_DUP_MSG);
+		return 0;
+	case -ENOBUFS:
+		lat_count(e, LAT_COUNT_REASM_DROP);
+		return 0;
+	case -ENOMEM:
+		lat_count(e, LAT_COUNT_REASM_DROP);
+		return ci->reasm.reliable ? rc : 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f)
+{
+	struct lat_frame_msg m;
+	struct lat_reasm_frag frag;
+	int rc = lat_frame_msg_decode(&m, f);
+
+	if (rc < 0)
+		return rc;
+	if (ci->state != LAT_IN_OPEN)
+		return 0;
+	if (m.flags != 0) { /* calls and capabilities in messages are not carried yet */
+		break_off(ci, LAT_CODE_EACCES);
+		return 0;
+	}
+	frag = (struct lat_reasm_frag){ .seq = m.seq,
+					.msg_len = m.msg_len,
+					.off = m.frag_off,
+					.len = m.len,
+					.data = m.data,
+					.token = m.token };
+	rc = take(ci, now, &frag);
+	after_messages(ci);
+	return rc;
+}
+
+int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f)
+{
+	const struct lat_token_key key = token_key(ci);
+	struct lat_frame_msgs run;
+	const uint8_t *body;
+	uint16_t len;
+	size_t pos = 0;
+	uint64_t seq;
+	int rc = lat_frame_msgs_decode(&run, f);
+
+	if (rc < 0)
+		return rc;
+	if (ci->state != LAT_IN_OPEN)
+		return 0;
+	if (run.flags != 0) {
+		break_off(ci, LAT_CODE_EACCES);
+		return 0;
+	}
+	rc = lat_token_check_run(&key, &run);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0) {
+		wrong_token(ci);
+		return 0;
+	}
+	seq = run.first_seq;
+	while (rc == 0 && ci->state == LAT_IN_OPEN && lat_frame_msgs_next(&run, &pos, &body, &len) == 1) {
+		struct lat_reasm_frag frag = {
+			.seq = seq++, .msg_len = len, .len = len, .data = body, .verified = true
+		};
+
+		rc = take(ci, now, &frag);
+	}
+	after_messages(ci);
+	return rc;
+}
+
+uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
+{
+	struct lat_chan *c;
+	uint64_t due = UINT64_MAX;
+
+	if (!p->lossy_partials)
+		return due;
+	DL_FOREACH(p->chans, c) {
+		struct lat_chan_in *ci = (struct lat_chan_in *)c;
+		uint64_t next;
+
+		if (!c->inbound || ci->state != LAT_IN_OPEN || ci->reasm.reliable)
+			continue;
+		next = lat_reasm_expire(&ci->reasm, now);
+		count_lossy(ci);
+		due = next < due ? next : due;
+	}
+	p->lossy_partials = due != UINT64_MAX;
+	return due;
+}

@@ -1,0 +1,683 @@
+/* The engine's front: its tables, its calls, and which packet goes to which noun. */
+#include "session/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/util.h"
+
+static_assert(sizeof(struct lat_engine_secret) <= LAT_SECRET_SLOT, "one slot");
+static_assert(sizeof(struct lat_session_secret) <= LAT_SECRET_SLOT, "one slot");
+static_assert(sizeof(struct lat_chan_secret) <= LAT_SECRET_SLOT, "one slot");
+static_assert(sizeof(struct lat_hs_initiator) <= LAT_SECRET_SLOT, "one slot");
+static_assert(sizeof(struct lat_hs_responder) <= LAT_SECRET_SLOT, "one slot");
+static_assert(sizeof(struct lat_hs_result) <= LAT_SECRET_SLOT, "one slot");
+
+static const char *const counter_texts[LAT_COUNT_MAX] = {
+#define COUNTER_TEXT(id, name, text) [LAT_COUNT_##id] = (text),
+	LAT_ENGINE_COUNTERS(COUNTER_TEXT)
+#undef COUNTER_TEXT
+};
+
+static const char *const counter_names[LAT_COUNT_MAX] = {
+#define COUNTER_NAME(id, name, text) [LAT_COUNT_##id] = name,
+	LAT_ENGINE_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+uint64_t lat_engine_counter(const struct lat_engine *e, enum lat_engine_counter c)
+{
+	return (unsigned)c < LAT_COUNT_MAX ? e->counters[c] : 0;
+}
+
+const char *lat_engine_counter_text(enum lat_engine_counter c)
+{
+	return (unsigned)c < LAT_COUNT_MAX ? counter_texts[c] : "";
+}
+
+const char *lat_engine_counter_name(enum lat_engine_counter c)
+{
+	return (unsigned)c < LAT_COUNT_MAX ? counter_names[c] : "";
+}
+
+/* ---- what the other files use ---- */
+
+void lat_peer_touch(struct lat_peer *p)
+{
+	if (p->touched)
+		return;
+	p->touched = true;
+	p->touched_next = p->engine->touched;
+	p->engine->touched = p;
+}
+
+uint32_t lat_engine_idx(struct lat_engine *e, struct lat_owner *owner)
+{
+	uint32_t idx;
+
+	do
+		e->ops->random(e->ctx, &idx, sizeof(idx));
+	while (idx == 0 || lat_idmap_get(&e->index, idx) != NULL);
+	return lat_idmap_put(&e->index, idx, owner) < 0 ? 0 : idx;
+}
+
+uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c)
+{
+	if (e->next_handle == UINT32_MAX || lat_idmap_put(&e->handles, e->next_handle + 1, c) < 0)
+		return 0;
+	return ++e->next_handle;
+}
+
+struct lat_peer *lat_engine_peer_by_id(struct lat_engine *e, const uint8_t id[LAT_ID])
+{
+	struct lat_peer *p;
+
+	DL_FOREACH(e->peer_list, p)
+		if (memcmp(p->pub.fp, id, LAT_ID) == 0)
+			return p;
+	return NULL;
+}
+
+uint64_t lat_engine_jitter(struct lat_engine *e, uint64_t ns)
+{
+	uint64_t random, spread = ns * LAT_TIMER_JITTER_PERCENT / 100;
+
+	e->ops->random(e->ctx, &random, sizeof(random));
+	return ns - spread + random % (2 * spread + 1);
+}
+
+bool lat_bucket_take(struct lat_bucket *b, uint64_t now, uint32_t per_s, uint32_t burst)
+{
+	uint64_t full = (uint64_t)burst * 1000, add;
+
+	if (b->at_ns == 0) {
+		b->milli = (uint32_t)full;
+	} else {
+		/* A burst's worth of time is all that can count; more would overflow. */
+		uint64_t idle = now - b->at_ns, enough = (uint64_t)LAT_NS_PER_S * burst;
+
+		idle = idle > enough ? enough : idle;
+		add = idle / 1000 * per_s / 1000;
+		if (add == 0 && b->milli < 1000)
+			return false; /* keep at_ns, or quick callers would never earn anything */
+		add += b->milli;
+		b->milli = (uint32_t)(add > full ? full : add);
+	}
+	b->at_ns = now == 0 ? 1 : now;
+	if (b->milli < 1000)
+		return false;
+	b->milli -= 1000;
+	return true;
+}
+
+int lat_engine_reply(struct lat_engine *e, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+{
+	return e->ops->transmit(e->ctx, to, packet, bytes);
+}
+
+/* ---- open, close ---- */
+
+int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg,
+		    const struct lat_engine_ops *ops, void *ctx, uint64_t now)
+{
+	struct lat_engine *e;
+	uint64_t random[3];
+	uint32_t max_msg = cfg->max_msg == 0 ? LAT_MAX_MSG_DEFAULT : cfg->max_msg;
+
+	*out = NULL;
+	if (cfg->node == LAT_NODE_NONE || cfg->node == LAT_NODE_RESERVED || cfg->seed == NULL ||
+	    max_msg > LAT_MAX_MSG_HARD || max_msg < LAT_PIDS_LEN + 4)
+		return -EINVAL;
+	e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return -ENOMEM;
+	e->ops = ops;
+	e->ctx = ctx;
+	e->now = now;
+	e->node = cfg->node;
+	e->boot_id = cfg->boot_id;
+	e->seed = cfg->seed;
+	e->max_msg = max_msg;
+	e->udp_max = cfg->udp_max == 0 ? LAT_UDP_BASE : cfg->udp_max;
+	e->sendq_max = cfg->sendq_max == 0 ? (size_t)max_msg * 2 : cfg->sendq_max;
+	e->secret = ops->secret_get(ctx);
+	if (e->secret == NULL) {
+		free(e);
+		return -ENOMEM;
+	}
+	memcpy(e->secret->mesh_key, cfg->mesh_key, sizeof(e->secret->mesh_key));
+	ops->random(ctx, e->secret->source_key, sizeof(e->secret->source_key));
+	lat_hs_public_init(&e->me, cfg->pk, cfg->mesh_key);
+	ops->random(ctx, random, sizeof(random));
+	lat_idmap_init(&e->index, random[0]);
+	lat_idmap_init(&e->peers, random[1]);
+	lat_idmap_init(&e->handles, random[2]);
+	e->budget.max = LAT_REASM_ALL_BYTES;
+	if (e->budget.max / 2 < max_msg)
+		e->budget.max = (size_t)max_msg * 2;
+	*out = e;
+	return 0;
+}
+
+static void forget_peer(struct lat_peer *p)
+{
+	struct lat_engine *e = p->engine;
+	struct lat_peer **at = &e->touched;
+
+	lat_idmap_del(&e->peers, p->node);
+	DL_DELETE(e->peer_list, p);
+	lat_dues_remove(&e->dues, &p->due);
+	p->touched = true; /* nothing may put it back on the list */
+	while (*at != NULL && *at != p)
+		at = &(*at)->touched_next;
+	if (*at == p)
+		*at = p->touched_next;
+	lat_peer_free(p);
+}
+
+void lat_engine_close(struct lat_engine *e)
+{
+	struct lat_peer *p, *tmp;
+
+	if (e == NULL)
+		return;
+	DL_FOREACH_SAFE(e->peer_list, p, tmp)
+		forget_peer(p);
+	lat_idmap_fini(&e->index);
+	lat_idmap_fini(&e->peers);
+	lat_idmap_fini(&e->handles);
+	lat_dues_fini(&e->dues);
+	if (e->secret != NULL)
+		e->ops->secret_put(e->ctx, e->secret);
+	lat_wipe(e, sizeof(*e));
+	free(e);
+}
+
+/* ---- peers ---- */
+
+static struct lat_peer *find_peer(const struct lat_engine *e, uint32_t node)
+{
+	return lat_idmap_get(&e->peers, node);
+}
+
+int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg)
+{
+	struct lat_peer *p, *other;
+	int rc;
+
+	if (cfg->node == LAT_NODE_NONE || cfg->node == LAT_NODE_RESERVED || cfg->node == e->node ||
+	    memcmp(cfg->pk, e->me.pk, LAT_KEM_PK) == 0)
+		return -EINVAL;
+	if (find_peer(e, cfg->node) != NULL)
+		return -EEXIST;
+	rc = lat_peer_new(&p, e, cfg);
+	if (rc < 0)
+		return rc;
+	other = lat_engine_peer_by_id(e, p->pub.fp);
+	if (other != NULL)
+		rc = -EKEYREJECTED;
+	else if (lat_idmap_put(&e->peers, cfg->node, p) < 0 || lat_dues_add(&e->dues, &p->due, p) < 0)
+		rc = -ENOBUFS;
+	if (rc < 0) {
+		if (other == NULL)
+			lat_idmap_del(&e->peers, cfg->node);
+		lat_peer_free(p);
+		return rc;
+	}
+	DL_APPEND(e->peer_list, p);
+	return 0;
+}
+
+int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_path *path)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return -ENOKEY;
+	p->call = *path;
+	p->call.node = node;
+	if (p->slot[LAT_SLOT_CURRENT] == NULL && path->proto != 0)
+		p->path = p->call;
+	lat_peer_touch(p);
+	return 0;
+}
+
+int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return -ENOKEY;
+	e->now = now;
+	lat_peer_chans_end(p, -ESHUTDOWN, true);
+	forget_peer(p);
+	return 0;
+}
+
+int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return -ENOKEY;
+	e->now = now;
+	if (p->slot[LAT_SLOT_CURRENT] != NULL && !p->closing)
+		return 0;
+	if (p->call.proto == 0)
+		return -EDESTADDRREQ;
+	p->want_connect = true;
+	if (p->attempt == NULL && p->state == LAT_PEER_DOWN && p->err != -EPROTO) {
+		/* Somebody asks for it: no need to sit the back-off out. */
+		p->attempt_after_ns = 0;
+		lat_peer_state_set(p, LAT_PEER_CONNECTING, 0);
+	}
+	lat_peer_touch(p);
+	return 0;
+}
+
+int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enum lat_code code)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return -ENOKEY;
+	e->now = now;
+	lat_peer_close_start(p, now, (uint16_t)code);
+	return 0;
+}
+
+bool lat_engine_smaller_id(const struct lat_engine *e, uint32_t node)
+{
+	const struct lat_peer *p = find_peer(e, node);
+
+	return p != NULL && memcmp(e->me.fp, p->pub.fp, LAT_ID) < 0;
+}
+
+int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node, struct lat_peer_info *out)
+{
+	const struct lat_peer *p = find_peer(e, node);
+	const struct lat_session *s;
+
+	if (p == NULL)
+		return -ENOKEY;
+	s = p->slot[LAT_SLOT_CURRENT];
+	*out = (struct lat_peer_info){
+		.state = p->state,
+		.err = p->err,
+		.path = p->path,
+		.handshake_ns = p->handshake_ns,
+		.session_age_ns = s == NULL ? 0 : now - s->born_ns,
+		.srtt_ns = p->srtt_ns,
+		.handshakes = p->handshakes,
+		.rekeys = p->rekeys,
+		.packets_in = p->packets_in,
+		.packets_out = p->packets_out,
+		.bytes_in = p->bytes_in,
+		.bytes_out = p->bytes_out,
+		.initiator = s != NULL && s->initiator,
+	};
+	if (s != NULL)
+		memcpy(out->sid, s->secret->sid, sizeof(out->sid));
+	return 0;
+}
+
+/* ---- events ---- */
+
+static int on_data(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
+		   size_t bytes)
+{
+	struct lat_data_hdr hdr;
+	struct lat_owner *o;
+	const struct lat_peer *p;
+
+	if (lat_data_hdr_decode(&hdr, packet, bytes) < 0) {
+		lat_count(e, LAT_COUNT_FORM);
+		return -EPROTO;
+	}
+	o = lat_idmap_get(&e->index, hdr.idx);
+	if (o != NULL && o->kind == LAT_OWNER_SESSION)
+		return lat_session_data((struct lat_session *)o, now, from, &hdr, packet, bytes);
+	lat_count(e, LAT_COUNT_IDX);
+	if (o == NULL)
+		lat_peer_stale_answer(e, now, from, hdr.idx);
+	p = find_peer(e, from->node);
+	return p != NULL && p->proven_conn == from->conn ? 0 : -EPROTO;
+}
+
+static int on_m3(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *packet,
+		 size_t bytes)
+{
+	struct lat_m3_hdr hdr;
+	struct lat_owner *o;
+
+	if (lat_m3_hdr_decode(&hdr, packet, bytes) == 0) {
+		o = lat_idmap_get(&e->index, hdr.idx_r);
+		if (o != NULL && o->kind == LAT_OWNER_HALF)
+			return lat_half_m3((struct lat_half *)o, now, from, packet);
+		if (o != NULL && o->kind == LAT_OWNER_SESSION && ((struct lat_session *)o)->half != NULL)
+			return lat_half_m3(((struct lat_session *)o)->half, now, from, packet);
+	}
+	lat_count(e, LAT_COUNT_HS_STATE);
+	return -EPROTO;
+}
+
+/* M2, M4 and COOKIE carry our own index at the same place for the two last, elsewhere in the first. */
+static int on_reply(struct lat_engine *e, uint64_t now, const struct lat_path *from, int type,
+		    const uint8_t *packet, size_t bytes)
+{
+	struct lat_m2_hdr m2;
+	struct lat_m4_hdr m4;
+	struct lat_cookie_hdr cookie;
+	struct lat_owner *o;
+	uint32_t idx = 0;
+
+	if (type == LAT_PKT_M2 && lat_m2_hdr_decode(&m2, packet, bytes) == 0)
+		idx = m2.idx_i;
+	else if (type == LAT_PKT_M4 && lat_m4_hdr_decode(&m4, packet, bytes) == 0)
+		idx = m4.idx_i;
+	else if (type == LAT_PKT_COOKIE && lat_cookie_hdr_decode(&cookie, packet, bytes) == 0)
+		idx = cookie.idx_i;
+	o = lat_idmap_get(&e->index, idx);
+	if (o == NULL || o->kind != LAT_OWNER_ATTEMPT) {
+		lat_count(e, LAT_COUNT_HS_STATE);
+		return 0;
+	}
+	lat_attempt_packet((struct lat_attempt *)o, now, from, type, packet);
+	return 0;
+}
+
+int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
+		      size_t bytes)
+{
+	int type = lat_packet_type(packet, bytes);
+
+	e->now = now;
+	switch (type) {
+	case LAT_PKT_DATA:
+		return on_data(e, now, from, packet, bytes);
+	case LAT_PKT_M1:
+		return lat_half_m1(e, now, from, packet);
+	case LAT_PKT_M3:
+		return on_m3(e, now, from, packet, bytes);
+	case LAT_PKT_M2:
+	case LAT_PKT_M4:
+	case LAT_PKT_COOKIE:
+		return on_reply(e, now, from, type, packet, bytes);
+	case LAT_PKT_STALE:
+		lat_peer_stale(e, now, from, packet, bytes);
+		return 0;
+	default:
+		lat_count(e, LAT_COUNT_FORM);
+		return -EPROTO;
+	}
+}
+
+static void run_peer(struct lat_peer *p, uint64_t now)
+{
+	uint64_t due;
+
+	p->touched = true; /* what it touches of its own is served by this very run */
+	due = lat_peer_run(p, now);
+	p->touched = false;
+	/* Something that cannot be served now (no memory) is not a reason to spin. */
+	if (due <= now)
+		due = now + (uint64_t)LAT_NS_PER_MS;
+	lat_dues_set(&p->engine->dues, &p->due, due);
+}
+
+uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now)
+{
+	struct lat_due *first;
+	uint64_t due;
+
+	e->now = now;
+	due = lat_half_expire(e, now);
+	if (e->credit_waiters != NULL)
+		lat_chan_in_credit_retry(e);
+	while ((first = lat_dues_first(&e->dues)) != NULL && first->at_ns <= now) {
+		lat_dues_set(&e->dues, first, UINT64_MAX);
+		lat_peer_touch(first->what);
+	}
+	while (e->touched != NULL) {
+		struct lat_peer *p = e->touched;
+
+		e->touched = p->touched_next;
+		run_peer(p, now);
+	}
+	first = lat_dues_first(&e->dues);
+	if (first != NULL && first->at_ns < due)
+		due = first->at_ns;
+	return due;
+}
+
+void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return;
+	e->now = now;
+	p->blocked = false;
+	if (p->attempt != NULL && p->attempt->unsent)
+		lat_attempt_resend(p->attempt, now);
+	lat_peer_touch(p);
+}
+
+void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return;
+	e->now = now;
+	p->conn_down = false;
+	p->blocked = false;
+	free(p->stash);
+	p->stash = NULL;
+	for (int i = 0; i < LAT_SLOT_COUNT; i++)
+		if (p->slot[i] != NULL)
+			lat_session_requeue(p->slot[i]);
+	if (p->attempt != NULL && p->attempt->path.proto == LAT_PROTO_TCP)
+		lat_attempt_resend(p->attempt, now);
+	lat_peer_touch(p);
+}
+
+void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int err)
+{
+	struct lat_peer *p = find_peer(e, node);
+
+	if (p == NULL)
+		return;
+	e->now = now;
+	p->conn_down = true;
+	p->conn_retry_ns = now + (uint64_t)LAT_NS_PER_S;
+	p->proven_conn = 0;
+	free(p->stash);
+	p->stash = NULL;
+	for (int i = 0; i < LAT_SLOT_COUNT; i++)
+		if (p->slot[i] != NULL)
+			lat_session_requeue(p->slot[i]);
+	if (p->attempt != NULL) {
+		p->attempt->unsent = true;
+		if (err < 0)
+			p->attempt->err = err;
+	}
+	/* Twice in a row and nothing has opened: perhaps it forgot the session (section 7). */
+	if (++p->closes_in_a_row >= 2 && p->slot[LAT_SLOT_CURRENT] != NULL)
+		p->want_rekey = true;
+	lat_peer_touch(p);
+}
+
+/* ---- ping, driver frames ---- */
+
+/* Somebody wants to send: is there a way? 0 with a live session, -EAGAIN while one is made. */
+static int want_session(struct lat_peer *p)
+{
+	if (p->closing)
+		return -EAGAIN;
+	if (p->slot[LAT_SLOT_CURRENT] != NULL)
+		return 0;
+	if (p->call.proto == 0)
+		return -EDESTADDRREQ;
+	p->want_connect = true;
+	lat_peer_touch(p);
+	return -EAGAIN;
+}
+
+int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t token)
+{
+	struct lat_peer *p = find_peer(e, node);
+	int rc;
+
+	if (p == NULL)
+		return -ENOKEY;
+	e->now = now;
+	rc = want_session(p);
+	if (rc < 0)
+		return rc;
+	if (p->ping_count == LAT_PINGS_MAX) { /* the oldest will not be answered any more */
+		p->ping_count--;
+		memmove(&p->pings[0], &p->pings[1], p->ping_count * sizeof(p->pings[0]));
+	}
+	p->pings[p->ping_count++] = (struct lat_ping){ .token = token };
+	lat_peer_touch(p);
+	return 0;
+}
+
+int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const void *data, size_t bytes)
+{
+	struct lat_peer *p = find_peer(e, node);
+	int rc;
+
+	if (p == NULL)
+		return -ENOKEY;
+	e->now = now;
+	rc = want_session(p);
+	if (rc < 0)
+		return rc == -EDESTADDRREQ ? -EAGAIN : rc;
+	lat_peer_touch(p);
+	return lat_out_net(p, now, data, bytes);
+}
+
+/* ---- channels ---- */
+
+int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
+			 uint16_t cflags, void *user, uint32_t *handle)
+{
+	struct lat_peer *p = find_peer(e, node);
+	struct lat_chan_out *co;
+	int rc;
+
+	if (p == NULL)
+		return -ENOKEY;
+	if ((cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY)) != 0)
+		return -EINVAL;
+	e->now = now;
+	if (p->chans == NULL && p->down_since_ns != 0)
+		p->down_since_ns = now; /* a new wish is held as long as an old one */
+	rc = lat_chan_out_new(&co, p, src_pid, dst_pid, cflags, user);
+	if (rc == 0)
+		*handle = co->c.handle;
+	return rc;
+}
+
+static struct lat_chan_out *find_out(const struct lat_engine *e, uint32_t handle)
+{
+	struct lat_chan *c = lat_chan_find(e, handle);
+
+	return c != NULL && !c->inbound ? (struct lat_chan_out *)c : NULL;
+}
+
+int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
+			 size_t bytes, uint64_t *seq)
+{
+	struct lat_chan_out *co = find_out(e, handle);
+	uint64_t number;
+	int rc;
+
+	if (co == NULL || co->state == LAT_OUT_CLOSING)
+		return -ENOENT;
+	e->now = now;
+	if (bytes > e->max_msg ||
+	    bytes + LAT_PIDS_LEN + 4 > (co->c.peer->max_msg != 0 ? co->c.peer->max_msg : e->max_msg))
+		return -EMSGSIZE;
+	if (co->state == LAT_OUT_OPENING) {
+		co->starved = true;
+		return -EAGAIN;
+	}
+	rc = lat_sendq_push(&co->q, type, data, bytes, &number);
+	/* A lossy channel does not wait: the oldest makes room. */
+	while (rc == -EAGAIN && !co->q.reliable && lat_sendq_drop_oldest(&co->q)) {
+		lat_count(e, LAT_COUNT_LOSSY_DROP);
+		rc = lat_sendq_push(&co->q, type, data, bytes, &number);
+	}
+	if (rc == -EAGAIN || rc == -ENOMEM) {
+		co->starved = true;
+		return -EAGAIN;
+	}
+	if (rc < 0)
+		return rc;
+	lat_chan_out_update(co);
+	lat_peer_touch(co->c.peer);
+	if (seq != NULL)
+		*seq = number;
+	return 0;
+}
+
+int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle)
+{
+	struct lat_chan_out *co = find_out(e, handle);
+
+	if (co == NULL)
+		return -ENOENT;
+	e->now = now;
+	if (co->state == LAT_OUT_OPENING) {
+		/* Nothing was accepted. Should it be granted yet, the answer is CHAN_CLOSE. */
+		lat_chan_out_end(co, 0, 0);
+	} else if (co->state == LAT_OUT_OPEN) {
+		co->state = LAT_OUT_CLOSING;
+		lat_chan_out_update(co);
+		lat_peer_touch(co->c.peer);
+	}
+	return 0;
+}
+
+uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle)
+{
+	const struct lat_chan_out *co = find_out(e, handle);
+
+	return co == NULL || !co->q_init ? 0 : lat_sendq_unacked(&co->q);
+}
+
+static struct lat_chan_in *find_in(const struct lat_engine *e, uint32_t handle)
+{
+	struct lat_chan *c = lat_chan_find(e, handle);
+
+	return c != NULL && c->inbound ? (struct lat_chan_in *)c : NULL;
+}
+
+void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle)
+{
+	struct lat_chan_in *ci = find_in(e, handle);
+
+	if (ci == NULL || ci->state != LAT_IN_OPEN)
+		return;
+	e->now = now;
+	if (lat_chan_in_offer(ci) == -EPROTO) {
+		lat_count(e, LAT_COUNT_PROTO);
+		lat_peer_close_start(ci->c.peer, now, LAT_CODE_EPROTO);
+	}
+	lat_peer_touch(ci->c.peer);
+}
+
+void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code)
+{
+	struct lat_chan_in *ci = find_in(e, handle);
+
+	if (ci == NULL)
+		return;
+	e->now = now;
+	lat_chan_in_reset(ci, (uint16_t)code);
+}
