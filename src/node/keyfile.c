@@ -256,7 +256,7 @@ static int collect(const char *file, const char *text, size_t bytes, const char 
 		return lat_why(NULL, -EBADMSG, "%s, line %d: neither [section] nor name = value", file, rc);
 	for (size_t i = 0; i < count; i++)
 		if (fields[i].must && fields[i].line == 0)
-			return lat_why(NULL, -EBADMSG, "%s, line %d: it ends, and no '%s' was there", file,
+			return lat_why(NULL, -EBADMSG, "%s, line %d: it ends without '%s'", file,
 				       p.line, fields[i].name);
 	return 0;
 }
@@ -333,7 +333,7 @@ static int read_key(uint8_t *out, const char *file, const struct field *key, con
 
 int lattice_identity_parse(struct lattice_identity *out, const char *text, size_t bytes)
 {
-	static const char file[] = "the public key";
+	static const char file[] = "the key's text";
 	char node[16] = "", fingerprint[FINGERPRINT_TEXT + 1] = "", key[KEY_TEXT + 1] = "";
 	struct field fields[] = {
 		{ .name = "node", .value = node, .room = sizeof(node), .must = true },

@@ -1,0 +1,247 @@
+/* Sending: the public calls on a channel, to this node or to another. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lattice/channel.h>
+
+#include "fastpath/channel.h"
+#include "graph/channels.h"
+#include "graph/dag.h"
+#include "node/endpoint.h"
+#include "node/explain.h"
+#include "node/node.h"
+#include "node/remote.h"
+#include "os/clock.h"
+#include "wire/control.h"
+
+struct lattice_channel {
+	struct lattice_node *node;
+	struct lat_channels_key key; /* who sends to whom; node 0: this one */
+	uint64_t handle;             /* in the node's table and dependency graph; 0: not in them */
+	struct lat_chan *local;      /* one of these two */
+	struct lat_outbound *remote;
+};
+
+enum { ALL_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL };
+
+/* Into the node's table, as a vertex of the dependency graph. */
+static int enter(struct lattice_channel *ch)
+{
+	struct lattice_node *node = ch->node;
+	char name[LAT_DAG_NAME];
+	int rc;
+
+	(void)snprintf(name, sizeof(name), "%d->%d@%u", ch->key.src, ch->key.dst, ch->key.node);
+	pthread_mutex_lock(&node->lock);
+	rc = lat_channels_insert(node->channels, &ch->key, ch, &ch->handle);
+	if (rc == 0) {
+		rc = lat_dag_add(node->deps, ch->handle, name);
+		if (rc < 0) {
+			(void)lat_channels_remove(node->channels, ch->handle);
+			ch->handle = 0;
+		}
+	}
+	pthread_mutex_unlock(&node->lock);
+	if (rc == -EEXIST)
+		return lat_why(NULL, rc, "a channel from pid %d to pid %d@%u is open on this node already", ch->key.src,
+		               ch->key.dst, ch->key.node);
+	if (rc == -ENOBUFS)
+		return lat_why(NULL, rc, "the node has its %d channels already", LAT_CHANNELS_DEFAULT);
+	return rc;
+}
+
+static void leave(struct lattice_channel *ch)
+{
+	struct lattice_node *node = ch->node;
+
+	if (ch->handle == 0)
+		return;
+	pthread_mutex_lock(&node->lock);
+	(void)lat_dag_remove(node->deps, ch->handle);
+	(void)lat_channels_remove(node->channels, ch->handle);
+	pthread_mutex_unlock(&node->lock);
+}
+
+static int open_local(struct lattice_channel *ch)
+{
+	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
+	struct lat_chan_config cfg = {
+		.slots = lat_ring_slots_for(ch->node->max_msg),
+		.len_max = ch->node->max_msg,
+		.from = { .pid = ch->key.src },
+	};
+	int rc;
+
+	if (ep == NULL)
+		return lat_why(NULL, -ECONNREFUSED, "nobody receives as pid %d on this node: open its endpoint first",
+		               ch->key.dst);
+	rc = lat_chan_open(&ch->local, ep->inbox, &cfg);
+	lat_endpoint_put(ep);
+	return rc;
+}
+
+static int open_remote(struct lattice_channel *ch, uint32_t flags)
+{
+	uint16_t cflags = 0;
+	int rc;
+
+	if (ch->node->network == NULL)
+		return lat_why(NULL, -EOPNOTSUPP,
+		               "pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
+		               ch->key.dst, ch->key.node);
+	if ((flags & LATTICE_CHANNEL_LOSSY) == 0)
+		cflags |= LAT_CFLAG_RELIABLE;
+	if ((flags & LATTICE_CHANNEL_TOKEN_FULL) != 0)
+		cflags |= LAT_CFLAG_TOKEN_FULL;
+	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node, cflags);
+	if (rc == -ENOKEY)
+		return lat_why(NULL, rc, "no key is known for node %u: add its public key with 'lattice peers add'",
+		               ch->key.node);
+	if (rc == -EDESTADDRREQ)
+		return lat_why(NULL, rc, "no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
+		               ch->key.node);
+	return rc;
+}
+
+int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src, int32_t dst,
+                         lattice_node_id node_id, uint32_t flags)
+{
+	struct lattice_channel *ch;
+	int rc;
+
+	*out = NULL;
+	if (src < 1 || dst < 1)
+		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", src < 1 ? src : dst);
+	if (node_id == node->id)
+		node_id = 0;
+	if ((flags & ~(uint32_t)ALL_FLAGS) != 0 || (flags != 0 && node_id == 0))
+		return lat_why(NULL, -EINVAL, "flags %#x: unknown, or for channels to other nodes only", flags);
+	rc = lat_node_check(node, NULL);
+	if (rc < 0)
+		return rc;
+	ch = calloc(1, sizeof(*ch));
+	if (ch == NULL)
+		return -ENOMEM;
+	ch->node = lat_node_get(node);
+	ch->key = (struct lat_channels_key){ .src = src, .dst = dst, .node = node_id };
+	rc = enter(ch);
+	if (rc == 0)
+		rc = node_id == 0 ? open_local(ch) : open_remote(ch, flags);
+	if (rc < 0) {
+		lattice_channel_close(ch);
+		return rc;
+	}
+	*out = ch;
+	return 0;
+}
+
+void lattice_channel_close(struct lattice_channel *ch)
+{
+	if (ch == NULL)
+		return;
+	leave(ch);
+	lat_chan_close(ch->local);
+	lat_outbound_close(ch->remote);
+	lat_node_put(ch->node);
+	free(ch);
+}
+
+/* The sentence for a send or flush that failed. */
+static int send_why(const struct lattice_channel *ch, int rc)
+{
+	int32_t src = ch->key.src, dst = ch->key.dst;
+	lattice_node_id node = ch->key.node;
+
+	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
+		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src, dst, node);
+	switch (rc) {
+	case -EMSGSIZE:
+		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit", src, dst, node);
+	case -ECONNREFUSED:
+		return lat_why(ch, rc, "channel %d->%d@%u: nobody receives as pid %d there, or nothing listens at node %u's address",
+		               src, dst, node, dst, node);
+	case -EACCES:
+		return lat_why(ch, rc, "channel %d->%d@%u: node %u does not allow it", src, dst, node, node);
+	case -EHOSTUNREACH:
+	case -ETIMEDOUT:
+		if (node == 0)
+			return lat_why(ch, rc, "channel %d->%d: the receiver made no room in time", src, dst);
+		return lat_why(ch, rc,
+		               "channel %d->%d@%u: no room in time, or node %u does not answer: is it running at that address, "
+		               "does it know this node's key, and is the mesh key the same?",
+		               src, dst, node, node);
+	case -ECONNRESET:
+		return lat_why(ch, rc, "channel %d->%d@%u: node %u restarted, or ended the session", src, dst, node, node);
+	case -EOWNERDEAD:
+		return lat_why(ch, rc, "channel %d->%d@%u: the receiving endpoint was closed", src, dst, node);
+	default:
+		return rc;
+	}
+}
+
+/* The inbox's words in ours. */
+static int local_rc(int rc)
+{
+	return rc == -EPIPE ? -EOWNERDEAD : rc;
+}
+
+static uint64_t deadline_of(int64_t timeout_ns)
+{
+	return timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
+}
+
+int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
+{
+	int rc;
+
+	if (ch->local != NULL)
+		rc = local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
+	else
+		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len, deadline_of(timeout_ns));
+	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
+}
+
+int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
+{
+	int rc;
+
+	if (ch->local != NULL)
+		rc = local_rc(lat_chan_flush(ch->local, deadline_of(timeout_ns)));
+	else
+		rc = lat_outbound_flush(ch->remote, deadline_of(timeout_ns));
+	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
+}
+
+uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received)
+{
+	if (ch->local != NULL)
+		return lat_chan_sent(ch->local, received);
+	return lat_outbound_sent(ch->remote, received);
+}
+
+int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child)
+{
+	struct lattice_node *node = parent->node;
+	struct lat_dag_path path;
+	char text[256];
+	int rc;
+
+	if (child->node != node)
+		return lat_why(parent, -EINVAL, "the channels are of different nodes");
+	if (child == parent)
+		return lat_why(parent, -EINVAL, "a channel cannot depend on itself");
+	rc = lat_node_check(node, parent);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&node->lock);
+	rc = lat_dag_add_dep(node->deps, parent->handle, child->handle, &path);
+	pthread_mutex_unlock(&node->lock);
+	if (rc == -EEXIST)
+		return 0; /* said before */
+	if (rc == -ELOOP) {
+		(void)lat_dag_path_format(&path, text, sizeof(text));
+		return lat_why(parent, rc, "the dependency would close a cycle with %s", text);
+	}
+	return rc;
+}

@@ -1,0 +1,208 @@
+/* Receiving: the public calls on an endpoint. */
+#include "node/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fastpath/inbox.h"
+#include "node/explain.h"
+#include "node/network.h"
+#include "node/node.h"
+#include "node/remote.h"
+#include "node/stats.h"
+#include "os/clock.h"
+
+static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
+{
+	(void)atomic_fetch_add_explicit(&ep->refs, 1, memory_order_relaxed);
+	return ep;
+}
+
+void lat_endpoint_put(struct lattice_endpoint *ep)
+{
+	if (atomic_fetch_sub_explicit(&ep->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	lat_inbox_close(ep->inbox);
+	lat_node_put(ep->node);
+	free(ep);
+}
+
+struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid)
+{
+	struct lattice_endpoint *ep;
+
+	pthread_mutex_lock(&node->lock);
+	HASH_FIND(hh, node->endpoints, &pid, sizeof(pid), ep);
+	if (ep != NULL)
+		(void)endpoint_get(ep);
+	pthread_mutex_unlock(&node->lock);
+	return ep;
+}
+
+/* Puts it into the node's table. */
+static int enter(struct lattice_endpoint *ep)
+{
+	struct lattice_node *node = ep->node;
+	struct lattice_endpoint *other;
+	int rc = 0;
+
+	pthread_mutex_lock(&node->lock);
+	HASH_FIND(hh, node->endpoints, &ep->pid, sizeof(ep->pid), other);
+	if (other != NULL) {
+		rc = lat_why(NULL, -EADDRINUSE, "pid %d has an endpoint on this node already", ep->pid);
+	} else if (HASH_COUNT(node->endpoints) >= LAT_ENDPOINTS_MAX) {
+		rc = lat_why(NULL, -ENOBUFS, "the node has its %d endpoints already", LAT_ENDPOINTS_MAX);
+	} else if (atomic_load_explicit(&node->closed, memory_order_acquire)) {
+		rc = lat_why(NULL, -ESHUTDOWN, "the node was closed");
+	} else {
+		HASH_ADD(hh, node->endpoints, pid, sizeof(ep->pid), ep);
+		ep->open = true;
+	}
+	pthread_mutex_unlock(&node->lock);
+	return rc;
+}
+
+/* Takes it out of the table; false if it was. */
+static bool leave(struct lattice_endpoint *ep)
+{
+	struct lattice_node *node = ep->node;
+	bool was;
+
+	pthread_mutex_lock(&node->lock);
+	was = ep->open;
+	if (was)
+		HASH_DEL(node->endpoints, ep);
+	ep->open = false;
+	pthread_mutex_unlock(&node->lock);
+	return was;
+}
+
+int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node, int32_t pid)
+{
+	struct lattice_endpoint *ep;
+	int rc;
+
+	*out = NULL;
+	if (pid < 1)
+		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", pid);
+	ep = calloc(1, sizeof(*ep));
+	if (ep == NULL)
+		return -ENOMEM;
+	ep->node = lat_node_get(node);
+	ep->pid = pid;
+	atomic_init(&ep->refs, 1);
+	rc = lat_inbox_open(&ep->inbox);
+	if (rc == 0)
+		rc = enter(ep);
+	if (rc < 0) {
+		lat_endpoint_put(ep);
+		return rc;
+	}
+	*out = ep;
+	return 0;
+}
+
+void lattice_endpoint_close(struct lattice_endpoint *ep)
+{
+	if (ep == NULL)
+		return;
+	(void)leave(ep);
+	if (ep->node->network != NULL)
+		lat_inbound_reset_all(ep->node->network, ep);
+	lat_inbox_shutdown(ep->inbox);
+	lat_endpoint_put(ep);
+}
+
+void lat_endpoints_shutdown(struct lattice_node *node)
+{
+	struct lattice_endpoint *ep, *next;
+
+	pthread_mutex_lock(&node->lock);
+	HASH_ITER(hh, node->endpoints, ep, next)
+		lat_inbox_shutdown(ep->inbox);
+	pthread_mutex_unlock(&node->lock);
+}
+
+/* The caller runs the network: waits for a message and for packets together. */
+static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info, uint64_t deadline)
+{
+	int rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
+
+	while (rc == -ENOMSG && deadline != 0) {
+		int turned = lat_network_turn(ep->node->network, lat_inbox_fd(ep->inbox), deadline);
+
+		rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
+		if (rc == -ENOMSG && turned < 0)
+			return turned;
+	}
+	return rc;
+}
+
+int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
+                          int64_t timeout_ns)
+{
+	uint64_t deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
+	struct lattice_node *node = ep->node;
+	struct lat_inbox_info info;
+	int rc;
+
+	(void)endpoint_get(ep); /* it may be closed while we wait */
+	if (node->no_threads && node->network != NULL)
+		rc = recv_turning(ep, buf, bytes, &info, deadline);
+	else
+		rc = lat_inbox_recv(ep->inbox, buf, bytes, &info, deadline);
+	if (rc == 0 && info.from.node != 0)
+		lat_inbound_taken(node->network);
+	if (rc == 0)
+		*msg = (struct lattice_msg){
+			.source = info.from.pid,
+			.type = info.type,
+			.badge = info.from.badge,
+			.node = (lattice_node_id)info.from.node,
+			.seq = info.seq,
+			.data = buf,
+			.len = info.len,
+		};
+	else if (rc == -EMSGSIZE)
+		msg->len = info.len;
+	lat_endpoint_put(ep);
+
+	if (rc == -EMSGSIZE)
+		return lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+	if (rc == -ESHUTDOWN)
+		return lat_why(ep, rc, "the endpoint or its node was closed");
+	return rc;
+}
+
+int lattice_endpoint_fd(const struct lattice_endpoint *ep)
+{
+	return lat_inbox_fd(ep->inbox);
+}
+
+void lat_endpoints_stats(struct lattice_node *node, struct lat_stats *s)
+{
+	uint64_t endpoints = 0, sources = 0, messages = 0, bytes = 0, sleeps = 0, signals = 0, poisoned = 0;
+	struct lattice_endpoint *ep, *next;
+
+	pthread_mutex_lock(&node->lock);
+	HASH_ITER(hh, node->endpoints, ep, next) {
+		struct lat_inbox_stats st;
+
+		lat_inbox_stats(ep->inbox, &st);
+		endpoints++;
+		sources += st.sources;
+		messages += st.messages;
+		bytes += st.bytes;
+		sleeps += st.sleeps;
+		signals += st.signals;
+		poisoned += st.poisoned;
+	}
+	pthread_mutex_unlock(&node->lock);
+	lat_stats_put(s, "endpoints", "endpoints open", endpoints);
+	lat_stats_put(s, "recv.channels", "channels that lead to them", sources);
+	lat_stats_put(s, "recv.messages", "messages received by them", messages);
+	lat_stats_put(s, "recv.bytes", "bytes of those messages", bytes);
+	lat_stats_put(s, "recv.sleeps", "times a receiver went to sleep", sleeps);
+	lat_stats_put(s, "recv.wakes", "times one had to be woken", signals);
+	lat_stats_put(s, "recv.poisoned", "channels closed because their sender lied", poisoned);
+}

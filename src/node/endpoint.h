@@ -1,0 +1,33 @@
+/* Endpoints: a pid with an inbox. */
+#ifndef LAT_NODE_ENDPOINT_H
+#define LAT_NODE_ENDPOINT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include <lattice/endpoint.h>
+
+struct lat_inbox;
+struct lat_stats;
+struct lattice_node;
+
+struct lattice_endpoint {
+	struct lattice_node *node;
+	struct lat_inbox *inbox; /* closed with the last reference */
+	int32_t pid;
+	bool open; /* in the node's table; its lock */
+	_Atomic(uint32_t) refs;
+	UT_hash_handle hh;
+};
+
+/* The endpoint that receives as @pid, with a reference, or NULL. */
+struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid);
+void lat_endpoint_put(struct lattice_endpoint *ep);
+
+/* The node closes: receivers return, senders are told; the handles stay the callers'. */
+void lat_endpoints_shutdown(struct lattice_node *node);
+void lat_endpoints_stats(struct lattice_node *node, struct lat_stats *s);
+
+#endif

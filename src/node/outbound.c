@@ -1,0 +1,199 @@
+/* Channels to other nodes. All state is guarded by the network's lock. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "node/network.h"
+#include "node/remote.h"
+
+enum state { OPENING, OPEN, ENDED };
+
+struct lat_outbound {
+	struct lat_network *net;
+	struct lat_outbound *next;
+	struct lat_waitq room; /* senders and flushers */
+	uint32_t handle;
+	enum state state;
+	bool orphan; /* the owner let go */
+	int err;     /* ENDED: why */
+	uint64_t sent, received;
+};
+
+static void forget(struct lat_outbound *o)
+{
+	struct lat_outbound **at = &o->net->outbound;
+
+	while (*at != NULL && *at != o)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = o->next;
+	free(o);
+}
+
+static void end(struct lat_outbound *o, int err)
+{
+	o->state = ENDED;
+	o->err = err;
+	lat_waitq_wake(&o->room);
+	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
+}
+
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
+                      uint16_t cflags)
+{
+	struct lat_outbound *o = calloc(1, sizeof(*o));
+	uint64_t now;
+	int rc;
+
+	if (o == NULL)
+		return -ENOMEM;
+	o->net = net;
+	rc = lat_network_begin(net, &now);
+	if (rc < 0) {
+		free(o);
+		return rc;
+	}
+	o->next = net->outbound;
+	net->outbound = o;
+	rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
+	if (rc < 0)
+		forget(o);
+	else
+		*out = o;
+	lat_network_end(net);
+	return rc;
+}
+
+/* Inside begin and end: what a call on an ended channel returns. */
+static int ended(const struct lat_outbound *o)
+{
+	return o->err < 0 ? o->err : -ESHUTDOWN;
+}
+
+/* Sleeps until something changes. 0, or what the call is to return. */
+static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
+{
+	return deadline_ns == 0 ? -EAGAIN : lat_network_wait(o->net, &o->room, deadline_ns);
+}
+
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
+{
+	uint64_t now, seq;
+	int rc = lat_network_begin(o->net, &now);
+
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		rc = o->state == ENDED ? ended(o)
+				       : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
+		if (rc == 0)
+			o->sent = seq;
+		if (rc != -EAGAIN)
+			break;
+		rc = wait_room(o, deadline_ns);
+		if (rc < 0)
+			break;
+		now = lat_network_now();
+	}
+	lat_network_end(o->net);
+	return rc;
+}
+
+int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
+{
+	uint64_t now;
+	int rc = lat_network_begin(o->net, &now);
+
+	if (rc < 0)
+		return rc;
+	while (rc == 0 && o->state != ENDED && lat_engine_chan_unacked(o->net->engine, o->handle) > 0)
+		rc = wait_room(o, deadline_ns);
+	if (rc == 0 && o->state == ENDED && o->received < o->sent)
+		rc = ended(o);
+	lat_network_end(o->net);
+	return rc;
+}
+
+uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received)
+{
+	uint64_t sent;
+
+	pthread_mutex_lock(&o->net->lock);
+	sent = o->sent;
+	if (received != NULL && o->state != ENDED && o->net->engine != NULL)
+		*received = sent - lat_engine_chan_unacked(o->net->engine, o->handle);
+	else if (received != NULL)
+		*received = o->received;
+	pthread_mutex_unlock(&o->net->lock);
+	return sent;
+}
+
+void lat_outbound_close(struct lat_outbound *o)
+{
+	struct lat_network *net;
+	uint64_t now;
+
+	if (o == NULL)
+		return;
+	net = o->net;
+	if (lat_network_begin(net, &now) < 0) {
+		pthread_mutex_lock(&net->lock);
+		forget(o); /* the machine is gone and will not end it */
+		pthread_mutex_unlock(&net->lock);
+		return;
+	}
+	if (o->state == ENDED || lat_engine_chan_close(net->engine, now, o->handle) < 0)
+		forget(o);
+	else
+		o->orphan = true;
+	lat_network_end(net);
+}
+
+bool lat_outbound_any_unacked(const struct lat_network *net)
+{
+	for (const struct lat_outbound *o = net->outbound; o != NULL; o = o->next)
+		if (o->state == OPEN && lat_engine_chan_unacked(net->engine, o->handle) > 0)
+			return true;
+	return false;
+}
+
+void lat_outbound_end_all(struct lat_network *net)
+{
+	struct lat_outbound *next;
+
+	for (struct lat_outbound *o = net->outbound; o != NULL; o = next) {
+		next = o->next;
+		if (o->orphan)
+			forget(o);
+		else if (o->state != ENDED)
+			end(o, -ESHUTDOWN);
+	}
+}
+
+void lat_outbound_on_opened(void *ctx, void *user)
+{
+	struct lat_outbound *o = user;
+
+	(void)ctx;
+	o->state = OPEN;
+	lat_waitq_wake(&o->room);
+}
+
+void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq)
+{
+	struct lat_outbound *o = user;
+
+	(void)ctx;
+	o->received = last_seq;
+	end(o, err);
+	if (o->orphan)
+		forget(o);
+}
+
+void lat_outbound_on_room(void *ctx, void *user)
+{
+	struct lat_outbound *o = user;
+
+	(void)ctx;
+	lat_waitq_wake(&o->room);
+	lat_waitq_wake(&o->net->changed);
+}

@@ -1,0 +1,54 @@
+/*
+ * Channels to and from other nodes: what the protocol machine's channel handles are to this node. Outbound: what a
+ * lattice_channel sends on. Inbound: a feeder of an endpoint's inbox.
+ */
+#ifndef LAT_NODE_REMOTE_H
+#define LAT_NODE_REMOTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "session/engine.h"
+
+struct lat_inbound;
+struct lat_network;
+struct lat_outbound;
+struct lattice_endpoint;
+
+/* ---- outbound ---- */
+
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
+                      uint16_t cflags) LAT_MUST_CHECK;
+/* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns) LAT_MUST_CHECK;
+int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
+/* Messages accepted; *received (may be NULL): acknowledged, or what the channel's end said. */
+uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received);
+/* The owner lets go; what was accepted still goes out, then it frees itself. NULL is fine. */
+void lat_outbound_close(struct lat_outbound *o);
+/* Something accepted on some channel is not acknowledged yet. The network's lock is held. */
+bool lat_outbound_any_unacked(const struct lat_network *net);
+
+/* What the machine calls (struct lat_engine_ops), ctx being the network. */
+void lat_outbound_on_opened(void *ctx, void *user);
+void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq);
+void lat_outbound_on_room(void *ctx, void *user);
+
+/* ---- inbound ---- */
+
+int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
+                        void **user);
+int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);
+void lat_inbound_on_ended(void *ctx, void *user, int err);
+
+/* A message that came from another node was taken out of an inbox: if one waits for that room, it is let in. No lock is held. */
+void lat_inbound_taken(struct lat_network *net);
+/* The endpoint closes: resets every channel that leads to it. No lock is held. */
+void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoint *ep);
+
+/* The machine is gone: end what is left of each direction. The network's lock is held. */
+void lat_outbound_end_all(struct lat_network *net);
+void lat_inbound_end_all(struct lat_network *net);
+
+#endif

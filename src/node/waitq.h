@@ -1,0 +1,28 @@
+/*
+ * Waiting for a condition under a mutex, in a way that a scheduler can turn into running another task: a condition
+ * variable whose sleepers sleep on a file descriptor (fastpath/wait.h).
+ */
+#ifndef LAT_NODE_WAITQ_H
+#define LAT_NODE_WAITQ_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+struct lat_waiter;
+
+struct lat_waitq { /* all zero is empty; guarded by the mutex given to lat_waitq_wait */
+	struct lat_waiter *first;
+};
+
+/*
+ * Sleeps until lat_waitq_wake() or @deadline_ns of CLOCK_MONOTONIC. @lock is held by the caller, released while sleeping and
+ * held again on return. Look at the condition in a loop. 0, -ETIMEDOUT, -EMFILE, -ENFILE, -ENOMEM.
+ */
+int lat_waitq_wait(struct lat_waitq *q, pthread_mutex_t *lock, uint64_t deadline_ns) LAT_MUST_CHECK;
+
+/* Wakes all. The mutex is held. */
+void lat_waitq_wake(struct lat_waitq *q);
+
+#endif
