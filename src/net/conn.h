@@ -12,9 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include "net/outq.h"
+#include "net/table.h"
 #include "wire/path.h"
 #include "wire/stream.h"
 

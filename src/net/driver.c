@@ -354,25 +354,35 @@ uint64_t lat_driver_counter(const struct lat_driver *d, enum lat_driver_counter 
 	return atomic_load_explicit(&d->io.counters[c], memory_order_relaxed);
 }
 
+static const struct {
+	const char *name, *text;
+} counters[LAT_NET_COUNTERS] = {
+	[LAT_NET_UDP_IN] = { "net.udp_in", "datagrams received" },
+	[LAT_NET_UDP_OUT] = { "net.udp_out", "datagrams sent" },
+	[LAT_NET_UDP_ERROR] = { "net.udp_error", "datagrams that the kernel refused to send or receive" },
+	[LAT_NET_UDP_TRUNCATED] = { "net.udp_truncated", "datagrams dropped, too long" },
+	[LAT_NET_TCP_IN] = { "net.tcp_in", "packets received over TCP" },
+	[LAT_NET_TCP_OUT] = { "net.tcp_out", "packets queued to TCP connections" },
+	[LAT_NET_TCP_ACCEPTED] = { "net.tcp_accepted", "TCP connections accepted" },
+	[LAT_NET_TCP_CONNECTED] = { "net.tcp_connected", "TCP connections opened" },
+	[LAT_NET_TCP_CONNECT_FAILED] = { "net.tcp_connect_failed",
+					 "TCP connections that could not be opened" },
+	[LAT_NET_TCP_UNAUTH_FULL] = { "net.tcp_unauth_full", "TCP connections refused, too many strangers" },
+	[LAT_NET_TCP_UNAUTH_TIME] = { "net.tcp_unauth_time",
+				      "TCP connections closed, nothing proved in time" },
+	[LAT_NET_TCP_UNAUTH_BYTES] = { "net.tcp_unauth_bytes",
+				       "TCP connections closed, too many bytes unproved" },
+	[LAT_NET_TCP_FRAMING] = { "net.tcp_framing", "TCP connections closed, bad length or type" },
+	[LAT_NET_TCP_STALLED] = { "net.tcp_stalled", "TCP connections closed, no progress" },
+	[LAT_NET_TCP_QUEUE_FULL] = { "net.tcp_queue_full", "sends refused, TCP queue full" },
+};
+
 const char *lat_driver_counter_name(enum lat_driver_counter c)
 {
-	static const char *const names[LAT_NET_COUNTERS] = {
-		[LAT_NET_UDP_IN] = "udp_in",
-		[LAT_NET_UDP_OUT] = "udp_out",
-		[LAT_NET_UDP_ERROR] = "udp_error",
-		[LAT_NET_UDP_TRUNCATED] = "udp_truncated",
-		[LAT_NET_TCP_IN] = "tcp_in",
-		[LAT_NET_TCP_OUT] = "tcp_out",
-		[LAT_NET_TCP_ACCEPTED] = "tcp_accepted",
-		[LAT_NET_TCP_CONNECTED] = "tcp_connected",
-		[LAT_NET_TCP_CONNECT_FAILED] = "tcp_connect_failed",
-		[LAT_NET_TCP_UNAUTH_FULL] = "tcp_unauth_full",
-		[LAT_NET_TCP_UNAUTH_TIME] = "tcp_unauth_time",
-		[LAT_NET_TCP_UNAUTH_BYTES] = "tcp_unauth_bytes",
-		[LAT_NET_TCP_FRAMING] = "tcp_framing",
-		[LAT_NET_TCP_STALLED] = "tcp_stalled",
-		[LAT_NET_TCP_QUEUE_FULL] = "tcp_queue_full",
-	};
+	return (unsigned int)c < LAT_NET_COUNTERS ? counters[c].name : NULL;
+}
 
-	return (unsigned int)c < LAT_NET_COUNTERS ? names[c] : NULL;
+const char *lat_driver_counter_text(enum lat_driver_counter c)
+{
+	return (unsigned int)c < LAT_NET_COUNTERS ? counters[c].text : NULL;
 }

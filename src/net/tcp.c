@@ -1,6 +1,3 @@
-/* A table that cannot grow refuses the new entry (its hh.tbl is NULL then); uthash's default would end the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include "net/tcp.h"
 
 #include <errno.h>
