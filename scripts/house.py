@@ -57,7 +57,7 @@ def read(root, path):
 
 
 def is_test(path):
-    return path.endswith("_test.c") or path.startswith(("tests/", "fuzz/")) or path == "src/base/test.h"
+    return path.endswith(("_test.c", "_harness.h")) or path.startswith(("tests/", "fuzz/")) or path == "src/base/test.h"
 
 
 _TOKENS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "net/testkit.h"
+#include "net/driver_harness.h"
 #include "os/clock.h"
 #include "os/thread.h"
 

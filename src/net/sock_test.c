@@ -1,6 +1,6 @@
 #include "net/sock.h"
 
-#include "net/testkit.h"
+#include "net/driver_harness.h"
 
 static const struct {
 	const char *why, *text;

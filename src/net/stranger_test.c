@@ -1,7 +1,7 @@
 /* What somebody who has proved nothing can do to a driver by TCP, and where it ends (PROTOCOL section 7, TCP_UNAUTH). */
 #include "net/driver.h"
 
-#include "net/testkit.h"
+#include "net/driver_harness.h"
 
 static const struct lat_driver_config plain_config;
 static const struct lat_driver_config hasty_config = { .unauth_ns = (uint64_t)(50 * LAT_NS_PER_MS) };

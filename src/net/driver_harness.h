@@ -5,8 +5,8 @@
  * Nothing here sleeps to synchronise: an end is waited for by its condition, a plain socket by its own blocking; both
  * give up after TEST_PATIENCE_S, which only a failing test does.
  */
-#ifndef LAT_NET_TESTKIT_H
-#define LAT_NET_TESTKIT_H
+#ifndef LAT_NET_DRIVER_HARNESS_H
+#define LAT_NET_DRIVER_HARNESS_H
 
 #include <dirent.h>
 #include <errno.h>
