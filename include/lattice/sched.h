@@ -20,7 +20,7 @@ typedef void (*lattice_task_fn)(void *arg);
 
 #define LATTICE_SCHED_TASKS_MAX \
 	16384 /* of one scheduler at a time: each stack takes two of the process's 65530 mappings */
-#define LATTICE_TASK_STACK_DEFAULT 65536 /* bytes */
+#define LATTICE_TASK_STACK_DEFAULT 262144 /* bytes; committed as they are touched */
 #define LATTICE_TASK_STACK_MIN     16384
 
 /**
@@ -39,7 +39,8 @@ int lattice_sched_open(struct lattice_sched **out);
  * no task of it waits (as lattice_sched_stop() says). So a stack is never torn down under a function that still uses it; a task that
  * ignores -ESHUTDOWN for ever keeps this call from returning. NULL is fine.
  *
- * @return 0, or -EBUSY: called by one of its tasks, or while another thread is in lattice_sched_run(); nothing was done
+ * @return 0, or -EBUSY: called by one of its tasks, while another thread is in lattice_sched_run(), or with tasks left by a
+ *   task of another scheduler; nothing was done
  */
 LATTICE_API
 int lattice_sched_close(struct lattice_sched *s);
@@ -56,7 +57,7 @@ int lattice_sched_close(struct lattice_sched *s);
  *
  * Threads: the scheduler's, in a task or outside lattice_sched_run().
  * @return 0, or
- *   -EINVAL     pid below 0, or fn NULL
+ *   -EINVAL     pid below 0, fn NULL, or an absurd stack_bytes
  *   -ENOBUFS    LATTICE_SCHED_TASKS_MAX tasks have not ended
  *   -ENOMEM     no memory for the stack
  *   -ESHUTDOWN  stopped
