@@ -22,4 +22,12 @@ int lat_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, uint64_t deadline
  */
 int lat_futex_wake(_Atomic(uint32_t) *word, int count, bool shared);
 
+/*
+ * The same, among sleepers that gave @bits (not 0): a waker reaches only those whose bits meet its own. A word that many
+ * wait on, each for a value of its own, then wakes the one whose turn it is.
+ */
+int lat_futex_wait_bits(_Atomic(uint32_t) *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns,
+			bool shared);
+int lat_futex_wake_bits(_Atomic(uint32_t) *word, int count, uint32_t bits, bool shared);
+
 #endif

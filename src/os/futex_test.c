@@ -91,6 +91,30 @@ TEST(a_read_only_mapping_wakes)
 	close(fd);
 }
 
+static void *sleep_with_bits(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->rc = lat_futex_wait_bits(s->word, 7, 2, UINT64_MAX, s->shared);
+	return NULL;
+}
+
+TEST(bits_choose_who_is_woken)
+{
+	_Atomic(uint32_t) word = 7;
+	struct sleeper s = { &word, false, 1 };
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, sleep_with_bits, &s), 0);
+	do { /* asleep or not yet: other bits wake nobody */
+		CHECK_EQ(lat_futex_wake_bits(&word, INT_MAX, ~2u, false), 0);
+		sched_yield();
+	} while (lat_futex_wake_bits(&word, INT_MAX, 2 | 4, false) == 0);
+	pthread_join(thread, NULL);
+	CHECK_EQ(s.rc, 0);
+	CHECK_EQ(lat_futex_wait_bits(&word, 7, 0, UINT64_MAX, false), -EINVAL);
+}
+
 static void ignore(int signal)
 {
 	(void)signal;
