@@ -32,7 +32,7 @@ static struct lat_reasm_frag frag(uint64_t seq, uint32_t msg_len, uint32_t off, 
 					.msg_len = msg_len,
 					.off = off,
 					.len = len,
-					.data = bytes + off,
+					.data = bytes + (off < MAX ? off : 0),
 					.token = off == 0 ? token : NULL };
 }
 
@@ -106,7 +106,8 @@ TEST(pieces_of_one_message)
 	static const struct step steps[] = {
 		{ "the end first", 1, 300, 256, 44, 0 },
 		{ "the end again", 1, 300, 256, 44, -EALREADY },
-		{ "another length", 1, 301, 0, 64, -EPROTO },
+		{ "another length, longer", 1, 301, 0, 64, -EPROTO },
+		{ "another length, shorter", 1, 299, 0, 64, -EPROTO },
 		{ "the middle", 1, 300, 64, 64, 0 },
 		{ "overlapping the middle", 1, 300, 64, 192, 0 },
 		{ "wholly held", 1, 300, 128, 128, -EALREADY },
@@ -423,6 +424,7 @@ TEST(at_most_four_are_open)
 	CHECK_EQ_ROW("an open one falls out of the window", add(&r, 400, 8, 0, 8), 1);
 	lat_reasm_consume(&r, 400);
 	CHECK(lat_reasm_find(&r, 2) == NULL && lat_reasm_find(&r, 6) == NULL);
+	CHECK_EQ_ROW("and no other number is taken for it", add(&r, 2 + LAT_SEQ_WINDOW, 8, 0, 8), 1);
 	done(&r);
 }
 
