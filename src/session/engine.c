@@ -236,9 +236,15 @@ int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_p
 
 	if (p == NULL)
 		return -ENOKEY;
+	if (lat_path_equal(&p->call, path) && p->call.proto == path->proto)
+		return 0;
 	p->call = *path;
 	p->call.node = node;
-	if (p->slot[LAT_SLOT_CURRENT] == NULL && path->proto != 0)
+	lat_attempt_drop(p); /* it called the old place */
+	p->attempt_after_ns = 0;
+	if (p->slot[LAT_SLOT_CURRENT] != NULL)
+		p->want_rekey = true; /* the new session goes the new way */
+	else if (path->proto != 0)
 		p->path = p->call;
 	lat_peer_touch(p);
 	return 0;
@@ -505,7 +511,7 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 			p->attempt->err = err;
 	}
 	/* Twice in a row and nothing has opened: perhaps it forgot the session (section 7). */
-	if (++p->closes_in_a_row >= 2 && p->slot[LAT_SLOT_CURRENT] != NULL)
+	if (++p->closes_in_a_row >= LAT_CLOSES_MAX && p->slot[LAT_SLOT_CURRENT] != NULL)
 		p->want_rekey = true;
 	lat_peer_touch(p);
 }

@@ -513,11 +513,12 @@ static inline void world_cut(struct world *w, int a, int b)
 	for (int side = 0; side < 2; side++) {
 		struct world_node *n = &w->node[side == 0 ? lo : hi];
 
-		if (w->stream[lo][hi].known[side])
+		if (w->stream[lo][hi].known[side] && n->engine != NULL)
 			lat_engine_conn_down(n->engine, w->now, world_node_number(side == 0 ? hi : lo),
 					     -ECONNRESET);
 		w->stream[lo][hi].known[side] = false;
-		world_tick(w, n->index);
+		if (n->engine != NULL)
+			world_tick(w, n->index);
 	}
 	/* Who called calls again: here always the lower. */
 	w->stream[lo][hi].known[0] = true;
@@ -658,15 +659,21 @@ static inline int world_chan_send(struct world *w, int from, struct world_chan *
 	return rc;
 }
 
-/* The other end of a channel: the one at @to with the same pid of origin. */
+/*
+ * The other end of a channel: the one at @to with the same origin. A request that was given up may have left more, which
+ * never got anything.
+ */
 static inline struct world_chan *world_chan_at(struct world *w, int to, const struct world_chan *c)
 {
 	struct world_chan *found = NULL;
 
-	for (int i = 0; i < WORLD_CHANS; i++)
-		if (w->node[to].chan[i].used && !w->node[to].chan[i].outbound &&
-		    w->node[to].chan[i].tag == c->tag)
-			found = &w->node[to].chan[i];
+	for (int i = 0; i < WORLD_CHANS; i++) {
+		struct world_chan *in = &w->node[to].chan[i];
+
+		if (in->used && !in->outbound && in->tag == c->tag &&
+		    (found == NULL || in->got > found->got || (in->got == found->got && !in->ended)))
+			found = in;
+	}
 	return found;
 }
 
@@ -681,6 +688,48 @@ static inline struct lat_peer_info world_info(struct world *w, int i, int j)
 static inline uint64_t world_count(struct world *w, int i, enum lat_engine_counter c)
 {
 	return lat_engine_counter(w->node[i].engine, c);
+}
+
+/* Sends @count messages of up to @bytes_max on each channel from its side, as room comes, for at most @limit. */
+static inline bool world_pump(struct world *w, struct world_chan *const *chans, const int *from, int n,
+			      uint64_t count, size_t bytes_max, uint64_t limit)
+{
+	uint64_t until = w->now + limit;
+
+	while (w->now < until) {
+		bool done = true;
+
+		for (int i = 0; i < n; i++) {
+			for (int burst = 0; burst < 8 && chans[i]->sent < count; burst++)
+				if (world_chan_send(w, from[i], chans[i],
+						    world_random(w) % (bytes_max + 1)) != 0)
+					break;
+			done = done && chans[i]->sent >= count &&
+			       lat_engine_chan_unacked(w->node[from[i]].engine, chans[i]->handle) == 0;
+		}
+		if (done)
+			return true;
+		world_run(w, MS);
+	}
+	return false;
+}
+
+/* Stops a node as kill -9 does, and starts it again: a new boot_id, no memory. */
+static inline void world_restart(struct world *w, int i, const struct world_options *o)
+{
+	struct world_node *n = &w->node[i];
+
+	lat_engine_close(n->engine);
+	n->engine = NULL;
+	CHECK_EQ(n->secrets, 0);
+	memset(n->chan, 0, sizeof(n->chan));
+	for (int j = 0; j < w->nodes; j++)
+		if (j != i)
+			world_cut(w, i, j);
+	world_node_open(w, i, o);
+	for (int j = 0; j < w->nodes; j++)
+		if (j != i)
+			world_know(w, i, j, o);
 }
 
 /* For a failing test's author. */

@@ -39,6 +39,7 @@ enum {
 	LAT_PINGS_MAX = 16,
 	LAT_PONGS_MAX = 16,
 	LAT_ANSWERS_MAX = 256, /* CHAN_NAK and CHAN_CLOSE frames that belong to no channel, waiting */
+	LAT_CLOSES_MAX = 2,    /* of TCP connections in a row on which nothing opened (section 7) */
 	LAT_FLIGHT_UDP_BYTES = 256 << 10,
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
 };

@@ -371,6 +371,9 @@ void lat_out_flush(struct lat_peer *p, uint64_t now)
 	s = p->slot[LAT_SLOT_CURRENT];
 	if (s == NULL)
 		return;
+	/* The peer closes whatever brings DATA that it cannot open: let the handshake through first (section 7). */
+	if (tcp(p) && p->attempt != NULL && p->closes_in_a_row >= LAT_CLOSES_MAX)
+		return;
 	while (p->flight_bytes < flight_max(p)) {
 		int rc;
 

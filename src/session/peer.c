@@ -346,8 +346,8 @@ static uint64_t run_closing(struct lat_peer *p, uint64_t now)
 
 static bool is_from(const struct lat_peer *p, const struct lat_path *from)
 {
-	if (from->proto == LAT_PROTO_TCP)
-		return from->node == p->node;
+	if (from->proto == LAT_PROTO_TCP) /* who called has a port of no meaning */
+		return from->node == p->node || (from->node == 0 && lat_path_same_source(from, &p->call));
 	return lat_path_equal(from, &p->path) || lat_path_equal(from, &p->call);
 }
 

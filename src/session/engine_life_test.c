@@ -1,0 +1,382 @@
+/* What happens to sessions and channels in the course of their lives: renewal, expiry, restarts, cuts, refusals, ends. */
+#include "session/engine_harness.h"
+
+static const struct {
+	const char *why;
+	uint8_t proto;
+} protos[] = {
+	{ "over UDP", LAT_PROTO_UDP },
+	{ "over TCP", LAT_PROTO_TCP },
+};
+
+TEST(keys_are_renewed_under_traffic)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 11, &o);
+		struct world_chan *c[2], *in;
+		const int from[2] = { 0, 1 };
+		struct lat_peer_info info;
+
+		for (int k = 0; k < 2; k++)
+			c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+		for (uint64_t m = 1; m <= 100; m++) {
+			CHECK_ROW(protos[i].why, world_pump(w, c, from, 2, m * 5, 3000, 10 * SEC));
+			world_run(w, 6 * SEC);
+		}
+		info = world_info(w, 0, 1);
+		CHECK_ROW(protos[i].why, info.rekeys >= 4);
+		CHECK_ROW(protos[i].why, info.session_age_ns < 140 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].ups[1], 1);
+		for (int k = 0; k < 2; k++) {
+			in = world_chan_at(w, !k, c[k]);
+			CHECK_EQ_ROW(protos[i].why, in->got, 500);
+			CHECK_EQ(in->skipped, 0);
+			CHECK(!in->ended && !c[k]->ended);
+			CHECK_EQ(w->node[k].bad, 0);
+			CHECK_EQ(world_count(w, k, LAT_COUNT_CHAN), 0);
+			CHECK_EQ(world_count(w, k, LAT_COUNT_PROTO), 0);
+		}
+		world_close(w);
+	}
+}
+
+TEST(idle_sessions_expire_and_channels_do_not)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 12, &o);
+		struct world_chan *c, *in;
+		uint64_t packets;
+
+		world_connect(w, 0, 1);
+		world_run(w, 10 * SEC);
+		packets = w->node[0].sent_packets + w->node[1].sent_packets;
+		world_run(w, 165 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].state[1], LAT_PEER_UP);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].sent_packets + w->node[1].sent_packets, packets);
+		world_run(w, 6 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].state[1], LAT_PEER_IDLE);
+		CHECK_EQ_ROW(protos[i].why, w->node[1].state[0], LAT_PEER_IDLE);
+		CHECK(w->node[0].tick_at == UINT64_MAX && w->node[1].tick_at == UINT64_MAX);
+
+		c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
+		world_run(w, SEC);
+		CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+		world_run(w, 1000 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].state[1], LAT_PEER_IDLE);
+		CHECK(!c->ended);
+		CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+		world_run(w, SEC);
+		in = world_chan_at(w, 1, c);
+		CHECK_EQ_ROW(protos[i].why, in->got, 2);
+		CHECK_EQ(w->node[1].bad, 0);
+		world_close(w);
+	}
+}
+
+TEST(a_peer_restarts)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++)
+		for (int who = 0; who < 2; who++) {
+			const struct world_options o = { .proto = protos[i].proto };
+			struct world *w = world_open(2, 13, &o);
+			struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in, *again;
+			const int from = 0;
+
+			CHECK(world_pump(w, &c, &from, 1, 10, 100, 10 * SEC));
+			in = world_chan_at(w, 1, c);
+			CHECK_EQ(in->got, 10);
+			world_restart(w, who, &o);
+			if (who == 1) {
+				CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+				world_run(w, 2 * SEC);
+				/* STALE tells at once: no waiting for DEAD. */
+				CHECK_ROW(protos[i].why, c->ended);
+				CHECK_EQ_ROW(protos[i].why, c->err, -ECONNRESET);
+				CHECK_EQ_ROW(protos[i].why, c->last_seq, 10);
+			} else {
+				world_connect(w, 0, 1);
+				world_run(w, 2 * SEC);
+				CHECK_ROW(protos[i].why, in->ended);
+				CHECK_EQ_ROW(protos[i].why, in->err, -ECONNRESET);
+			}
+			again = world_chan_open(w, 0, 1, 2, LAT_CFLAG_RELIABLE);
+			CHECK_ROW(protos[i].why, world_pump(w, &again, &from, 1, 10, 100, 10 * SEC));
+			CHECK_EQ(world_chan_at(w, 1, again)->got, 10);
+			CHECK_EQ(w->node[0].bad + w->node[1].bad, 0);
+			world_close(w);
+		}
+}
+
+TEST(a_connection_is_cut_in_the_middle)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		const struct world_options o = { .proto = LAT_PROTO_TCP };
+		struct world *w = world_open(2, seed, &o);
+		struct world_chan *c[2], *in;
+		const int from[2] = { 0, 1 };
+
+		for (int k = 0; k < 2; k++)
+			c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+		for (uint64_t m = 1; m <= 30; m++) {
+			world_pump(w, c, from, 2, m * 20, 20000, world_random(w) % 5 * MS);
+			world_cut(w, 0, 1);
+		}
+		if (!world_pump(w, c, from, 2, 600, 20000, 60 * SEC)) {
+			print_error("seed %llu\n", (unsigned long long)seed);
+			world_dump(w);
+			CHECK(false);
+		}
+		world_run(w, SEC);
+		for (int k = 0; k < 2; k++) {
+			in = world_chan_at(w, !k, c[k]);
+			CHECK_EQ(in->got, 600);
+			CHECK_EQ(in->skipped, 0);
+			CHECK_EQ(w->node[k].bad, 0);
+		}
+		world_close(w);
+	}
+}
+
+TEST(both_start_together)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++)
+		for (uint64_t seed = 1; seed <= 40; seed++) {
+			const struct world_options o = { .proto = protos[i].proto };
+			struct world *w = world_open(2, seed, &o);
+			struct world_chan *c[2];
+			const int from[2] = { 0, 1 };
+			struct lat_peer_info a, b;
+
+			if (protos[i].proto == LAT_PROTO_UDP && seed % 2 == 0) {
+				w->loss = 200;
+				w->jitter = 3 * MS;
+			}
+			world_connect(w, 0, 1);
+			world_run(w, world_random(w) % (6 * MS));
+			world_connect(w, 1, 0);
+			for (int k = 0; k < 2; k++)
+				c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+			if (!world_pump(w, c, from, 2, 50, 1000, 60 * SEC)) {
+				print_error("%s, seed %llu\n", protos[i].why, (unsigned long long)seed);
+				world_dump(w);
+				CHECK(false);
+			}
+			w->loss = 0;
+			world_run(w, SEC);
+			a = world_info(w, 0, 1);
+			b = world_info(w, 1, 0);
+			CHECK_EQ_ROW(protos[i].why, a.state, LAT_PEER_UP);
+			CHECK_MEM_ROW(protos[i].why, a.sid, b.sid, sizeof(a.sid));
+			CHECK_NE(a.initiator, b.initiator);
+			for (int k = 0; k < 2; k++)
+				CHECK_EQ(world_chan_at(w, !k, c[k])->got, 50);
+			world_close(w);
+		}
+}
+
+TEST(nobody_listens)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 15, &o);
+	struct world_chan *c;
+
+	w->node[1].refuse = true;
+	c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
+	world_run(w, 100 * MS);
+	CHECK(c->ended && c->err == -ECONNREFUSED);
+	CHECK_EQ(world_count(w, 1, LAT_COUNT_OPEN_REFUSED), 1);
+	w->node[1].refuse = false;
+	c = world_chan_open(w, 0, 1, 2, LAT_CFLAG_TCP_ONLY);
+	world_run(w, 100 * MS);
+	CHECK(c->ended && c->err == -EACCES);
+	/* Given up before it was granted. */
+	c = world_chan_open(w, 0, 1, 3, LAT_CFLAG_RELIABLE);
+	CHECK_EQ(lat_engine_chan_close(w->node[0].engine, w->now, c->handle), 0);
+	CHECK(c->ended && c->err == 0);
+	world_tick(w, 0);
+	world_run(w, 100 * MS);
+	CHECK(world_chan_at(w, 1, c) == NULL || world_chan_at(w, 1, c)->ended);
+	world_close(w);
+}
+
+TEST(too_long)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP, .max_msg = 10000 };
+	struct world *w = world_open(2, 16, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
+
+	world_run(w, 100 * MS);
+	CHECK_EQ(world_chan_send(w, 0, c, 10000 - 12 + 1), -EMSGSIZE);
+	CHECK_EQ(world_chan_send(w, 0, c, 10000 - 12), 0);
+	world_run(w, 100 * MS);
+	CHECK_EQ(world_chan_at(w, 1, c)->got, 1);
+	world_close(w);
+}
+
+TEST(a_slow_receiver_holds_the_sender_back)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto, .max_msg = 100000 };
+		struct world *w = world_open(2, 17, &o);
+		struct world_chan *c, *in;
+		uint64_t held;
+		int rc = 0;
+
+		w->node[1].room = 3;
+		c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
+		world_run(w, 100 * MS);
+		in = world_chan_at(w, 1, c);
+		for (int k = 0; k < 5000; k++) {
+			rc = world_chan_send(w, 0, c, 1000);
+			if (rc != 0)
+				break;
+			world_run(w, MS);
+		}
+		CHECK_EQ_ROW(protos[i].why, rc, -EAGAIN);
+		CHECK_EQ_ROW(protos[i].why, in->got, 3);
+		/* Bounded at both ends: the queue of the sender, the credit of the receiver. */
+		CHECK_ROW(protos[i].why, c->sent < 600);
+		held = lat_engine_chan_unacked(w->node[0].engine, c->handle);
+		CHECK_ROW(protos[i].why, held > 0);
+		for (int k = 0; k < 3000 && in->got < c->sent; k++) {
+			in->room = 1;
+			lat_engine_drain(w->node[1].engine, w->now, in->handle);
+			world_tick(w, 1);
+			world_run(w, 5 * MS);
+		}
+		CHECK_EQ_ROW(protos[i].why, in->got, c->sent);
+		CHECK_EQ(in->skipped, 0);
+		CHECK_EQ(w->node[1].bad, 0);
+		CHECK_EQ(lat_engine_chan_unacked(w->node[0].engine, c->handle), 0);
+		world_close(w);
+	}
+}
+
+TEST(closing_waits_for_the_receiver)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 18, &o);
+	struct world_chan *c, *in;
+
+	w->node[1].room = 0;
+	c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
+	world_run(w, 100 * MS);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+	CHECK_EQ(lat_engine_chan_close(w->node[0].engine, w->now, c->handle), 0);
+	world_tick(w, 0);
+	world_run(w, SEC);
+	in = world_chan_at(w, 1, c);
+	CHECK(in->got == 0 && !in->ended);
+	in->room = 5;
+	lat_engine_drain(w->node[1].engine, w->now, in->handle);
+	CHECK(in->got == 5 && in->ended && in->err == 0);
+	world_tick(w, 1);
+	world_run(w, SEC);
+	CHECK(c->ended && c->err == 0 && c->last_seq == 5);
+	world_close(w);
+}
+
+TEST(the_receiver_has_enough)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 19, &o);
+		struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+
+		world_run(w, 100 * MS);
+		in = world_chan_at(w, 1, c);
+		for (int k = 0; k < 5; k++)
+			CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+		world_run(w, 100 * MS);
+		lat_engine_inbound_reset(w->node[1].engine, w->now, in->handle, LAT_CODE_EREVOKED);
+		world_tick(w, 1);
+		CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+		world_run(w, 200 * MS);
+		CHECK_ROW(protos[i].why, c->ended);
+		CHECK_EQ_ROW(protos[i].why, c->err, -EKEYREVOKED);
+		CHECK_EQ_ROW(protos[i].why, c->last_seq, 5);
+		CHECK_EQ(in->got, 5);
+		CHECK(!in->ended);
+		world_close(w);
+	}
+}
+
+TEST(goodbye)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 20, &o);
+		struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+		const int from = 0;
+
+		CHECK(world_pump(w, &c, &from, 1, 10, 100, 10 * SEC));
+		in = world_chan_at(w, 1, c);
+		CHECK_EQ(lat_engine_peer_close(w->node[0].engine, w->now, 2, LAT_CODE_ESHUTDOWN), 0);
+		world_tick(w, 0);
+		CHECK(c->ended && c->err == -ESHUTDOWN && c->last_seq == 10);
+		world_run(w, 100 * MS);
+		CHECK_ROW(protos[i].why, in->ended && in->err == -ESHUTDOWN);
+		CHECK_EQ(w->node[0].state[1], LAT_PEER_IDLE);
+		CHECK_EQ(w->node[1].state[0], LAT_PEER_IDLE);
+		/* And on again. */
+		c = world_chan_open(w, 1, 0, 2, LAT_CFLAG_RELIABLE);
+		world_run(w, SEC);
+		CHECK_ROW(protos[i].why, c->open);
+		world_close(w);
+	}
+}
+
+TEST(a_peer_that_calls_us)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto, .passive = true };
+		struct world *w = world_open(2, 21, &o);
+		struct world_chan *c;
+		const int from = 1;
+
+		CHECK_EQ(lat_engine_peer_connect(w->node[1].engine, w->now, 1), -EDESTADDRREQ);
+		CHECK_EQ(lat_engine_ping(w->node[1].engine, w->now, 1, 1), -EDESTADDRREQ);
+		c = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
+		world_run(w, SEC);
+		CHECK(!c->open);
+		CHECK_EQ(w->node[1].sent_packets, 0);
+		world_connect(w, 0, 1);
+		for (uint64_t m = 1; m <= 60; m++) {
+			CHECK_ROW(protos[i].why, world_pump(w, &c, &from, 1, m, 100, 10 * SEC));
+			world_run(w, 6 * SEC);
+		}
+		CHECK_ROW(protos[i].why, world_info(w, 1, 0).rekeys >= 2);
+		CHECK_EQ(world_chan_at(w, 0, c)->got, 60);
+		world_close(w);
+	}
+}
+
+TEST(three_nodes)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(3, 22, &o);
+		struct world_chan *c[6];
+		int from[6], to[6], n = 0;
+
+		for (int a = 0; a < 3; a++)
+			for (int b = 0; b < 3; b++) {
+				if (a == b)
+					continue;
+				from[n] = a;
+				to[n] = b;
+				c[n++] = world_chan_open(w, a, b, 10 + b, LAT_CFLAG_RELIABLE);
+			}
+		CHECK_ROW(protos[i].why, world_pump(w, c, from, 6, 50, 3000, 60 * SEC));
+		for (int k = 0; k < 6; k++) {
+			CHECK_EQ_ROW(protos[i].why, world_chan_at(w, to[k], c[k])->got, 50);
+			CHECK_EQ(w->node[to[k]].bad, 0);
+		}
+		world_close(w);
+	}
+}
+
+TEST_MAIN
