@@ -43,6 +43,9 @@ struct end {
 	size_t last_bytes;
 	/* What it does with packets. */
 	bool echo, prefer;
+	bool by_rule;      /* prefers the connection opened by the smaller node number, as nodes do */
+	uint32_t self;     /* our node number, for by_rule */
+	bool hello;        /* says something as soon as a connection is up, as nodes do */
 	uint32_t prove_as; /* the first packet of a connection proves it to be this node's */
 	int verdict;
 	unsigned int more_ticks; /* so many times it asks for another one in a millisecond */
@@ -60,8 +63,12 @@ static int end_packet(void *ctx, const struct lat_path *from, uint8_t *packet, s
 	if (bytes > 0)
 		memcpy(e->last, packet, bytes);
 	e->told[TOLD_PACKET]++;
-	if (from->conn != 0 && from->node == 0 && e->prove_as != 0)
-		lat_driver_conn_prove(e->d, from->conn, e->prove_as, e->prefer);
+	if (from->conn != 0 && from->node == 0 && e->prove_as != 0) {
+		bool ours = lat_driver_conn_outgoing(e->d, from->conn);
+		bool smaller_opened = ours == (e->self < e->prove_as);
+
+		lat_driver_conn_prove(e->d, from->conn, e->prove_as, e->by_rule ? smaller_opened : e->prefer);
+	}
 	if (e->echo)
 		(void)!lat_driver_send(e->d, from, packet, bytes);
 	if (bytes > 0)
@@ -86,7 +93,15 @@ static void end_tell(struct end *e, enum told what, uint32_t node, int err)
 
 static void end_conn_up(void *ctx, uint32_t node)
 {
-	end_tell(ctx, TOLD_UP, node, 0);
+	const struct lat_path to = { .proto = LAT_PROTO_TCP, .node = node };
+	uint8_t hello[LAT_PKT_MIN_LEN] = { LAT_PKT_DATA };
+	struct end *e = ctx;
+
+	end_tell(e, TOLD_UP, node, 0);
+	pthread_mutex_lock(&e->lock);
+	if (e->hello)
+		(void)!lat_driver_send(e->d, &to, hello, sizeof(hello));
+	pthread_mutex_unlock(&e->lock);
 }
 
 static void end_conn_down(void *ctx, uint32_t node, int err)

@@ -434,6 +434,67 @@ TEST(two_connections)
 	}
 }
 
+/* Until something was told after @before: a packet, or that the connection is another one. */
+static bool wait_news(struct end *e, unsigned int before)
+{
+	struct timespec until = test_deadline();
+	bool ok = true;
+
+	pthread_mutex_lock(&e->lock);
+	while (ok && e->told[TOLD_PACKET] + e->told[TOLD_UP] + e->told[TOLD_DOWN] == before)
+		ok = pthread_cond_timedwait(&e->changed, &e->lock, &until) == 0;
+	pthread_mutex_unlock(&e->lock);
+	return ok;
+}
+
+/* Both open one at the same time. They end with one connection, the same on both sides, and it carries both ways. */
+TEST(both_open_at_once)
+{
+	for (int round = 0; round < 20; round++) {
+		struct lat_path to_b, to_a, from;
+		struct end a, b;
+		bool answered = false;
+		int rc;
+
+		end_open(&a, &plain_config);
+		end_open(&b, &plain_config);
+		a.self = b.prove_as = 1;
+		b.self = a.prove_as = 2;
+		a.by_rule = b.by_rule = a.hello = b.hello = true;
+		to_b = node_at(2, 4, lat_driver_port(b.d));
+		to_a = node_at(1, 4, lat_driver_port(a.d));
+		packet_fill(packet, 100, 1);
+		CHECK_EQ(lat_driver_send(a.d, &to_b, packet, 100), -EAGAIN);
+		rc = lat_driver_send(b.d, &to_a, packet, 100);
+		CHECK(rc == -EAGAIN || rc == 0); /* A's may be there already */
+		CHECK(end_wait(&a, TOLD_PACKET, 1));
+		CHECK(end_wait(&b, TOLD_PACKET, 1));
+		/* A probe may be lost while one replaces the other, then there is news of that. */
+		pthread_mutex_lock(&b.lock);
+		b.echo = true;
+		pthread_mutex_unlock(&b.lock);
+		for (int probe = 0; !answered; probe++) {
+			unsigned int before = end_told(&a, TOLD_PACKET) + end_told(&a, TOLD_UP) +
+					      end_told(&a, TOLD_DOWN);
+
+			CHECK(probe < 20);
+			packet_fill(packet, 200, (uint32_t)probe);
+			CHECK_EQ(end_send_patiently(&a, &to_b, packet, 200), 0);
+			CHECK(wait_news(&a, before));
+			pthread_mutex_lock(&a.lock);
+			from = a.from[a.told[TOLD_PACKET] - 1];
+			answered = a.last_bytes == 200;
+			pthread_mutex_unlock(&a.lock);
+		}
+		CHECK_EQ(from.node, 2);
+		CHECK(lat_driver_counter(a.d, LAT_NET_TCP_CONNECTED) +
+			      lat_driver_counter(b.d, LAT_NET_TCP_CONNECTED) <=
+		      6);
+		end_close(&a);
+		end_close(&b);
+	}
+}
+
 /* Who answers at node 2's address is node 3. */
 TEST(proves_to_be_another)
 {
@@ -695,7 +756,7 @@ TEST(shutdown_while_threads_send)
 	end_close(&b);
 }
 
-/* What is queued when the driver closes is handed over, and no reset takes it back. */
+/* What was sent before the driver closes is handed over. */
 TEST(goodbye_arrives)
 {
 	struct end a, b;
@@ -704,7 +765,6 @@ TEST(goodbye_arrives)
 	end_open(&a, &plain_config);
 	end_open(&b, &plain_config);
 	b.prove_as = 1;
-	b.echo = true;
 	to = node_at(2, 4, lat_driver_port(b.d));
 	for (uint32_t i = 0; i < 100; i++) {
 		packet_fill(packet, 2000, i);

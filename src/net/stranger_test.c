@@ -1,6 +1,8 @@
 /* What somebody who has proved nothing can do to a driver by TCP, and where it ends (PROTOCOL section 7, TCP_UNAUTH). */
 #include "net/driver.h"
 
+#include <sys/resource.h>
+
 #include "net/driver_harness.h"
 
 static const struct lat_driver_config plain_config;
@@ -255,6 +257,50 @@ TEST(too_many)
 	close(late);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
+	end_close(&b);
+}
+
+/* No descriptor left for one more connection: it waits, the others go on, and no turn is spent on it meanwhile. */
+TEST(no_descriptors)
+{
+	uint8_t frame[2 + 100];
+	size_t bytes = frame_fill(frame, 100, 1);
+	struct sockaddr_storage addr;
+	struct rlimit before, none;
+	struct lat_path to;
+	unsigned int ticks;
+	struct end b;
+	int known, fd, next;
+
+	end_open(&b, &plain_config);
+	b.prove_as = 1;
+	known = plain_connect(4, lat_driver_port(b.d));
+	plain_write(known, frame, bytes);
+	CHECK(end_wait(&b, TOLD_PACKET, 1));
+	to = loopback(LAT_PROTO_TCP, 4, lat_driver_port(b.d));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(fd >= 0);
+	plain_patience(fd);
+	next = dup(fd);
+	CHECK(next >= 0);
+	close(next);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ticks = end_told(&b, TOLD_TICK);
+	next = connect(fd, (struct sockaddr *)&addr, (socklen_t)lat_sock_addr_encode(&addr, &to));
+	plain_write(fd, frame, bytes);
+	plain_write(known, frame, bytes);
+	(void)end_wait(&b, TOLD_TICK, ticks + 1);
+	(void)end_wait(&b, TOLD_PACKET, 2);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0); /* before anything may fail */
+	CHECK_EQ(next, 0);
+	CHECK_EQ(lat_driver_counter(b.d, LAT_NET_TCP_ACCEPTED), 1);
+	CHECK(end_wait(&b, TOLD_PACKET, 3));
+	CHECK_EQ(lat_driver_counter(b.d, LAT_NET_TCP_ACCEPTED), 2);
+	close(known);
+	close(fd);
 	end_close(&b);
 }
 
