@@ -131,10 +131,7 @@ static int run_version(const struct cli_options *opt, int argc, char **argv)
 	return CLI_OK;
 }
 
-/*
- * The command whose name is argv[0], or argv[0] and argv[1]; *words of them. With the first word alone ("peers") it is
- * the one that has @exact false and the fewest arguments: none is guessed, so NULL.
- */
+/* The command whose name is argv[0], or argv[0] and argv[1]: *words of them. NULL: none. */
 static const struct cli_command *find(int argc, char **argv, int *words)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -183,6 +180,8 @@ static int run_help(const struct cli_options *opt, int argc, char **argv)
 		return CLI_OK;
 	}
 	cmd = find(argc, argv, &words);
+	if (cmd == NULL && strcmp(argv[0], "peers") == 0)
+		return cli_usage("peers add or peers list?");
 	if (cmd == NULL)
 		return cli_usage("there is no command '%s%s%s'", argv[0], argc > 1 ? " " : "",
 				 argc > 1 ? argv[1] : "");
@@ -218,7 +217,7 @@ int main(int argc, char **argv)
 	cli_current = find(argc - 1, argv + 1, &words);
 	if (cli_current == NULL) {
 		if (strcmp(argv[1], "peers") == 0)
-			return cli_usage("peers: add or list?");
+			return cli_usage("peers add or peers list?");
 		return cli_usage("there is no command '%s'", argv[1]);
 	}
 	argc -= words;

@@ -34,7 +34,7 @@ static bool is_name(const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
 
-	return n > 0 && n <= LATTICE_NAME_MAX && text[n] == '\0';
+	return n > 0 && n <= LATTICE_NAME_MAX && text[n] == '\0' && strspn(text, "0123456789") != n;
 }
 
 int cli_target_parse(struct cli_target *out, const struct cli_options *opt, const char *text, bool node_only)

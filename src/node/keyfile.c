@@ -256,8 +256,8 @@ static int collect(const char *file, const char *text, size_t bytes, const char 
 		return lat_why(NULL, -EBADMSG, "%s, line %d: neither [section] nor name = value", file, rc);
 	for (size_t i = 0; i < count; i++)
 		if (fields[i].must && fields[i].line == 0)
-			return lat_why(NULL, -EBADMSG, "%s, line %d: it ends without '%s'", file,
-				       p.line, fields[i].name);
+			return lat_why(NULL, -EBADMSG, "%s, line %d: it ends without '%s'", file, p.line,
+				       fields[i].name);
 	return 0;
 }
 

@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Two nodes in two processes: messages, files, pings, and everything that keeps them from talking."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from harness import (ENV, LATTICE, WAIT, Node, Receiver, case, copy, expect, free_port, main, read, run, two_nodes,
+                     write)
+
+PROTOS = ("--udp", "--tcp")
+
+
+@case
+def a_text_both_ways_over_both(folder):
+    alice, bob = two_nodes(folder)
+    for sender, receiver in ((alice, bob), (bob, alice)):
+        with Receiver(receiver, 7, "-n", 4) as recv:
+            for proto in PROTOS:
+                expect(sender.run("send", f"7@{receiver.name}", "-m", "Gr\u00fc\u00dfe " + proto, proto, *recv.at), 0)
+                expect(sender.run("send", f"7@{receiver.number}", "-m", "", proto, *recv.at), 0)
+            done = expect(recv.end(), 0)
+            assert done.out.decode() == "Gr\u00fc\u00dfe --udp\n\nGr\u00fc\u00dfe --tcp\n\n", done
+
+
+@case
+def lines_arrive_in_order(folder):
+    alice, bob = two_nodes(folder)
+    lines = b"".join(b"line %d\n" % i for i in range(500))
+    with Receiver(bob, 7, "-n", 501) as recv:
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=lines + b"no end"), 0)
+        assert expect(recv.end(), 0).out == lines + b"no end\n"
+
+
+@case
+def files_arrive_whole(folder):
+    alice, bob = two_nodes(folder)
+    out = os.path.join(folder, "out")
+    sizes = (0, 1, 32768, 32769, 1000000)
+    with Receiver(bob, 7, "-o", out, "-n", 2 * len(sizes)) as recv:
+        for proto in PROTOS:
+            for size in sizes:
+                source = write(os.path.join(folder, f"in{proto}{size}"), os.urandom(size))
+                expect(alice.run("send", "7@bob", "-f", source, proto, *recv.at), 0, why=f"{proto} {size}")
+        expect(recv.end(), 0, r"out: 0 bytes from 1@1")
+    number = 0
+    for proto in PROTOS:
+        for size in sizes:
+            number += 1
+            got = out if number == 1 else f"{out}.{number}"
+            assert read(got) == read(os.path.join(folder, f"in{proto}{size}")), f"{got} differs"
+    assert len([name for name in os.listdir(folder) if name.startswith("out")]) == 2 * len(sizes)
+
+
+@case
+def a_file_of_unknown_length_and_to_standard_output(folder):
+    alice, bob = two_nodes(folder)
+    data = os.urandom(300000)
+    with Receiver(bob, 7, "-o", os.path.join(folder, "out")) as recv:
+        expect(alice.run("send", "7@bob", "-f", "-", *recv.at, stdin=data), 0)
+        expect(recv.end(), 0)
+    assert read(os.path.join(folder, "out")) == data
+    with Receiver(bob, 7, "-n", 1) as recv:
+        expect(alice.run("send", "7@bob", "-f", "-", *recv.at, stdin=data), 0)
+        assert expect(recv.end(), 0).out == data
+
+
+@case
+def a_file_that_replaces_another(folder):
+    alice, bob = two_nodes(folder)
+    out, new = os.path.join(folder, "out"), os.path.join(folder, "new")
+    write(out, b"old")
+    write(new, b"new")
+    with Receiver(bob, 7, "-o", out) as recv:
+        expect(alice.run("send", "7@bob", "-f", new, *recv.at), 0)
+        expect(recv.end(), 0)
+    assert read(out) == b"new"
+
+
+class SlowSender:
+    """Sends a file out of a pipe, so that it can be stopped in the middle of it."""
+
+    def __init__(self, node, *args):
+        self.child = subprocess.Popen([LATTICE, "send", "7@bob", "-f", "-", "-d", node.dir, *map(str, args)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENV)
+
+    def feed(self, data):
+        self.child.stdin.write(data)
+        self.child.stdin.flush()
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait(timeout=WAIT)
+        self.child.stdin.close()
+
+
+@case
+def a_file_that_breaks_off_leaves_nothing(folder):
+    alice, bob = two_nodes(folder)
+    out = os.path.join(folder, "results")
+    os.mkdir(out)
+    target = os.path.join(out, "out")
+    write(target, b"what was there before")
+    with Receiver(bob, 7, "-o", target, "--timeout", 2) as recv:
+        sender = SlowSender(alice, *recv.at)
+        try:
+            sender.feed(os.urandom(100000))
+            recv.wait_file(out, r"out\..{6}", 1)
+        finally:
+            sender.kill()
+        expect(recv.end(), 1, "broke off", "nothing of it was kept")
+    assert os.listdir(out) == ["out"] and read(target) == b"what was there before"
+
+
+@case
+def an_interrupted_receiver_leaves_nothing(folder):
+    alice, bob = two_nodes(folder)
+    out = os.path.join(folder, "results")
+    os.mkdir(out)
+    with Receiver(bob, 7, "-o", os.path.join(out, "out")) as recv:
+        sender = SlowSender(alice, *recv.at)
+        try:
+            sender.feed(os.urandom(100000))
+            recv.wait_file(out, r"out\..{6}", 1)
+            expect(recv.end(signal.SIGINT), 1, "interrupted")
+        finally:
+            sender.kill()
+    assert os.listdir(out) == []
+
+
+@case
+def a_file_that_cannot_be_read_or_written(folder):
+    alice, bob = two_nodes(folder)
+    expect(alice.run("send", "7@bob", "-f", folder + "/none", "--at", "127.0.0.1:1"), 1, "No such file")
+    with Receiver(bob, 7, "-o", os.path.join(folder, "none", "out")) as recv:
+        source = write(os.path.join(folder, "in"), b"x" * 100)
+        alice.run("send", "7@bob", "-f", source, "--timeout", 5, *recv.at)
+        expect(recv.end(), 1, "none/out cannot be written")
+    with Receiver(bob, 7, "-o", os.path.join(folder, "out")) as recv:
+        expect(alice.run("send", "7@bob", "-f", folder, *recv.at), 1, "Is a directory", "given up")
+        expect(recv.end(), 1, "its sender gave up")
+    assert not os.path.exists(os.path.join(folder, "out"))
+
+
+@case
+def pings(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        for proto in PROTOS:
+            done = expect(alice.run("ping", "bob", "-c", 50, "-i", 0, proto, "--json", *recv.at), 0)
+            result = json.loads(done.out)
+            assert result["node"] == 2 and result["transport"] == proto[2:], result
+            assert result["sent"] == 50 and result["lost"] == 0 and result["handshake_ns"] > 0, result
+            assert 0 < result["min_ns"] <= result["median_ns"] <= result["p99_ns"] <= result["max_ns"], result
+        done = expect(alice.run("ping", "7@2", "-c", 3, "-i", 0.01, "-v", *recv.at), 0)
+        text = done.out.decode()
+        assert "node 2" in text or "7@2" in text, text
+        assert "handshake" in text and "ping 3:" in text and "3 pings over udp, 0 lost" in text, text
+        assert expect(recv.end(signal.SIGTERM), 0).out == b""
+
+
+# ---- what keeps them from talking ----
+
+@case
+def nobody_of_that_name_or_number(folder):
+    alice = Node(folder, "alice", 1)
+    expect(alice.run("send", "7@bob", "-m", "x"), 1, "no node is called 'bob'", "peers add")
+    expect(alice.run("send", "7@2", "-m", "x"), 1, "2", "ENOKEY", "peers add")
+    expect(alice.run("ping", "bob"), 1, "no node is called 'bob'")
+    expect(alice.run("ping", "2"), 1, "ENOKEY")
+    expect(alice.run("ping", "1"), 2, "node 1 is this one")
+    expect(alice.run("send", "7", "-m", "x"), 3, "ECONNREFUSED")
+
+
+@case
+def no_address(folder):
+    alice, _ = two_nodes(folder)
+    expect(alice.run("send", "7@bob", "-m", "x"), 1, "EDESTADDRREQ")
+    expect(alice.run("ping", "bob"), 1, "EDESTADDRREQ")
+    expect(alice.run("ping", "bob", "--at", "nowhere"), 1, "EINVAL")
+    expect(alice.run("ping", "bob", "--at", "does-not-exist.invalid:1"), 1, "ENOENT|EAGAIN")
+
+
+@case
+def nobody_listens(folder):
+    alice, _ = two_nodes(folder)
+    at = ("--at", f"127.0.0.1:{free_port()}", "--timeout", 3)
+    expect(alice.run("send", "7@bob", "-m", "x", "--tcp", *at), 3, "ECONNREFUSED")
+    expect(alice.run("ping", "bob", "--tcp", *at), 3, "ECONNREFUSED")
+    expect(alice.run("send", "7@bob", "-m", "x", "--udp", *at), 3, "ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH")
+
+
+@case
+def nobody_answers(folder):
+    alice, _ = two_nodes(folder)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, \
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as mute:
+        silent.bind(("127.0.0.1", 0))
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        for proto, port in (("--udp", silent.getsockname()[1]), ("--tcp", mute.getsockname()[1])):
+            at = (proto, "--at", f"127.0.0.1:{port}", "--timeout", 1)
+            expect(alice.run("send", "7@bob", "-m", "x", *at), 3, "ETIMEDOUT|EHOSTUNREACH", why=proto)
+            expect(alice.run("ping", "bob", *at), 3, "ETIMEDOUT|EHOSTUNREACH", why=proto)
+
+
+@case
+def nobody_receives_as_that_pid(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        expect(alice.run("send", "8@bob", "-m", "x", *recv.at), 3, "8@2", "ECONNREFUSED")
+        expect(recv.end(signal.SIGINT), 0)
+
+
+@case
+def a_stranger_gets_no_answer(folder):
+    alice, bob = two_nodes(folder)
+    eve = Node(folder, "eve", 3)
+    eve.knows(bob)          # but bob does not know eve
+    with Receiver(bob, 7, "-n", 1) as recv:
+        for proto in PROTOS:
+            expect(eve.run("send", "7@bob", "-m", "x", proto, "--timeout", 1, *recv.at), 3, "ETIMEDOUT|EHOSTUNREACH|ECONN", why=proto)
+        expect(alice.run("send", "7@bob", "-m", "after eve", *recv.at), 0)
+        assert expect(recv.end(), 0).out == b"after eve\n"
+
+
+@case
+def another_key_than_the_one_known(folder):
+    """Somebody else at bob's address: he has not bob's key, so alice does not talk to him."""
+    alice, bob = two_nodes(folder)
+    mallory = Node(folder, "mallory", 2)
+    mallory.knows(alice)
+    with Receiver(mallory, 7) as recv:
+        expect(alice.run("send", "7@bob", "-m", "x", "--timeout", 1, *recv.at), 3, "ETIMEDOUT|EHOSTUNREACH|ECONN")
+        assert expect(recv.end(signal.SIGINT), 0).out == b""
+    assert bob.number == mallory.number
+
+
+@case
+def mesh_key_and_psk_must_agree(folder):
+    keys = {"mesh_key": None, "psk": None}
+    for what in keys:
+        base = os.path.join(folder, what)
+        os.mkdir(base)
+        alice, bob = two_nodes(base)
+        secret = [write(os.path.join(base, f"secret{i}"), b"A" * 42 + (b"E=" if i == 0 else b"I=")) for i in range(2)]
+        for mine, his, status in ((0, 0, 0), (0, 1, 3), (0, None, 3)):
+            for node, which, other in ((alice, mine, bob), (bob, his, alice)):
+                if what == "psk":
+                    node.knows(other, *(["--psk", secret[which]] if which is not None else []))
+                else:
+                    path = os.path.join(node.dir, "mesh_key")
+                    if which is None:
+                        os.unlink(path)
+                    else:
+                        write(path, read(secret[which]) + b"\n")
+                        os.chmod(path, 0o600)
+            with Receiver(bob, 7) as recv:
+                expect(alice.run("send", "7@bob", "-m", "x", "--timeout", 1 if status else 20, *recv.at), status,
+                       why=f"{what}: {mine} here, {his} there")
+                done = expect(recv.end(signal.SIGINT), 0)
+                assert done.out == (b"" if status else b"x\n"), done
+
+
+@case
+def a_second_node_on_one_directory(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        expect(bob.run("recv", "8", "--port", 0), 1, rf"in use by process {recv.child.pid}\b", "EBUSY")
+        expect(bob.run("send", "7@alice", "-m", "x"), 1, rf"process {recv.child.pid}\b")
+        expect(bob.run("keygen"), 0)        # the keys may still be looked at
+        expect(recv.end(signal.SIGINT), 0)
+    with Receiver(bob, 7) as recv:
+        recv.end(signal.SIGKILL)
+    with Receiver(bob, 7) as recv:          # a killed one leaves nothing locked
+        expect(alice.run("send", "7@bob", "-m", "x", *recv.at), 0)
+
+
+@case
+def a_port_that_is_taken(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        expect(alice.run("recv", "7", "--bind", "127.0.0.1", "--port", recv.port), 1, str(recv.port), "EADDRINUSE")
+    expect(alice.run("recv", "7", "--bind", "192.0.2.1", "--port", 0), 1, "192.0.2.1", "EADDRNOTAVAIL")
+    expect(alice.run("recv", "7", "--bind", "nonsense", "--port", 0), 1, "nonsense")
+
+
+@case
+def a_message_over_the_limit(folder):
+    alice, bob = two_nodes(folder)
+    limit = 1 << 20
+    with Receiver(bob, 7, "-n", 1) as recv:
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"x" * (limit + 1)), 1, "EMSGSIZE")
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"x" * limit), 0)
+        assert expect(recv.end(), 0).out == b"x" * limit + b"\n"
+
+
+@case
+def interrupted_receivers(folder):
+    _, bob = two_nodes(folder)
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        with Receiver(bob, 7) as recv:
+            assert expect(recv.end(sig), 0).out == b""
+        with Receiver(bob, 7, "-n", 2) as recv:
+            expect(recv.end(sig), 1, "interrupted after 0 messages")
+
+
+@case
+def a_wait_that_ends(folder):
+    bob = Node(folder, "bob", 2)
+    expect(bob.run("recv", "7", "--port", 0, "--timeout", 0.2), 3, "nothing came within 0.2 s")
+
+
+@case
+def two_senders_at_once(folder):
+    alice, bob = two_nodes(folder)
+    carol = Node(folder, "carol", 3)
+    carol.knows(bob)
+    bob.knows(carol)
+    with Receiver(bob, 7, "-n", 400) as recv:
+        done = {}
+
+        def send(node):
+            lines = b"".join(b"%s %d\n" % (node.name.encode(), i) for i in range(200))
+            done[node.name] = node.run("send", "7@bob", "-", *recv.at, stdin=lines)
+
+        threads = [threading.Thread(target=send, args=(node,)) for node in (alice, carol)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for name in ("alice", "carol"):
+            expect(done[name], 0)
+        out = expect(recv.end(), 0).out
+    for name in (b"alice", b"carol"):
+        mine = [line for line in out.splitlines() if line.startswith(name)]
+        assert mine == [b"%s %d" % (name, i) for i in range(200)], name
+
+
+@case
+def one_identity_in_two_places(folder):
+    """A copied state directory is the same node twice: whoever calls last is the one that is heard."""
+    alice, bob = two_nodes(folder)
+    twin = os.path.join(folder, "twin")
+    copy(alice.dir, twin)
+    with Receiver(bob, 7, "-n", 2) as recv:
+        expect(alice.run("send", "7@bob", "-m", "one", *recv.at), 0)
+        expect(run("send", "7@bob", "-m", "two", "-d", twin, *recv.at), 0)
+        assert expect(recv.end(), 0).out == b"one\ntwo\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
