@@ -193,8 +193,10 @@ static uint64_t deadline_of(int64_t timeout_ns)
 
 int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
 {
-	int rc;
+	int rc = lat_node_check(ch->node, ch);
 
+	if (rc < 0)
+		return rc;
 	if (ch->local != NULL)
 		rc = local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
 	else
@@ -204,8 +206,10 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 
 int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 {
-	int rc;
+	int rc = lat_node_check(ch->node, ch);
 
+	if (rc < 0)
+		return rc;
 	if (ch->local != NULL)
 		rc = local_rc(lat_chan_flush(ch->local, deadline_of(timeout_ns)));
 	else

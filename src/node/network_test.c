@@ -448,8 +448,12 @@ TEST(noise_gets_no_reply_and_disturbs_nobody)
 	for (uint32_t i = 0; i < RANDOM; i++) {
 		size_t at = i % 251, bytes = (i * 7919u) % (sizeof(noise) - 251);
 
-		noise[at] = (uint8_t)(i % 9); /* often a type that exists */
-		noise[at + 1] = (uint8_t)(i % 3);
+		if (i % 4 == 1) { /* the form of a hello */
+			bytes = LAT_M1_LEN;
+			memcpy(noise + at, (uint8_t[]){ LAT_PKT_M1, 1, 0, 0 }, 4);
+		} else if (i % 4 == 2) { /* and of data */
+			memcpy(noise + at, (uint8_t[]){ LAT_PKT_DATA, 1 }, 2);
+		}
 		(void)send(fd, noise + at, bytes, 0);
 	}
 	for (ssize_t cut = 0; cut < hello_bytes; cut++)

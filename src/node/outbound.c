@@ -54,7 +54,9 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	}
 	o->next = net->outbound;
 	net->outbound = o;
-	rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
+	rc = lat_engine_peer_connect(net->engine, now, node); /* -EDESTADDRREQ: who has no address and is not here */
+	if (rc == 0)
+		rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
 	if (rc < 0)
 		forget(o);
 	else
