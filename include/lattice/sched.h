@@ -1,8 +1,10 @@
 /*
- * Tasks in user space: many flows of control on one thread, each with a stack of its own, switched without the kernel. A task
- * that waits in a receive or for room to send lets the others run; when all wait, the thread sleeps.
+ * Tasks in user space: many flows of control on one thread, each with a stack of its own, switched without
+ * the kernel. A task that waits in a receive or for room to send lets the others run; when all wait, the
+ * thread sleeps.
  *
- * A scheduler belongs to the thread that calls lattice_sched_run(). Only lattice_sched_stop() may be called by others.
+ * A scheduler belongs to the thread that calls lattice_sched_run(). Only lattice_sched_stop() may be called
+ * by others.
  */
 #ifndef LATTICE_SCHED_H
 #define LATTICE_SCHED_H
@@ -35,25 +37,27 @@ int lattice_sched_open(struct lattice_sched **out);
 /**
  * Closes a scheduler and frees it.
  *
- * Every task that was spawned returns first, on this thread: tasks that have not ended are run to their end, and from now on
- * no task of it waits (as lattice_sched_stop() says). So a stack is never torn down under a function that still uses it; a task that
- * ignores -ESHUTDOWN for ever keeps this call from returning. NULL is fine.
+ * Every task that was spawned returns first, on this thread: tasks that have not ended are run to their end,
+ * and from now on no task of it waits (as lattice_sched_stop() says). So a stack is never torn down under a
+ * function that still uses it; a task that ignores -ESHUTDOWN for ever keeps this call from returning. NULL
+ * is fine.
  *
- * @return 0, or -EBUSY: called by one of its tasks, while another thread is in lattice_sched_run(), or with tasks left by a
- *   task of another scheduler; nothing was done
+ * @return 0, or -EBUSY: called by one of its tasks, while another thread is in lattice_sched_run(), or with
+ *   tasks left, by a task of another scheduler; nothing was done
  */
 LATTICE_API
 int lattice_sched_close(struct lattice_sched *s);
 
 /**
- * Makes a task that will call fn(arg) and end when that returns. It is put at the end of the ready queue and runs
- * in lattice_sched_run(), not before.
+ * Makes a task that will call fn(arg) and end when that returns. It is put at the end of the ready queue and
+ * runs in lattice_sched_run(), not before.
  *
- * Below the stack lies a page that may not be touched: a stack that overflows is a SIGSEGV, not a silent corruption. (A frame larger than
- * that page can jump over it: compile tasks with -fstack-clash-protection.)
+ * Below the stack lies a page that may not be touched: a stack that overflows is a SIGSEGV, not a silent
+ * corruption. (A frame larger than that page can jump over it: compile tasks with -fstack-clash-protection.)
  *
  * @param pid          the pid the task receives as, for lattice_task_pid(); 0: none
- * @param stack_bytes  rounded up to pages; 0: LATTICE_TASK_STACK_DEFAULT; less than LATTICE_TASK_STACK_MIN is raised to it
+ * @param stack_bytes  rounded up to pages; 0: LATTICE_TASK_STACK_DEFAULT; less than LATTICE_TASK_STACK_MIN is
+ *                     raised to it
  *
  * Threads: the scheduler's, in a task or outside lattice_sched_run().
  * @return 0, or
@@ -68,10 +72,11 @@ int lattice_task_spawn(struct lattice_sched *s, int32_t pid, lattice_task_fn fn,
 		       size_t stack_bytes);
 
 /**
- * Runs tasks, the longest ready first, until every task has ended, those spawned meanwhile too. Sleeps when all wait.
+ * Runs tasks, the longest ready first, until every task has ended, those spawned meanwhile too. Sleeps when
+ * all wait.
  *
- * While it runs, lattice_endpoint_recv() and lattice_channel_send() called by a task wait for their time-outs without keeping the thread.
- * Any other call that blocks, blocks all tasks.
+ * While it runs, lattice_endpoint_recv() and lattice_channel_send() called by a task wait for their time-outs
+ * without keeping the thread. Any other call that blocks, blocks all tasks.
  *
  * @return 0, or
  *   -EBUSY   it is running: called by one of its tasks, or by a second thread
@@ -82,8 +87,8 @@ LATTICE_MUST_USE
 int lattice_sched_run(struct lattice_sched *s);
 
 /**
- * Ends the waiting: from now on each wait of its tasks returns -ESHUTDOWN at once, those under way too, and no task
- * is spawned; lattice_sched_run() returns when all tasks have. For good.
+ * Ends the waiting: from now on each wait of its tasks returns -ESHUTDOWN at once, those under way too, and
+ * no task is spawned; lattice_sched_run() returns when all tasks have. For good.
  *
  * Threads: any. Does not block.
  */
@@ -92,7 +97,8 @@ void lattice_sched_stop(struct lattice_sched *s);
 
 /**
  * Lets the other ready tasks run; the caller goes to the end of the ready queue.
- * @return 0, -EPERM (the caller is not a task), -ESHUTDOWN (they have run, and the scheduler is stopped: the task should end)
+ * @return 0, -EPERM (the caller is not a task), -ESHUTDOWN (they have run, and the scheduler is stopped:
+ *   the task should end)
  */
 LATTICE_API
 int lattice_sched_yield(void);

@@ -1,18 +1,20 @@
 /*
  * The sender's side of a channel inside one process, and what joins it to the inbox.
  *
- * Waiting for room: a sender clears the descriptor, exchanges room_armed with 1 and tries once more; the receiver gives slots
- * back (or detaches the source) and exchanges it with 0, and signals the descriptor if it was 1.
- *   [F] room_armed exchange 0, acq_rel -> [f] room_armed exchange 1, acq_rel : slots freed before [F] are seen after [f]
- * A sender that cleared the descriptor and then needs it no more signals it again when others sleep on it: the signal it took
- * may have been theirs.
+ * Waiting for room: a sender clears the descriptor, exchanges room_armed with 1 and tries once more; the
+ * receiver gives slots back (or detaches the source) and exchanges it with 0, and signals the descriptor if
+ * it was 1.
+ *   [F] room_armed exchange 0, acq_rel -> [f] room_armed exchange 1, acq_rel : slots freed before are seen
+ *   after
+ * A sender that cleared the descriptor and then needs it no more signals it again when others sleep on it:
+ * the signal it took may have been theirs.
  *
- * References: one of the producer, one of the inbox until gone, one of each sender inside. Lock order: channel, then inbox.
+ * References: one of the producer, one of the inbox until gone, one of each sender inside. Lock order:
+ * channel, then inbox.
  */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -22,12 +24,13 @@
 #include "fastpath/wait.h"
 #include "os/eventfd.h"
 #include "os/region.h"
+#include "sync/qlock.h"
 
 struct lat_chan {
 	struct lat_inbox_source src;
 	struct lat_ring_rx rx; /* the inbox's lock */
 
-	alignas(LAT_CACHELINE) pthread_mutex_t lock; /* the sender's side */
+	struct lat_qlock lock; /* the sender's side; fair, so senders go first come, first served */
 	struct lat_ring_tx tx;
 	uint32_t len_max;
 	int room_fd;       /* -1 until somebody waits */
@@ -58,6 +61,20 @@ static void count(_Atomic(uint64_t) *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
+/* 0, or -ENOTRECOVERABLE: something wrote over the channel. */
+static int chan_lock(struct lat_chan *ch, struct lat_qlock_hold *hold)
+{
+	return lat_qlock_lock(&ch->lock, lat_qlock_thread(), hold);
+}
+
+/* A release that is wrong is refused and counted by the lock itself. */
+static void chan_unlock(struct lat_chan *ch, struct lat_qlock_hold *hold)
+{
+	int rc = lat_qlock_unlock(&ch->lock, lat_qlock_thread(), hold);
+
+	(void)rc;
+}
+
 static void chan_get(struct lat_chan *ch)
 {
 	atomic_fetch_add_explicit(&ch->refs, 1, memory_order_relaxed);
@@ -69,7 +86,6 @@ static void chan_put(struct lat_chan *ch)
 		return;
 	if (ch->room_fd >= 0)
 		lat_eventfd_close(ch->room_fd);
-	pthread_mutex_destroy(&ch->lock);
 	lat_region_unmap(ch->map, ch->map_bytes);
 	free(ch);
 }
@@ -150,7 +166,7 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	if (ch == NULL)
 		return -ENOMEM;
 	*ch = (struct lat_chan){ .refs = 1, .room_fd = -1, .admit = cfg->admit };
-	pthread_mutex_init(&ch->lock, NULL);
+	lat_qlock_init(&ch->lock, false);
 	rc = ring_map(ch, slots);
 	if (rc < 0)
 		goto fail;
@@ -205,11 +221,15 @@ static int drained_locked(struct lat_chan *ch, uint64_t upto)
 	return rc < 0 ? rc : -EAGAIN;
 }
 
-/* Tries to send @m or, when it is NULL, whether everything up to @upto was received, until that or @deadline_ns. */
-static int until_locked(struct lat_chan *ch, const struct outgoing *m, uint64_t upto, uint64_t deadline_ns)
+/*
+ * Tries to send @m or, when it is NULL, whether everything up to @upto was received, until that or
+ * @deadline_ns. The lock is not held while it sleeps.
+ */
+static int until_locked(struct lat_chan *ch, struct lat_qlock_hold *hold, const struct outgoing *m,
+			uint64_t upto, uint64_t deadline_ns)
 {
 	int rc = m != NULL ? send_locked(ch, m) : drained_locked(ch, upto);
-	int waited = 0;
+	int waited, fd;
 
 	if (rc != -EAGAIN)
 		return rc;
@@ -235,9 +255,12 @@ static int until_locked(struct lat_chan *ch, const struct outgoing *m, uint64_t 
 			return -EAGAIN;
 		ch->sleepers++;
 		count(&ch->waits, 1);
-		pthread_mutex_unlock(&ch->lock);
-		waited = lat_wait_fd(ch->room_fd, POLLIN, deadline_ns);
-		pthread_mutex_lock(&ch->lock);
+		fd = ch->room_fd;
+		chan_unlock(ch, hold);
+		waited = lat_wait_fd(fd, POLLIN, deadline_ns);
+		rc = chan_lock(ch, hold);
+		if (rc < 0)
+			return rc;
 		ch->sleepers--;
 		rc = m != NULL ? send_locked(ch, m) : drained_locked(ch, upto);
 		if (rc != -EAGAIN)
@@ -250,36 +273,45 @@ static int until_locked(struct lat_chan *ch, const struct outgoing *m, uint64_t 
 int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
 {
 	struct outgoing m = { .type = type, .data = data };
+	struct lat_qlock_hold hold;
 	int rc;
 
 	if (len > ch->len_max)
 		return -EMSGSIZE;
 	m.len = (uint32_t)len;
 	chan_get(ch);
-	pthread_mutex_lock(&ch->lock);
-	rc = until_locked(ch, &m, 0, deadline_ns);
-	pthread_mutex_unlock(&ch->lock);
+	rc = chan_lock(ch, &hold);
+	if (rc == 0) {
+		rc = until_locked(ch, &hold, &m, 0, deadline_ns);
+		chan_unlock(ch, &hold);
+	}
 	chan_put(ch);
 	return rc;
 }
 
 int lat_chan_flush(struct lat_chan *ch, uint64_t deadline_ns)
 {
+	struct lat_qlock_hold hold;
 	int rc;
 
 	chan_get(ch);
-	pthread_mutex_lock(&ch->lock);
-	rc = until_locked(ch, NULL, atomic_load_explicit(&ch->sent, memory_order_relaxed), deadline_ns);
-	pthread_mutex_unlock(&ch->lock);
+	rc = chan_lock(ch, &hold);
+	if (rc == 0) {
+		rc = until_locked(ch, &hold, NULL, atomic_load_explicit(&ch->sent, memory_order_relaxed),
+				  deadline_ns);
+		chan_unlock(ch, &hold);
+	}
 	chan_put(ch);
 	return rc;
 }
 
 int lat_chan_room_fd(struct lat_chan *ch)
 {
-	int rc = 0;
+	struct lat_qlock_hold hold;
+	int rc = chan_lock(ch, &hold);
 
-	pthread_mutex_lock(&ch->lock);
+	if (rc < 0)
+		return rc;
 	if (ch->room_fd < 0)
 		rc = lat_eventfd_open(&ch->room_fd);
 	if (rc == 0 && !ch->watched) {
@@ -289,7 +321,7 @@ int lat_chan_room_fd(struct lat_chan *ch)
 	}
 	if (rc == 0)
 		rc = ch->room_fd;
-	pthread_mutex_unlock(&ch->lock);
+	chan_unlock(ch, &hold);
 	return rc;
 }
 
@@ -302,6 +334,9 @@ uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received)
 
 void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out)
 {
+	struct lat_qlock_state lock;
+
+	lat_qlock_state(&ch->lock, &lock);
 	*out = (struct lat_chan_stats){
 		.sent = atomic_load_explicit(&ch->sent, memory_order_relaxed),
 		.sent_bytes = atomic_load_explicit(&ch->sent_bytes, memory_order_relaxed),
@@ -310,18 +345,23 @@ void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out)
 		.full = atomic_load_explicit(&ch->full, memory_order_relaxed),
 		.waits = atomic_load_explicit(&ch->waits, memory_order_relaxed),
 		.wakes = atomic_load_explicit(&ch->wakes, memory_order_relaxed),
+		.lock_wrong = lock.wrong,
 	};
 }
 
 void lat_chan_close(struct lat_chan *ch)
 {
+	struct lat_qlock_hold hold;
+	int rc;
+
 	if (ch == NULL)
 		return;
-	pthread_mutex_lock(&ch->lock);
+	rc = chan_lock(ch, &hold);
 	ch->closed = true;
 	if (ch->room_fd >= 0)
 		lat_eventfd_signal(ch->room_fd);
-	pthread_mutex_unlock(&ch->lock);
+	if (rc == 0)
+		chan_unlock(ch, &hold);
 	lat_inbox_source_end(&ch->src); /* no sender pushes it any more: closed is looked at under the lock */
 	chan_put(ch);
 }

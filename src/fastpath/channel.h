@@ -1,6 +1,6 @@
 /*
- * A channel inside one process: a ring, the inbox it leads to, and waiting for room. Any number of threads (and tasks)
- * send on it, the inbox receives.
+ * A channel inside one process: a ring, the inbox it leads to, and waiting for room. Any number of threads
+ * (and tasks) send on it, the inbox receives.
  */
 #ifndef LAT_FASTPATH_CHANNEL_H
 #define LAT_FASTPATH_CHANNEL_H
@@ -26,15 +26,16 @@ struct lat_chan_config {
 struct lat_chan_stats {
 	uint64_t sent, sent_bytes;
 	uint64_t received, received_bytes;
-	uint64_t full;  /* sends that found no room at first */
-	uint64_t waits; /* times a sender went to sleep */
-	uint64_t wakes; /* times the receiver had to wake senders */
+	uint64_t full;       /* sends that found no room at first */
+	uint64_t waits;      /* times a sender went to sleep */
+	uint64_t wakes;      /* times the receiver had to wake senders */
+	uint64_t lock_wrong; /* releases that the channel's lock refused: 0, or a bug */
 };
 
 /*
  * Opens a channel into @inbox. Memory: virtual for the whole ring, committed as it is touched.
- * 0, -EINVAL (slots, or len_max over what they carry), -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS (the inbox's limit),
- * -ESHUTDOWN (the inbox is closed).
+ * 0, -EINVAL (slots, or len_max over what they carry), -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS (the inbox's
+ * limit), -ESHUTDOWN (the inbox is closed).
  */
 LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
 				 const struct lat_chan_config *cfg);
@@ -44,8 +45,8 @@ LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
  *
  * @deadline_ns  of CLOCK_MONOTONIC: how long to wait for room; 0 does not wait, UINT64_MAX does not give up
  *
- * Threads: any number. Waits through fastpath/wait.h, holding no lock. Several threads' messages are in the order of their numbers;
- * which of several that wait for room goes first is open.
+ * Threads: any number. Waits through fastpath/wait.h, holding no lock. Several threads' messages are in the
+ * order of their numbers; which of several that wait for room goes first is open.
  * 0, or
  *   -EAGAIN      no room, and deadline_ns was 0
  *   -ETIMEDOUT   no room until deadline_ns
@@ -53,21 +54,22 @@ LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
  *   -EPIPE       the inbox was closed
  *   -EPROTO      the ring was found damaged; or admit's reason (-EKEYREVOKED)
  *   -ESHUTDOWN   the channel was closed meanwhile, or the calling task's scheduler is closing
+ *   -ENOTRECOVERABLE  the channel's lock was found overwritten
  *   -ENOMEM, -EMFILE, -ENFILE   it has to wait and there is no file descriptor to wait on
  */
 LAT_MUST_CHECK int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len,
 				 uint64_t deadline_ns);
 
 /*
- * Waits until everything accepted so far was received. 0, -EAGAIN (it was not, and deadline_ns was 0), -ETIMEDOUT, or why
- * the channel ended, as lat_chan_send().
+ * Waits until everything accepted so far was received. 0, -EAGAIN (it was not, and deadline_ns was 0),
+ * -ETIMEDOUT, or why the channel ended, as lat_chan_send().
  */
 LAT_MUST_CHECK int lat_chan_flush(struct lat_chan *ch, uint64_t deadline_ns);
 
 /*
- * A level-triggered file descriptor for a sender that does not wait: after a send returned -EAGAIN it becomes readable when
- * there may be room (or the channel ended); another -EAGAIN clears it. Made at the first call; the channel's own.
- * The descriptor, or -ENOMEM, -EMFILE, -ENFILE.
+ * A level-triggered file descriptor for a sender that does not wait: after a send returned -EAGAIN it becomes
+ * readable when there may be room (or the channel ended); another -EAGAIN clears it. Made at the first call;
+ * the channel's own. The descriptor, or -ENOMEM, -EMFILE, -ENFILE.
  */
 LAT_MUST_CHECK int lat_chan_room_fd(struct lat_chan *ch);
 
@@ -77,8 +79,8 @@ uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received);
 void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out);
 
 /*
- * Closes the sending side. What was accepted is still received, then the memory goes; the inbox may be closed before or
- * after. Senders blocked in it return -ESHUTDOWN; nobody begins a new call. NULL is fine.
+ * Closes the sending side. What was accepted is still received, then the memory goes; the inbox may be closed
+ * before or after. Senders blocked in it return -ESHUTDOWN; nobody begins a new call. NULL is fine.
  */
 void lat_chan_close(struct lat_chan *ch);
 

@@ -134,6 +134,7 @@ TEST(no_room)
 	CHECK_EQ(stats.received, 9);
 	CHECK_EQ(stats.received_bytes, 9);
 	CHECK_EQ(stats.full, 3);
+	CHECK_EQ(stats.lock_wrong, 0);
 	lat_chan_close(ch);
 	lat_inbox_close(inbox);
 }

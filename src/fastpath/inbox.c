@@ -1,21 +1,24 @@
 /*
  * What is told without a lock, and the order that makes it safe:
  *
- * ready, a word per source. 1: the source is on the stack of newly ready ones or on the list. A producer publishes, then exchanges
- * it with 1, and pushes the source if it was 0. A receiver that finds a listed source empty unlists it, exchanges the word
- * with 0, and looks once more. Two exchanges of one word are ordered: either the receiver's comes first, then the
- * producer reads 0 and pushes; or the producer's does, then the receiver's acquire makes it see the message.
- *   [R] ready exchange, acq_rel -> [r] ready exchange, acq_rel : what was published before [R] is seen after [r]
+ * ready, a word per source. 1: the source is on the stack of newly ready ones or on the list. A producer
+ * publishes, then exchanges it with 1, and pushes the source if it was 0. A receiver that finds a listed
+ * source empty unlists it, exchanges the word with 0, and looks once more. Two exchanges of one word are
+ * ordered: either the receiver's comes first, then the producer reads 0 and pushes; or the producer's does,
+ * then the receiver's acquire makes it see the message.
+ *   [R] ready exchange, acq_rel -> [r] ready exchange, acq_rel : what was published before is seen after
  *
- * armed, a word per inbox, in the same way between a push and a receiver about to sleep (or to return -ENOMSG):
- *   [A] armed exchange 0, acq_rel -> [a] armed exchange 1, acq_rel : what was pushed before [A] is seen after [a]
+ * armed, a word per inbox, in the same way between a push and a receiver about to sleep (or to return
+ * -ENOMSG):
+ *   [A] armed exchange 0, acq_rel -> [a] armed exchange 1, acq_rel : what was pushed before is seen after
  * Who exchanges a 1 for 0 signals the file descriptor. So, but for a push still in progress:
  *   armed 1 : nothing is ready, the descriptor is clear
  *   armed 0 : the descriptor is signalled, or nobody looks at it (see watched)
  *
- * A signal is an exchange and then a write, and a receiver may arm again in between: the descriptor is then readable though armed. written
- * counts the writes done, cleared the ones known when the descriptor was last cleared; a receiver that finds
- * nothing clears whenever they differ, so such a late write is seen as ready once and not for ever.
+ * A signal is an exchange and then a write, and a receiver may arm again in between: the descriptor is then
+ * readable though armed. written counts the writes done, cleared the ones known when the descriptor was last
+ * cleared; a receiver that finds nothing clears whenever they differ, so such a late write is seen as ready
+ * once and not for ever.
  *   [S] push, release -> [s] stack exchange, acquire : the link of a pushed source
  */
 #include <errno.h>
@@ -32,7 +35,7 @@ struct lat_inbox {
 	int fd;
 	uint32_t refs; /* owner, receivers inside, sources not yet ended or detached */
 	bool closed;
-	bool watched; /* somebody has asked for the descriptor: it must be true even when no receiver sleeps */
+	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
 	uint32_t cleared;                            /* value of written */
 	struct lat_inbox_source *all, *first, *last; /* first, last: ready ones, in turn */
 	struct lat_inbox_stats stats;
@@ -79,7 +82,10 @@ static void signal_fd(struct lat_inbox *inbox)
 	atomic_fetch_add_explicit(&inbox->written, 1, memory_order_release);
 }
 
-/* Moves the newly ready sources to the list, the longest ready first. A source detached meanwhile is dropped here. */
+/*
+ * Moves the newly ready sources to the list, the longest ready first. A source detached meanwhile is dropped
+ * here.
+ */
 static void drain_stack_locked(struct lat_inbox *inbox)
 {
 	struct lat_inbox_source *src, *in_order = NULL;

@@ -1,12 +1,13 @@
 /*
- * An inbox: the receiving side of an endpoint. Many sources (the consumers' ends of rings) lead into it; receivers take
- * messages from the sources in turn, whole, each source's in its order. One level-triggered file descriptor tells that
- * there is something.
+ * An inbox: the receiving side of an endpoint. Many sources (the consumers' ends of rings) lead into it;
+ * receivers take messages from the sources in turn, whole, each source's in its order. One level-triggered
+ * file descriptor tells that there is something.
  *
- * The cost of a receive does not depend on the number of sources: a producer that publishes into a source which is not
- * yet on the inbox's list of ready sources puts it there.
+ * The cost of a receive does not depend on the number of sources: a producer that publishes into a source
+ * which is not yet on the inbox's list of ready sources puts it there.
  *
- * Life: the inbox lives until its owner closed it and every source has left; a receiver blocked in it keeps it as well.
+ * Life: the inbox lives until its owner closed it and every source has left; a receiver blocked in it keeps
+ * it as well.
  */
 #ifndef LAT_FASTPATH_INBOX_H
 #define LAT_FASTPATH_INBOX_H
@@ -25,7 +26,10 @@ enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
 struct lat_inbox;
 struct lat_inbox_source;
 
-/* Who sends on a source; the receiver gets a copy, so it holds after the source has gone. The room gives it no meaning. */
+/*
+ * Who sends on a source; the receiver gets a copy, so it holds after the source has gone. The room gives it
+ * no meaning.
+ */
 struct lat_inbox_from {
 	int32_t pid;
 	uint32_t badge;
@@ -33,19 +37,21 @@ struct lat_inbox_from {
 };
 
 /*
- * What the inbox tells a source's owner. All may be NULL. room and admit run under the inbox's lock: they are short, do not
- * block and call no lat_inbox_ function. gone runs without it.
+ * What the inbox tells a source's owner. All may be NULL. room and admit run under the inbox's lock: they are
+ * short, do not block and call no lat_inbox_ function. gone runs without it.
  */
 struct lat_inbox_source_ops {
 	/* A message was taken: a producer that waits for room may be woken. Any receiving thread. */
 	void (*room)(struct lat_inbox_source *src);
-	/* A message was copied out and is about to be received: 0, or the reason (-EKEYREVOKED) why it is not; then it is
-	 * dropped and the source detached for that reason. */
+	/*
+	 * A message was copied out and is about to be received: 0, or the reason (-EKEYREVOKED) why it is
+	 * not; then it is dropped and the source detached for that reason.
+	 */
 	int (*admit)(struct lat_inbox_source *src);
 	/*
-	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN (the inbox was
-	 * closed), -EPROTO (poisoned), or admit's reason. Once. Unless it was ended before, its producer may still be in
-	 * lat_inbox_source_ready(), and ends or detaches it when that is over.
+	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN
+	 * (the inbox was closed), -EPROTO (poisoned), or admit's reason. Once. Unless it was ended before,
+	 * its producer may still be in lat_inbox_source_ready(), and ends or detaches it when that is over.
 	 */
 	void (*gone)(struct lat_inbox_source *src, int why);
 };
@@ -57,8 +63,9 @@ struct lat_inbox_source_stats {
 };
 
 /*
- * Embedded in its owner, zeroed (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The rest is the
- * inbox's. Whatever becomes of it, an attached source is ended or detached once: until then it keeps the inbox.
+ * Embedded in its owner, zeroed (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The
+ * rest is the inbox's. Whatever becomes of it, an attached source is ended or detached once: until then it
+ * keeps the inbox.
  */
 struct lat_inbox_source {
 	struct lat_ring_rx *rx;
@@ -99,14 +106,15 @@ struct lat_inbox_stats {
 LAT_MUST_CHECK int lat_inbox_open(struct lat_inbox **out);
 
 /*
- * Ends it: receivers blocked in it return -ESHUTDOWN and so does every later call, every source is detached (gone with
- * -ESHUTDOWN), the file descriptor stays readable. Any thread, any number of times; the inbox stays the owner's.
+ * Ends it: receivers blocked in it return -ESHUTDOWN and so does every later call, every source is detached
+ * (gone with -ESHUTDOWN), the file descriptor stays readable. Any thread, any number of times; the inbox
+ * stays the owner's.
  */
 void lat_inbox_shutdown(struct lat_inbox *inbox);
 
 /*
- * Shuts down and gives up the owner's hold: the memory goes with the last receiver and source. Nobody begins a new call on it
- * afterwards except through its sources. NULL is fine.
+ * Shuts down and gives up the owner's hold: the memory goes with the last receiver and source. Nobody begins
+ * a new call on it afterwards except through its sources. NULL is fine.
  */
 void lat_inbox_close(struct lat_inbox *inbox);
 
@@ -119,7 +127,8 @@ void lat_inbox_close(struct lat_inbox *inbox);
  *
  * Threads: any number; each message goes to one. Waits through fastpath/wait.h, holding no lock.
  * 0, or
- *   -ENOMSG     nothing there, and deadline_ns was 0. The file descriptor is not readable until something comes
+ *   -ENOMSG     nothing there, and deadline_ns was 0. The file descriptor is not readable until something
+ *               comes
  *   -ETIMEDOUT  nothing came until deadline_ns
  *   -EMSGSIZE   the next message is longer than @cap: info->len says how long; it stays and is the next
  *   -ESHUTDOWN  closed, or the calling task's scheduler is closing
@@ -128,9 +137,10 @@ LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap
 				  uint64_t deadline_ns);
 
 /*
- * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned -ENOMSG it is
- * not, until a source has something new. (A send that is still in progress, or a source that ends, may show as readable once more
- * with nothing to receive.) The inbox's own: not to be read, written or closed.
+ * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned
+ * -ENOMSG it is not, until a source has something new. (A send that is still in progress, or a source that
+ * ends, may show as readable once more with nothing to receive.) The inbox's own: not to be read, written or
+ * closed.
  */
 int lat_inbox_fd(struct lat_inbox *inbox);
 
@@ -140,20 +150,24 @@ int lat_inbox_fd(struct lat_inbox *inbox);
  */
 LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src);
 
-/* The producer's half of a wake-up: after each publish into @src's ring. Any thread while @src is not detached by its owner. */
+/*
+ * The producer's half of a wake-up: after each publish into @src's ring. Any thread while @src is not
+ * detached by its owner.
+ */
 void lat_inbox_source_ready(struct lat_inbox_source *src);
 
 /*
- * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has been
- * received, @src is detached, and gone(0) called; at once, by this thread, if that is already so. If @src has been
- * detached, gone is not called again. Follow it by nothing, except by lat_inbox_detach() while gone has not been called.
+ * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has
+ * been received, @src is detached, and gone(0) called; at once, by this thread, if that is already so. If
+ * @src has been detached, gone is not called again. Follow it by nothing, except by lat_inbox_detach() while
+ * gone has not been called.
  */
 void lat_inbox_source_end(struct lat_inbox_source *src);
 
 /*
  * Takes @src out now, what it holds is not received (its stats say up to which message was). No
- * lat_inbox_source_ready() is in progress or follows. gone is not called; after return the inbox does not touch @src.
- * true if it was attached, false if it had been detached (or never attached).
+ * lat_inbox_source_ready() is in progress or follows. gone is not called; after return the inbox does not
+ * touch @src. true if it was attached, false if it had been detached (or never attached).
  */
 bool lat_inbox_detach(struct lat_inbox_source *src);
 

@@ -121,8 +121,8 @@ TEST(nothing_there)
 }
 
 /*
- * f: ask for the descriptor   a, b: send on a source   r: receive one   n: receive, there is nothing   t: receive until a
- * past deadline, nothing   y: the descriptor is readable   x: it is not   z: too small a buffer
+ * f: ask for the descriptor; a, b: send on a source; r: receive one; n: receive, there is nothing; t: receive
+ * until a past deadline, nothing; y: the descriptor is readable; x: it is not; z: too small a buffer.
  */
 TEST(the_descriptor_is_true)
 {

@@ -2,10 +2,12 @@
  * Publishing into and consuming from a ring. Two edges order everything:
  *   [P] first slot's seq store, release  -> [C] its load, acquire : every slot of the message is visible
  *   [c] head store, release              -> [p] head load, acquire: the slots may be written again
- * The numbers of the following slots are stored relaxed, under [P]. A producer that dies before [P] has published nothing.
+ * The numbers of the following slots are stored relaxed, under [P]. A producer that dies before [P] has
+ * published nothing.
  *
- * All arithmetic on slot numbers is modulo 2^32 and by difference. Slot n lies at index (n - 1) modulo the count; it is
- * full when it holds n, and empty when it still holds n - count, or 0 in a ring that was never written there.
+ * All arithmetic on slot numbers is modulo 2^32 and by difference. Slot n lies at index (n - 1) modulo the
+ * count; it is full when it holds n, and empty when it still holds n - count, or 0 in a ring that was never
+ * written there.
  */
 #include <assert.h>
 #include <errno.h>
@@ -233,7 +235,10 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 	return 0;
 }
 
-/* Bytes are only moved here, nothing is decided by them; @msg is private, so its length is still the one checked. */
+/*
+ * Bytes are only moved here, nothing is decided by them; @msg is private, so its length is still the one
+ * checked.
+ */
 int lat_ring_consume(struct lat_ring_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
 {
 	unsigned char *bytes = buf;

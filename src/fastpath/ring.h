@@ -1,17 +1,18 @@
 /*
- * One channel's ring: one producer, one consumer, cache-line slots that carry the message inline and its number in the
- * same line. A message takes as many consecutive slots as it needs; the first carries its header and is published last.
+ * One channel's ring: one producer, one consumer, cache-line slots that carry the message inline and its
+ * number in the same line. A message takes as many consecutive slots as it needs; the first carries its
+ * header and is published last.
  *
- * Laid out for two processes: the producer's segment (slots) is written by the producer only, the consumer's segment
- * (head) by the consumer only, and each may be mapped read-only by the other (LOCAL 2, 4, 7). Pointer-free and
- * versioned. In one process both ends use one mapping of each segment.
+ * Laid out for two processes: the producer's segment (slots) is written by the producer only, the consumer's
+ * segment (head) by the consumer only, and each may be mapped read-only by the other (LOCAL 2, 4, 7).
+ * Pointer-free and versioned. In one process both ends use one mapping of each segment.
  *
  *   producer's segment   | version, slot count, start |  slot  |  slot  | ...      one cache line each
  *   consumer's segment   | version, slot count        |  head  |
  *
- * Nobody believes the other side: an index, a length or a slot number that cannot be poisons the end that saw it, for
- * good (-EPROTO from every later call on it). A hostile peer can stall its own channel or be caught; it cannot make us
- * read or write outside the segment and the caller's buffer.
+ * Nobody believes the other side: an index, a length or a slot number that cannot be poisons the end that saw
+ * it, for good (-EPROTO from every later call on it). A hostile peer can stall its own channel or be caught;
+ * it cannot make us read or write outside the segment and the caller's buffer.
  */
 #ifndef LAT_FASTPATH_RING_H
 #define LAT_FASTPATH_RING_H
@@ -80,21 +81,24 @@ size_t lat_ring_rx_bytes(void);
 /* The longest message a ring of @slots carries, in bytes. */
 uint32_t lat_ring_len_max(uint32_t slots);
 
-/* A count for a ring that holds two messages of @len bytes: the default one unless more are needed. 0: none is enough. */
+/*
+ * A count for a ring that holds two messages of @len bytes: the default one unless more are needed. 0: none
+ * is enough.
+ */
 uint32_t lat_ring_slots_for(uint32_t len);
 
 /*
- * Makes the producer's segment in @seg (cache-line aligned, zeroed, @bytes of it) and the producer's end. @start is the
- * slot number before the first one: 0 but in tests of wrap-around. Until lat_ring_tx_attach() one ring full of messages can be
- * published.
+ * Makes the producer's segment in @seg (cache-line aligned, zeroed, @bytes of it) and the producer's end.
+ * @start is the slot number before the first one: 0 but in tests of wrap-around. Until lat_ring_tx_attach()
+ * one ring full of messages can be published.
  * 0, or -EINVAL: @slots is no count a ring can have, or @bytes are too few.
  */
 LAT_MUST_CHECK int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t slots,
 				    uint32_t start);
 
 /*
- * Makes the consumer's segment in @seg (cache-line aligned, zeroed) for the producer's segment @peer, of which
- * @peer_bytes are mapped, and the consumer's end. Everything in @peer is checked.
+ * Makes the consumer's segment in @seg (cache-line aligned, zeroed) for the producer's segment @peer, of
+ * which @peer_bytes are mapped, and the consumer's end. Everything in @peer is checked.
  * 0, or
  *   -EAGAIN  the producer has not finished lat_ring_tx_init()
  *   -EPROTO  @peer is of another version, or its geometry is none or does not fit @peer_bytes
@@ -130,8 +134,8 @@ uint32_t lat_ring_used(struct lat_ring_tx *tx);
 LAT_MUST_CHECK int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg);
 
 /*
- * Takes the next message: its bytes into @buf (@cap bytes), each read once; its slots go back to the producer. One
- * thread at a time. Never blocks.
+ * Takes the next message: its bytes into @buf (@cap bytes), each read once; its slots go back to the
+ * producer. One thread at a time. Never blocks.
  * 0, or
  *   -ENOMSG    nothing published
  *   -EMSGSIZE  it is longer than @cap; *msg is filled in, the message stays

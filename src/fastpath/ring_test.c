@@ -366,7 +366,10 @@ TEST(a_producer_that_lies)
 	}
 }
 
-/* Anything may be written anywhere in the other side's segment: never a byte outside ours (ASan), never out of a lie again. */
+/*
+ * Anything may be written anywhere in the other side's segment: never a byte outside ours (ASan), never out
+ * of a lie again.
+ */
 TEST(scribbled_at_random)
 {
 	static const uint32_t likely[] = {
@@ -401,7 +404,10 @@ TEST(scribbled_at_random)
 			CHECK(!tx_dead || rc == -EPROTO);
 			tx_dead = rc == -EPROTO;
 			rc = lat_ring_consume(&p.rx, in, cap, &m);
-			/* A release of what was not taken lets the producer write over it: the consumer's own doing. */
+			/*
+			 * A release of what was not taken lets the producer write over it: the consumer's own
+			 * doing.
+			 */
 			CHECK(rc == 0 || rc == -ENOMSG || rc == -EMSGSIZE || rc == -EPROTO);
 			CHECK(!rx_dead || rc == -EPROTO);
 			CHECK(rc != 0 || m.len <= cap);

@@ -1,6 +1,6 @@
 /*
- * How a thread waits for a file descriptor. By default it sleeps in poll(2); a scheduler of tasks puts a hook in its place while
- * it runs, so that a task that waits lets the others run.
+ * How a thread waits for a file descriptor. By default it sleeps in poll(2); a scheduler of tasks puts a hook
+ * in its place while it runs, so that a task that waits lets the others run.
  */
 #ifndef LAT_FASTPATH_WAIT_H
 #define LAT_FASTPATH_WAIT_H
@@ -15,12 +15,15 @@ struct lat_wait_hook {
 	int (*wait_fd)(void *ctx, int fd, short events, uint64_t deadline_ns);
 };
 
-/* Sets the calling thread's hook (NULL: poll) and returns the one before it. @hook stays the caller's while it is set. */
+/*
+ * Sets the calling thread's hook (NULL: poll) and returns the one before it. @hook stays the caller's while
+ * it is set.
+ */
 const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook);
 
 /*
- * Waits until @fd has one of @events (POLLIN, POLLOUT) or is broken, at most until @deadline_ns of CLOCK_MONOTONIC
- * (UINT64_MAX: no limit). Signals do not end it. The caller holds no lock.
+ * Waits until @fd has one of @events (POLLIN, POLLOUT) or is broken, at most until @deadline_ns of
+ * CLOCK_MONOTONIC (UINT64_MAX: no limit). Signals do not end it. The caller holds no lock.
  * 0 (look again), -ETIMEDOUT, -ESHUTDOWN (from a hook: the scheduler is being closed), -ENOMEM.
  */
 LAT_MUST_CHECK int lat_wait_fd(int fd, short events, uint64_t deadline_ns);

@@ -1,4 +1,7 @@
-/* Two hash tables over the same entries. The keyed hash is BLAKE2b: off every message path, so its price does not matter. */
+/*
+ * Two hash tables over the same entries. The keyed hash is BLAKE2b: off every message path, so its price does
+ * not matter.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The table of a node's open channels: by handle, and by who sends to whom. Bounded. Pids come from peers too, so the second
- * key is hashed under a random key of the table's.
+ * The table of a node's open channels: by handle, and by who sends to whom. Bounded. Pids come from peers
+ * too, so the second key is hashed under a random key of the table's.
  *
  * Threads: the caller lets one call in at a time.
  */
@@ -40,7 +40,10 @@ void *lat_channels_find_key(const struct lat_channels *t, const struct lat_chann
 /* Removes; what was inserted, or NULL when there is no such handle. */
 void *lat_channels_remove(struct lat_channels *t, uint64_t handle);
 
-/* Calls @fn for each in the order of insertion, until it returns other than 0 (which is returned). @fn may remove the one it is called for. */
+/*
+ * Calls @fn for each in the order of insertion, until it returns other than 0 (which is returned). @fn may
+ * remove the one it is called for.
+ */
 int lat_channels_each(struct lat_channels *t,
 		      int (*fn)(void *ctx, uint64_t handle, const struct lat_channels_key *key,
 				void *channel),

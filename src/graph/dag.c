@@ -1,7 +1,7 @@
 /*
- * Vertices in a hash table; an edge lies in two lists, of its parent's children and of its child's parents. A search is
- * breadth first over links in the vertices themselves, so it needs neither stack nor memory; a number per search tells which
- * vertices it has seen.
+ * Vertices in a hash table; an edge lies in two lists, of its parent's children and of its child's parents. A
+ * search is breadth first over links in the vertices themselves, so it needs neither stack nor memory; a
+ * number per search tells which vertices it has seen.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -177,7 +177,9 @@ static bool search(struct lat_dag *dag, struct vertex *from, const struct vertex
 	return false;
 }
 
-/* The way that search() found to @to. Of one that is too long, the first vertex and the last ones are told. */
+/*
+ * The way that search() found to @to. Of one that is too long, the first vertex and the last ones are told.
+ */
 static void tell_path(const struct vertex *to, struct lat_dag_path *path)
 {
 	uint32_t total = 0, left_out, at;

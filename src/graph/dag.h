@@ -1,6 +1,7 @@
 /*
- * A directed graph that stays acyclic: vertices with a number and a name, edges from a parent to the child that depends on it. An edge
- * that would close a cycle is refused, and the cycle named. Bounded. No recursion, and no allocation in a search.
+ * A directed graph that stays acyclic: vertices with a number and a name, edges from a parent to the child
+ * that depends on it. An edge that would close a cycle is refused, and the cycle named. Bounded. No
+ * recursion, and no allocation in a search.
  *
  * Threads: the caller lets one call in at a time.
  */
@@ -28,8 +29,9 @@ struct lat_dag_limits {
 };
 
 /*
- * A way along edges, first to last. For a refused edge parent -> child: from child to parent, the way that exists
- * already. If it is longer than LAT_DAG_PATH_MAX, the middle is left out: count vertices are told, total has it.
+ * A way along edges, first to last. For a refused edge parent -> child: from child to parent, the way that
+ * exists already. If it is longer than LAT_DAG_PATH_MAX, the middle is left out: count vertices are told,
+ * total has it.
  */
 struct lat_dag_path {
 	struct {
@@ -53,7 +55,8 @@ bool lat_dag_has(const struct lat_dag *dag, uint64_t id);
 /*
  * Adds the edge @parent -> @child.
  * 0, or
- *   -ELOOP    it would close a cycle (also parent == child): *path, if not NULL, is the way from child to parent
+ *   -ELOOP    it would close a cycle (also parent == child): *path, if not NULL, is the way from child to
+ *             parent
  *   -EEXIST   it is there
  *   -ENOENT   a vertex is not
  *   -ENOBUFS  edges_max

@@ -1,4 +1,7 @@
-/* The graph: cycles are refused and named, nothing dangles, and it agrees with a matrix that is searched the plain way. */
+/*
+ * The graph: cycles are refused and named, nothing dangles, and it agrees with a matrix that is searched the
+ * plain way.
+ */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -42,7 +45,10 @@ TEST(vertices)
 	lat_dag_close(NULL);
 }
 
-/* Steps: "ab" adds a -> b, "-ab" removes it, "~a" removes a vertex (and adds it again, bare). The last one's result is checked. */
+/*
+ * Steps: "ab" adds a -> b, "-ab" removes it, "~a" removes a vertex (and adds it again, bare). The last one's
+ * result is checked.
+ */
 TEST(edges)
 {
 	static const struct {

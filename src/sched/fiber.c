@@ -1,8 +1,8 @@
 /*
  * Switching by ucontext(3), which saves the signal mask by a system call each time.
  *
- * AddressSanitizer is told of each switch before and after it, ThreadSanitizer before it; to the latter a fiber is a thread of its own,
- * and a switch orders what came before it before what comes after.
+ * AddressSanitizer is told of each switch before and after it, ThreadSanitizer before it; to the latter a
+ * fiber is a thread of its own, and a switch orders what came before it before what comes after.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,7 +32,10 @@ static void before_switch(struct lat_fiber *from, const struct lat_fiber *to, bo
 	__sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->bottom, to->bytes);
 }
 
-/* @self runs now. The stack of the fiber that switched here is learned on the way: of the thread's own, nobody knows it before. */
+/*
+ * @self runs now. The stack of the fiber that switched here is learned on the way: of the thread's own,
+ * nobody knows it before.
+ */
 static void after_switch(struct lat_fiber *self)
 {
 	__sanitizer_finish_switch_fiber(self->fake_stack, &self->back->bottom, &self->back->bytes);

@@ -26,15 +26,17 @@ struct lat_fiber { /* does not move between init (or adopt) and fini */
 void lat_fiber_adopt(struct lat_fiber *f);
 
 /*
- * A fiber that will call fn(arg) when it is first switched to. fn must not return: it ends by lat_fiber_leave().
- * 0, -ENOMEM, -EINVAL (stack_bytes).
+ * A fiber that will call fn(arg) when it is first switched to. fn must not return: it ends by
+ * lat_fiber_leave(). 0, -ENOMEM, -EINVAL (stack_bytes).
  */
 LAT_MUST_CHECK int lat_fiber_init(struct lat_fiber *f, size_t stack_bytes, void (*fn)(void *arg), void *arg);
 
 /* Gives back what lat_fiber_init() took. Not the running one. All zero, and adopted ones, are fine. */
 void lat_fiber_fini(struct lat_fiber *f);
 
-/* Stops @from, which is the running one, and goes on with @to. Returns when somebody switches back to @from. */
+/*
+ * Stops @from, which is the running one, and goes on with @to. Returns when somebody switches back to @from.
+ */
 void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to);
 
 /* As lat_fiber_switch(), for good: @from is never switched to again. */

@@ -1,7 +1,7 @@
 /*
- * Tasks on one thread. The thread's own flow of control is the dispatcher: it switches to the task that has been ready longest, and every
- * task switches back to it when it yields, waits or ends. Everything but stopped, running and wake_fd belongs to that
- * thread.
+ * Tasks on one thread. The thread's own flow of control is the dispatcher: it switches to the task that has
+ * been ready longest, and every task switches back to it when it yields, waits or ends. Everything but
+ * stopped, running and wake_fd belongs to that thread.
  */
 #include <errno.h>
 #include <poll.h>
@@ -308,8 +308,10 @@ int lattice_sched_run(struct lattice_sched *s)
 	thread_sched = s;
 	hook = lat_wait_hook_set(&s->hook);
 	while (s->tasks > 0) {
-		/* One round is of those that are ready now, so that tasks which only yield do not keep others from
-		 * being woken. */
+		/*
+		 * One round is of those that are ready now, so that tasks which only yield do not keep others
+		 * from being woken.
+		 */
 		for (size_t round = s->ready.count; round > 0; round--)
 			dispatch(s, queue_pop(&s->ready));
 		if (s->waiting.count > 0)

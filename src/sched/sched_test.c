@@ -1,4 +1,6 @@
-/* Tasks: their order, waiting in inboxes and for room, stopping, and what happens to a stack that overflows. */
+/*
+ * Tasks: their order, waiting in inboxes and for room, stopping, and what happens to a stack that overflows.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,7 +13,10 @@
 #include "fastpath/channel.h"
 #include "os/clock.h"
 
-/* CHECK leaves by longjmp, which may not cross stacks: tasks keep their verdicts here, and the case checks them. */
+/*
+ * CHECK leaves by longjmp, which may not cross stacks: tasks keep their verdicts here, and the case checks
+ * them.
+ */
 static struct log {
 	char text[256];
 	size_t len;
@@ -378,7 +383,10 @@ TEST(stopping_ends_every_wait)
 		CHECK_EQ(lattice_task_spawn(s, 0, wait_for_ever, &p[0], 0), 0);
 		CHECK_EQ(lattice_task_spawn(s, 0, wait_for_ever, &second, 0), 0);
 		CHECK_EQ(lattice_task_spawn(s, 0, fill_for_ever, &p[1], 0), 0);
-		/* Nobody takes what is sent, so the filler waits too: its channel leads to an inbox of its own. */
+		/*
+		 * Nobody takes what is sent, so the filler waits too: its channel leads to an inbox of its
+		 * own.
+		 */
 		lat_chan_close(p[1].out);
 		CHECK_EQ(lat_chan_open(&p[1].out, p[1].in, &(struct lat_chan_config){ .slots = 8 }), 0);
 		if (rows[i].by == BY_TASK)
