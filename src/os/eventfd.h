@@ -14,7 +14,10 @@ void lat_eventfd_close(int fd);
 void lat_eventfd_signal(int fd);
 /* Makes it unreadable, whatever it was. Does not block. */
 void lat_eventfd_clear(int fd);
-/* Sleeps until it is readable, at most until @deadline_ns of CLOCK_MONOTONIC (UINT64_MAX: no limit). 0, -ETIMEDOUT, -EINTR. */
+/*
+ * Sleeps until it is readable, at most until @deadline_ns of CLOCK_MONOTONIC (UINT64_MAX: no limit). 0,
+ * -ETIMEDOUT, -EINTR.
+ */
 LAT_MUST_CHECK int lat_eventfd_wait(int fd, uint64_t deadline_ns);
 
 #endif

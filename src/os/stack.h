@@ -11,7 +11,10 @@ struct lat_stack {
 	size_t bytes; /* usable */
 };
 
-/* At least @bytes, rounded up to pages. 0, -ENOMEM (memory, or the process's limit of mappings), -EINVAL (0 or absurd). */
+/*
+ * At least @bytes, rounded up to pages. 0, -ENOMEM (memory, or the process's limit of mappings), -EINVAL (0
+ * or absurd).
+ */
 LAT_MUST_CHECK int lat_stack_map(struct lat_stack *out, size_t bytes);
 /* Afterwards all zero; a stack that is all zero is fine. */
 void lat_stack_unmap(struct lat_stack *stack);
