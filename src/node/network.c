@@ -156,6 +156,7 @@ static void on_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, i
 	else if (state == LAT_PEER_DOWN)
 		lat_log(LAT_LOG_INFO, "node %u: down (%s)", node, lattice_error_name(err));
 	lat_waitq_wake(&net->changed);
+	lat_outbound_wake(net, node);
 }
 
 static void on_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t bytes)

@@ -441,7 +441,9 @@ TEST(noise_gets_no_reply_and_disturbs_nobody)
 	CHECK_EQ(hello_bytes, LAT_M1_LEN);
 	point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
 	CHECK_EQ(lattice_node_connect(p.a.node, 2, SECONDS(20)), 0);
+	settle(p.a.node);
 	CHECK_EQ(lattice_node_peer(p.b.node, 1, &before), 0);
+	CHECK_EQ(before.handshakes, 1);
 
 	fd = udp_to(&p.b);
 	lat_random(noise, sizeof(noise));

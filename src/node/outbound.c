@@ -11,7 +11,7 @@ struct lat_outbound {
 	struct lat_network *net;
 	struct lat_outbound *next;
 	struct lat_waitq room; /* senders and flushers */
-	uint32_t handle;
+	uint32_t node, handle;
 	enum state state;
 	bool orphan; /* the owner let go */
 	int err;     /* ENDED: why */
@@ -47,6 +47,7 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	if (o == NULL)
 		return -ENOMEM;
 	o->net = net;
+	o->node = node;
 	rc = lat_network_begin(net, &now);
 	if (rc < 0) {
 		free(o);
@@ -71,10 +72,23 @@ static int ended(const struct lat_outbound *o)
 	return o->err < 0 ? o->err : -ESHUTDOWN;
 }
 
-/* Sleeps until something changes. 0, or what the call is to return. */
+/*
+ * Sleeps until something changes. 0: look again, or what the call is to return; the reason, when meanwhile the peer turned out not
+ * to answer.
+ */
 static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 {
-	return deadline_ns == 0 ? -EAGAIN : lat_network_wait(o->net, &o->room, deadline_ns);
+	struct lat_engine *e = o->net->engine;
+	struct lat_peer_info info;
+	int rc;
+
+	if (deadline_ns == 0)
+		return -EAGAIN;
+	(void)lat_engine_peer_connect(e, lat_network_now(), o->node); /* one that is down is called once more */
+	rc = lat_network_wait(o->net, &o->room, deadline_ns);
+	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 && info.state == LAT_PEER_DOWN)
+		rc = info.err < 0 ? info.err : -EHOSTUNREACH;
+	return rc;
 }
 
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
@@ -156,6 +170,13 @@ bool lat_outbound_any_unacked(const struct lat_network *net)
 		if (o->state == OPEN && lat_engine_chan_unacked(net->engine, o->handle) > 0)
 			return true;
 	return false;
+}
+
+void lat_outbound_wake(struct lat_network *net, uint32_t node)
+{
+	for (struct lat_outbound *o = net->outbound; o != NULL; o = o->next)
+		if (o->node == node)
+			lat_waitq_wake(&o->room);
 }
 
 void lat_outbound_end_all(struct lat_network *net)

@@ -30,6 +30,9 @@ void lat_outbound_close(struct lat_outbound *o);
 /* Something accepted on some channel is not acknowledged yet. The network's lock is held. */
 bool lat_outbound_any_unacked(const struct lat_network *net);
 
+/* The node's state changed: who waits for it looks again. The network's lock is held. */
+void lat_outbound_wake(struct lat_network *net, uint32_t node);
+
 /* What the machine calls (struct lat_engine_ops), ctx being the network. */
 void lat_outbound_on_opened(void *ctx, void *user);
 void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq);

@@ -475,6 +475,8 @@ void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node)
 	p->blocked = false;
 	if (p->attempt != NULL && p->attempt->unsent)
 		lat_attempt_resend(p->attempt, now);
+	else if (p->attempt == NULL && p->state == LAT_PEER_DOWN && p->err == -ECONNREFUSED)
+		p->attempt_after_ns = 0;
 	lat_peer_touch(p);
 }
 
@@ -516,6 +518,9 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 		p->attempt->unsent = true;
 		if (err < 0)
 			p->attempt->err = err;
+		/* Who waits is told at once; should somebody listen later, conn_up() begins again. */
+		if (err == -ECONNREFUSED && p->attempt->path.proto == LAT_PROTO_TCP && p->attempt->state == LAT_ATTEMPT_SENT1)
+			p->attempt->giveup_ns = now;
 	}
 	/* Twice in a row and nothing has opened: perhaps it forgot the session (section 7). */
 	if (++p->closes_in_a_row >= LAT_CLOSES_MAX && p->slot[LAT_SLOT_CURRENT] != NULL)
