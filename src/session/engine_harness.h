@@ -126,6 +126,14 @@ static inline struct lat_path world_path(int index, uint8_t proto)
 				  .node = world_node_number(index) };
 }
 
+/* How many seeds a loop takes: LATTICE_TEST_SEEDS for a long run, else the test's own number. */
+static inline uint64_t world_seeds(uint64_t usual)
+{
+	const char *env = getenv("LATTICE_TEST_SEEDS");
+
+	return env != NULL ? strtoull(env, NULL, 10) : usual;
+}
+
 /* ---- operations ---- */
 
 static inline void world_op_random(void *ctx, void *buf, size_t bytes)

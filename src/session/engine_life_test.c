@@ -111,7 +111,7 @@ TEST(a_peer_restarts)
 
 TEST(a_connection_is_cut_in_the_middle)
 {
-	for (uint64_t seed = 1; seed <= 10; seed++) {
+	for (uint64_t seed = 1; seed <= world_seeds(10); seed++) {
 		const struct world_options o = { .proto = LAT_PROTO_TCP };
 		struct world *w = world_open(2, seed, &o);
 		struct world_chan *c[2], *in;
@@ -142,7 +142,7 @@ TEST(a_connection_is_cut_in_the_middle)
 TEST(both_start_together)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++)
-		for (uint64_t seed = 1; seed <= 40; seed++) {
+		for (uint64_t seed = 1; seed <= world_seeds(40); seed++) {
 			const struct world_options o = { .proto = protos[i].proto };
 			struct world *w = world_open(2, seed, &o);
 			struct world_chan *c[2];

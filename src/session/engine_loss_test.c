@@ -156,14 +156,14 @@ static const struct {
 TEST(nothing_is_lost_or_doubled_in_a_rough_sea)
 {
 	for (size_t i = 0; i < ARRAY_LEN(seas); i++)
-		for (uint64_t seed = 1; seed <= 12; seed++)
+		for (uint64_t seed = 1; seed <= world_seeds(12); seed++)
 			rough_sea(seas[i].why, seed, seas[i].loss, seas[i].dup, seas[i].corrupt,
 				  seas[i].jitter);
 }
 
 TEST(lossy_channel)
 {
-	for (uint64_t seed = 1; seed <= 6; seed++) {
+	for (uint64_t seed = 1; seed <= world_seeds(6); seed++) {
 		const struct world_options o = { .proto = LAT_PROTO_UDP };
 		struct world *w = world_open(2, seed, &o);
 		struct world_chan *c = world_chan_open(w, 0, 1, 1, 0), *in;
