@@ -1,6 +1,6 @@
 /*
- * Memory that a peer can make us hold, counted before it is allocated (PROTOCOL 6.4). Every charge goes to two
- * accounts, the peer's and everybody's, or to neither. Not atomic: the engine's caller serialises.
+ * Memory that a peer can make us hold, counted before it is allocated (PROTOCOL 6.4). Every charge goes to
+ * two accounts, the peer's and everybody's, or to neither. Not atomic: the engine's caller serialises.
  */
 #ifndef LAT_SESSION_BUDGET_H
 #define LAT_SESSION_BUDGET_H
@@ -30,8 +30,8 @@ LAT_MUST_CHECK static inline int lat_budget_charge(struct lat_budgets b, size_t 
 }
 
 /*
- * Charges past the limit: for bookkeeping in proportion to what was already granted. Nothing more is granted until it
- * is released.
+ * Charges past the limit: for bookkeeping in proportion to what was already granted. Nothing more is
+ * granted until it is released.
  */
 static inline void lat_budget_force(struct lat_budgets b, size_t bytes)
 {

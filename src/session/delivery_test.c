@@ -1,7 +1,7 @@
 /*
- * The parts of delivery joined as the machine joins them: sendq -> packets -> a net that loses, doubles and reorders ->
- * reasm, with ranges, sent and credit closing the loop. Reliable: every message arrives once, in order, with its bytes
- * and a right token, whatever the net does. Lossy: none arrives twice or damaged.
+ * The parts of delivery joined as the machine joins them: sendq -> packets -> a net that loses, doubles and
+ * reorders -> reasm, with ranges, sent and credit closing the loop. Reliable: every message arrives once,
+ * in order, with its bytes and a right token, whatever the net does. Lossy: none arrives twice or damaged.
  */
 #include <errno.h>
 
@@ -36,7 +36,10 @@ struct world {
 	struct lat_sendq q;
 	struct lat_sent sent;
 	uint64_t now;
-	/* the net: packets one way; acknowledgements and credit the other, here without loss of order but with loss */
+	/*
+	 * the net: packets one way; acknowledgements and credit the other, here without loss of order but
+	 * with loss
+	 */
 	struct packet net[PACKETS];
 	/* receiver */
 	struct lat_replay window;
@@ -245,7 +248,10 @@ static void answer(void)
 		lat_ranges_forget_below(&w.ranges, ack.range[0].hi - 60);
 }
 
-/* A new session: new counters, new window; what is unacknowledged goes again. Packets of the old one are void. */
+/*
+ * A new session: new counters, new window; what is unacknowledged goes again. Packets of the old one are
+ * void.
+ */
 static void new_session(void)
 {
 	lat_sent_lose(&w.sent, UINT64_MAX, UINT64_MAX, on_lost, NULL);

@@ -1,6 +1,7 @@
 /*
- * The four packets, step by step as the table of PROTOCOL section 3 has them. Every function works on a copy of the
- * symmetric state and on locals, and writes its results in one place at the end, when nothing can fail any more.
+ * The four packets, step by step as the table of PROTOCOL section 3 has them. Every function works on a
+ * copy of the symmetric state and on locals, and writes its results in one place at the end, when nothing
+ * can fail any more.
  */
 #include "session/handshake.h"
 
@@ -104,7 +105,7 @@ static void derive(struct lat_hs_result *out, const struct lat_hs_sym *s, const 
 	out->peer = *peer;
 }
 
-/* ---------------------------------------------------------------------------------------------- public keys */
+/* ------------------------------------------------------------------------------------------ public keys */
 
 static void keyed_by_mesh(uint8_t out[LAT_HASH], const uint8_t mesh_key[32], const char *label,
 			  size_t label_bytes, const uint8_t pk[LAT_KEM_PK])
@@ -124,7 +125,7 @@ void lat_hs_public_init(struct lat_hs_public *p, const uint8_t pk[LAT_KEM_PK], c
 	keyed_by_mesh(p->cookie_key, mesh_key, cookie, sizeof(cookie) - 1, p->pk);
 }
 
-/* ------------------------------------------------------------------------------------------------ initiator */
+/* -------------------------------------------------------------------------------------------- initiator */
 
 int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
 		   const struct lat_hs_public *peer, const uint8_t mesh_key[32],
@@ -224,7 +225,7 @@ out:
 	return rc;
 }
 
-/* ------------------------------------------------------------------------------------------------ responder */
+/* -------------------------------------------------------------------------------------------- responder */
 
 int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
 		   const uint8_t seed[LAT_KEM_SEED], const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
@@ -330,7 +331,7 @@ out:
 	return rc;
 }
 
-/* --------------------------------------------------------------------------------------- macs, cookie, stale */
+/* ----------------------------------------------------------------------------------- macs, cookie, stale */
 
 int lat_hs_mac1_check(const struct lat_hs_public *me, const uint8_t m1[LAT_M1_LEN])
 {

@@ -1,14 +1,16 @@
 /*
- * The four-packet handshake (PROTOCOL section 3) as pure functions over bytes: no clock, no socket, no table. Random
- * bytes are handed in. A function that fails leaves its state as it was before the packet, so a forged packet changes
- * nothing; its output buffers may hold ciphertext. The states hold secrets: keep them in the key arena and wipe them.
+ * The four-packet handshake (PROTOCOL section 3) as pure functions over bytes: no clock, no socket, no
+ * table. Random bytes are handed in. A function that fails leaves its state as it was before the packet, so
+ * a forged packet changes nothing; its output buffers may hold ciphertext. The states hold secrets: keep
+ * them in the key arena and wipe them.
  *
  *   I  m1_make ............ m2_open_m3_make ............ m4_open -> result
  *   R  mac1_check, m1_open, m2_make ... m3_open_m4_make -> result
  *
- * Errors are all of one kind to a caller, drop: -EBADMSG is a packet that is not authentic, not for this state's indices,
- * or holds a key or ciphertext that X-Wing refuses; -EPROTO one that is authentic and carries a flag that this version
- * refuses (section 9). Versions and node numbers in the parameters are for the caller to compare.
+ * Errors are all of one kind to a caller, drop: -EBADMSG is a packet that is not authentic, not for this
+ * state's indices, or holds a key or ciphertext that X-Wing refuses; -EPROTO one that is authentic and
+ * carries a flag that this version refuses (section 9). Versions and node numbers in the parameters are for
+ * the caller to compare.
  */
 #ifndef LAT_SESSION_HANDSHAKE_H
 #define LAT_SESSION_HANDSHAKE_H
@@ -29,8 +31,7 @@ struct lat_hs_public {
 	uint8_t km[LAT_HASH];         /* B2(32, mesh_key, "lwp1 mac1" || pk) */
 	uint8_t cookie_key[LAT_HASH]; /* B2(32, mesh_key, "lwp1 cookie" || pk) */
 };
-/* id = fp[0..16) */
-
+/* Derives the rest from @pk. A node's id is fp[0..16). */
 void lat_hs_public_init(struct lat_hs_public *p, const uint8_t pk[LAT_KEM_PK], const uint8_t mesh_key[32]);
 
 /* Symmetric state, secret. */
@@ -43,9 +44,9 @@ struct lat_hs_result {
 	uint8_t sess[LAT_HASH];
 	uint8_t sid[LAT_SID];
 	uint8_t h[LAT_HASH];
-	uint8_t peer_stale_token
-		[LAT_WIRE_STALE_TOKEN]; /* initiator: R's, out of p4; responder: zero, it comes in PARAMS */
-	struct lat_hs_params peer;      /* p2 at I, p3 at R */
+	/* initiator: R's, out of p4; responder: zero, it comes in PARAMS */
+	uint8_t peer_stale_token[LAT_WIRE_STALE_TOKEN];
+	struct lat_hs_params peer; /* p2 at I, p3 at R */
 };
 
 /* ---- Initiator ---- */
@@ -61,8 +62,8 @@ struct lat_hs_initiator_random {
 };
 
 /*
- * Makes M1 with mac1 and mac2 zero. @p1's boot_id, udp_max and max_msg are not sent. 0, or -EBADMSG: the peer's key
- * does not encapsulate.
+ * Makes M1 with mac1 and mac2 zero. @p1's boot_id, udp_max and max_msg are not sent. 0, or -EBADMSG: the
+ * peer's key does not encapsulate.
  */
 int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
 		   const struct lat_hs_public *peer, const uint8_t mesh_key[32],
@@ -87,7 +88,8 @@ struct lat_hs_responder { /* secret, <= LAT_ARENA_SLOT */
 int lat_hs_mac1_check(const struct lat_hs_public *me, const uint8_t m1[LAT_M1_LEN]); /* 0 or -EBADMSG */
 int lat_hs_mac2_check(const uint8_t m1[LAT_M1_LEN], const uint8_t cookie[16]);       /* 0 or -EBADMSG */
 /*
- * Decaps and opens box1: who claims to call, as yet unproven. mac1 must have been checked. *hs need not be set before.
+ * Decaps and opens box1: who claims to call, as yet unproven. mac1 must have been checked. *hs need not be
+ * set before.
  * 0, -EBADMSG, -EPROTO.
  */
 int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
@@ -98,8 +100,8 @@ int lat_hs_m2_make(struct lat_hs_responder *hs, uint8_t m2[LAT_M2_LEN], const st
 		   const uint8_t psk[32], const struct lat_hs_params *p2, uint32_t idx_r,
 		   const uint8_t salt_r[8], const uint8_t enc_seed[LAT_KEM_ENC_SEED]);
 /*
- * Opens M3 (the initiator is authenticated here), makes M4, derives; hs->sym is wiped. @stale_token: of idx_r, it goes
- * into M4. 0, -EBADMSG, -EPROTO.
+ * Opens M3 (the initiator is authenticated here), makes M4, derives; hs->sym is wiped. @stale_token: of
+ * idx_r, it goes into M4. 0, -EBADMSG, -EPROTO.
  */
 int lat_hs_m3_open_m4_make(struct lat_hs_responder *hs, const uint8_t m3[LAT_M3_LEN], uint8_t m4[LAT_M4_LEN],
 			   const uint8_t stale_token[LAT_WIRE_STALE_TOKEN],

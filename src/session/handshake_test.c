@@ -137,7 +137,7 @@ TEST(both_ends_agree)
 	CHECK_EQ(p.res_r.peer.node, 5);
 }
 
-/* ------------------------------------------------------------------------------------------ mismatched ends */
+/* -------------------------------------------------------------------------------------- mismatched ends */
 
 static void other_psk_i(struct pair *p)
 {
@@ -296,14 +296,17 @@ TEST(mismatched_ends_stop_at_the_right_step)
 	}
 }
 
-/* ----------------------------------------------------------------------------------------------- every bit */
+/* ------------------------------------------------------------------------------------------- every bit */
 
 static void flip(uint8_t *packet, size_t bit)
 {
 	packet[bit / 8] ^= (uint8_t)(1u << (bit % 8));
 }
 
-/* All bits of a packet: each must be refused by @open, with the states as before; then the packet itself is taken. */
+/*
+ * All bits of a packet: each must be refused by @open, with the states as before; then the packet itself is
+ * taken.
+ */
 static void flip_all(struct pair *p, uint8_t *packet, size_t bytes, size_t step, enum step open)
 {
 	struct lat_hs_initiator i = p->i;
@@ -342,7 +345,10 @@ static int mac1_again_then_open(struct pair *p)
 	return rc;
 }
 
-/* Somebody who can make mac1 (it proves no more than knowing the public key) still cannot change what it covers. */
+/*
+ * Somebody who can make mac1 (it proves no more than knowing the public key) still cannot change what it
+ * covers.
+ */
 TEST(m1_behind_a_right_mac1_is_still_sealed)
 {
 	struct lat_hs_responder r = { 0 };
@@ -386,7 +392,7 @@ TEST(every_bit_of_m4_counts)
 	flip_all(&p, p.m4, LAT_M4_LEN, 1, OPEN4);
 }
 
-/* --------------------------------------------------------------------------------- packets of other attempts */
+/* ----------------------------------------------------------------------------- packets of other attempts */
 
 /* Two attempts between the same nodes under the same indices: only the randomness differs. */
 TEST(a_packet_serves_one_attempt)
@@ -465,7 +471,7 @@ TEST(roles_cannot_be_swapped)
 	CHECK_EQ_ROW("M4 again", do_m4_open(&p), -EBADMSG);
 }
 
-/* ----------------------------------------------------------------------------------------- cookies, tokens */
+/* ------------------------------------------------------------------------------------- cookies, tokens */
 
 TEST(cookie_opens_for_its_m1_alone)
 {

@@ -26,8 +26,8 @@ void lat_chan_key_derive(struct lat_chan_key *out, const uint8_t sess[LAT_HASH],
 void lat_grant_key(uint8_t out[32], const uint8_t sess[LAT_HASH]);
 
 /*
- * packet: LAT_DATA_HDR bytes for the header, then @bytes of plaintext (local_node and frames) already in place, then
- * room for the tag. Writes the header, seals in place, returns the packet's length.
+ * packet: LAT_DATA_HDR bytes for the header, then @bytes of plaintext (local_node and frames) already in
+ * place, then room for the tag. Writes the header, seals in place, returns the packet's length.
  */
 size_t lat_data_seal(const struct lat_chan_key *key, uint8_t *packet, uint16_t chan, uint32_t idx,
 		     uint64_t counter, size_t bytes);

@@ -56,7 +56,10 @@ bool lat_ranges_add(struct lat_ranges *r, uint64_t counter, uint64_t now, size_t
 	bool newest = r->count == 0 || counter > r->range[0].hi;
 	bool fresh = false;
 
-	/* In order and without a hole is the ordinary case; everything else the peer wants to hear of early. */
+	/*
+	 * In order and without a hole is the ordinary case; everything else the peer wants to hear of
+	 * early.
+	 */
 	if (r->count == 0 ? counter != r->floor : counter != r->range[0].hi + 1)
 		r->gap = true;
 	if (newest)
@@ -111,7 +114,10 @@ void lat_ranges_forget_below(struct lat_ranges *r, uint64_t floor)
 	if (floor <= r->floor)
 		return;
 	r->floor = floor;
-	/* The largest range stays: an ACK cannot be empty, and its largest counter is what round trips are measured by. */
+	/*
+	 * The largest range stays: an ACK cannot be empty, and its largest counter is what round trips are
+	 * measured by.
+	 */
 	while (r->count > 1 && r->range[r->count - 1].hi < floor)
 		r->count--;
 	if (r->count > 1 && r->range[r->count - 1].lo < floor)

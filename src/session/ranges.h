@@ -1,7 +1,8 @@
 /*
- * Which counters of one (session, channel, direction) have arrived, for the ACK frame that says so (PROTOCOL section
- * 5). At most LAT_MAX_RANGES ranges are remembered; the oldest is forgotten first, its packets will be sent again.
- * When an ACK is due is the caller's policy: this file only counts what it needs.
+ * Which counters of one (session, channel, direction) have arrived, for the ACK frame that says so
+ * (PROTOCOL section 5). At most LAT_MAX_RANGES ranges are remembered; the oldest is forgotten first, its
+ * packets will be sent again. When an ACK is due is the caller's policy: this file only counts what it
+ * needs.
  */
 #ifndef LAT_SESSION_RANGES_H
 #define LAT_SESSION_RANGES_H
@@ -29,8 +30,8 @@ struct lat_ranges {
 void lat_ranges_init(struct lat_ranges *r);
 
 /*
- * A packet has opened. @bytes: its length. Returns true when the counter was not remembered yet (after the replay
- * window it never is, unless forgotten).
+ * A packet has opened. @bytes: its length. Returns true when the counter was not remembered yet (after the
+ * replay window it never is, unless forgotten).
  */
 bool lat_ranges_add(struct lat_ranges *r, uint64_t counter, uint64_t now, size_t bytes, bool eliciting);
 
@@ -41,8 +42,8 @@ static inline bool lat_ranges_pending(const struct lat_ranges *r)
 }
 
 /*
- * Fills an ACK of what has arrived, largest first. delay_us: how long ago the largest arrived. The caller may lower
- * ack->count (never below 1) where room is short. 0, or -ENOENT: nothing has arrived.
+ * Fills an ACK of what has arrived, largest first. delay_us: how long ago the largest arrived. The caller
+ * may lower ack->count (never below 1) where room is short. 0, or -ENOENT: nothing has arrived.
  */
 LAT_MUST_CHECK int lat_ranges_ack(const struct lat_ranges *r, uint16_t chan, uint64_t now,
 				  struct lat_frame_ack *ack);
@@ -51,8 +52,9 @@ LAT_MUST_CHECK int lat_ranges_ack(const struct lat_ranges *r, uint16_t chan, uin
 void lat_ranges_sent(struct lat_ranges *r);
 
 /*
- * The peer has acknowledged one of our ACKs, whose largest counter was below @floor: what lies below need not be said
- * again. Counters below the floor are still taken by add, which then returns false and still counts ack-eliciting.
+ * The peer has acknowledged one of our ACKs, whose largest counter was below @floor: what lies below need
+ * not be said again. Counters below the floor are still taken by add, which then returns false and still
+ * counts ack-eliciting.
  */
 void lat_ranges_forget_below(struct lat_ranges *r, uint64_t floor);
 

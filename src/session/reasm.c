@@ -1,12 +1,13 @@
 /*
- * What bounds the memory of a reliable channel is the stream: message n + 1 begins where message n ends, and nothing may
- * have been sent at or over the limit. For the newest message held (top) that says
+ * What bounds the memory of a reliable channel is the stream: message n + 1 begins where message n ends,
+ * and nothing may have been sent at or over the limit. For the newest message held (top) that says
  *
- *     sum of msg_len of the others held + 8 for each one missing before it + end of its last byte <= limit - consumed
+ *     sum of msg_len of the others held + 8 for each one missing before it + end of its last byte <= limit
+ *     - consumed
  *
- * (a body is never shorter than 8). A sender within its credit always satisfies it; without missing messages it is
- * exact. So the bodies held never take more than what was charged when the credit was given, and the span of sequence
- * numbers is bounded too.
+ * (a body is never shorter than 8). A sender within its credit always satisfies it; without missing
+ * messages it is exact. So the bodies held never take more than what was charged when the credit was given,
+ * and the span of sequence numbers is bounded too.
  */
 #include "session/reasm.h"
 
@@ -16,7 +17,7 @@
 
 enum { RING_FIRST = 16 };
 
-/* ------------------------------------------------------------------------------------------------- messages */
+/* --------------------------------------------------------------------------------------------- messages */
 
 static uint32_t units_of(uint32_t bytes)
 {
@@ -114,7 +115,10 @@ static int msg_extend(struct lat_reasm_msg *m, uint32_t bytes)
 	return 0;
 }
 
-/* The bytes of @f into @m, which has room for them: the first write of a unit wins, a whole body replaces all. */
+/*
+ * The bytes of @f into @m, which has room for them: the first write of a unit wins, a whole body replaces
+ * all.
+ */
 static void msg_fill(struct lat_reasm_msg *m, const struct lat_reasm_frag *f)
 {
 	if (is_whole(f)) {
@@ -147,7 +151,7 @@ static void msg_fill(struct lat_reasm_msg *m, const struct lat_reasm_frag *f)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------- reliable */
+/* --------------------------------------------------------------------------------------------- reliable */
 
 static struct lat_reasm_msg *ring_get(const struct lat_reasm *r, uint64_t seq)
 {
@@ -177,7 +181,10 @@ static int ring_reach(struct lat_reasm *r, uint64_t seq)
 	return 0;
 }
 
-/* The most bytes of the top message that the sender may have sent, with @f taken. Negative: it has sent past the limit. */
+/*
+ * The most bytes of the top message that the sender may have sent, with @f taken. Negative: it has sent
+ * past the limit.
+ */
 static int64_t top_room(const struct lat_reasm *r, const struct lat_reasm_frag *f,
 			const struct lat_reasm_msg *m)
 {
@@ -276,9 +283,12 @@ static void reliable_done(struct lat_reasm *r, uint64_t seq, uint32_t msg_len)
 	r->charged = charge;
 }
 
-/* --------------------------------------------------------------------------------------------------- credit */
+/* ----------------------------------------------------------------------------------------------- credit */
 
-/* How far 6.4 obliges us to open the stream: some bytes ahead, and all of the next message once its length is known. */
+/*
+ * How far 6.4 obliges us to open the stream: some bytes ahead, and all of the next message once its length
+ * is known.
+ */
 static uint64_t credit_owed(const struct lat_reasm *r)
 {
 	const struct lat_reasm_msg *m = ring_get(r, r->next);
@@ -346,7 +356,7 @@ int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t *limit)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------- lossy */
+/* ------------------------------------------------------------------------------------------------ lossy */
 
 static bool seen_get(const struct lat_reasm *r, uint64_t seq)
 {
@@ -491,7 +501,7 @@ uint64_t lat_reasm_expire(struct lat_reasm *r, uint64_t now)
 	return due;
 }
 
-/* ----------------------------------------------------------------------------------------------------- both */
+/* ------------------------------------------------------------------------------------------------- both */
 
 int lat_reasm_init(struct lat_reasm *r, bool reliable, uint32_t max_msg, struct lat_budgets budgets)
 {

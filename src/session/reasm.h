@@ -1,12 +1,13 @@
 /*
- * The incoming messages of one channel: puts fragments together, refuses repeats, keeps order (PROTOCOL 6.3, 6.4). Two
- * kinds behind one interface:
+ * The incoming messages of one channel: puts fragments together, refuses repeats, keeps order (PROTOCOL
+ * 6.3, 6.4). Two kinds behind one interface:
  *
- *   reliable  held out of order within the credit given out; handed up exactly in order. Credit is charged when it is
- *             given, so what is held never needs memory that is not there. limit - consumed bytes are charged, and never
- *             less than LAT_CREDIT_MIN_BYTES, so a channel can always go on.
- *   lossy     handed up when complete, in any order, each sequence number at most once; at most LAT_REASM_OPEN_MAX
- *             partial messages, each for LAT_REASM_TIME; charged when the first fragment comes.
+ *   reliable  held out of order within the credit given out; handed up exactly in order. Credit is charged
+ *             when it is given, so what is held never needs memory that is not there. limit - consumed
+ *             bytes are charged, and never less than LAT_CREDIT_MIN_BYTES, so a channel can always go on.
+ *   lossy     handed up when complete, in any order, each sequence number at most once; at most
+ *             LAT_REASM_OPEN_MAX partial messages, each for LAT_REASM_TIME; charged when the first fragment
+ *             comes.
  *
  * Tokens, liveness and rates are the caller's: it looks at a message when it is complete.
  */
@@ -79,11 +80,13 @@ LAT_MUST_CHECK int lat_reasm_init(struct lat_reasm *r, bool reliable, uint32_t m
 void lat_reasm_fini(struct lat_reasm *r);
 
 /*
- * May this piece be taken? Changes nothing. For a whole message that is next (or any, on a lossy channel) the caller
- * may then check its token and hand it up from the packet itself, and say so with lat_reasm_pass().
+ * May this piece be taken? Changes nothing. For a whole message that is next (or any, on a lossy channel)
+ * the caller may then check its token and hand it up from the packet itself, and say so with
+ * lat_reasm_pass().
  * 0, or
  *   -EALREADY  held or handed up before, lossy: or too old: ignore it
- *   -EPROTO    not a fragment of PROTOCOL 6.4, another msg_len than before, msg_len over max_msg, past the credit
+ *   -EPROTO    not a fragment of PROTOCOL 6.4, another msg_len than before, msg_len over max_msg, past the
+ *              credit
  */
 LAT_MUST_CHECK int lat_reasm_check(const struct lat_reasm *r, const struct lat_reasm_frag *f);
 
@@ -97,19 +100,28 @@ LAT_MUST_CHECK int lat_reasm_check(const struct lat_reasm *r, const struct lat_r
  */
 LAT_MUST_CHECK int lat_reasm_add(struct lat_reasm *r, uint64_t now, const struct lat_reasm_frag *f);
 
-/* The message with that number, complete or not; NULL: not held. Valid until the next call that is not a look-up. */
+/*
+ * The message with that number, complete or not; NULL: not held. Valid until the next call that is not a
+ * look-up.
+ */
 struct lat_reasm_msg *lat_reasm_find(const struct lat_reasm *r, uint64_t seq);
 /* Reliable: the next message in order if it is complete, else NULL. */
 struct lat_reasm_msg *lat_reasm_head(const struct lat_reasm *r);
-/* Done with a held message: reliable: it must be the head, and its bytes count as consumed; lossy: any. Frees it. */
+/*
+ * Done with a held message: reliable: it must be the head, and its bytes count as consumed; lossy: any.
+ * Frees it.
+ */
 void lat_reasm_consume(struct lat_reasm *r, uint64_t seq);
-/* Done with a whole message that was never held (reliable: seq must be next). A partial of it is forgotten. */
+/*
+ * Done with a whole message that was never held (reliable: seq must be next). A partial of it is forgotten.
+ */
 void lat_reasm_pass(struct lat_reasm *r, uint64_t seq, uint32_t msg_len);
 
 /* Reliable: does the peer need a CREDIT frame by the rules of 6.4? False on a lossy channel. */
 bool lat_reasm_credit_due(const struct lat_reasm *r);
 /*
- * Raises the limit as far as charge allows and 6.4 asks. 0 with *limit for the CREDIT frame, which then must be sent;
+ * Raises the limit as far as charge allows and 6.4 asks. 0 with *limit for the CREDIT frame, which then
+ * must be sent;
  * -ENOBUFS: nothing could be charged now, try again when memory was released.
  */
 LAT_MUST_CHECK int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t *limit);

@@ -1,6 +1,7 @@
 /*
- * One bit per counter in a ring of words. The word of the highest counter and the 127 before it are live; a step into a
- * new word clears the words stepped over, so a window of whole words short of one, LAT_WINDOW_USABLE, is always right.
+ * One bit per counter in a ring of words. The word of the highest counter and the 127 before it are live; a
+ * step into a new word clears the words stepped over, so a window of whole words short of one,
+ * LAT_WINDOW_USABLE, is always right.
  */
 #include "session/replay.h"
 

@@ -1,6 +1,6 @@
 /*
- * The replay window of one (session, channel, direction): RFC 6479's ring of words (PROTOCOL section 5). Looking and
- * marking are two calls because a packet may change nothing before its tag has verified.
+ * The replay window of one (session, channel, direction): RFC 6479's ring of words (PROTOCOL section 5).
+ * Looking and marking are two calls because a packet may change nothing before its tag has verified.
  */
 #ifndef LAT_SESSION_REPLAY_H
 #define LAT_SESSION_REPLAY_H

@@ -1,7 +1,7 @@
 /*
- * Each message has two bitmaps over its units: need (to be sent) and acked. A unit is in need when it was never sent or
- * was lost, and never when it is acknowledged. need_seq points at the first message with a unit in need, so that
- * looking for work is cheap however many messages wait for their acknowledgement.
+ * Each message has two bitmaps over its units: need (to be sent) and acked. A unit is in need when it was
+ * never sent or was lost, and never when it is acknowledged. need_seq points at the first message with a
+ * unit in need, so that looking for work is cheap however many messages wait for their acknowledgement.
  */
 #include "session/sendq.h"
 

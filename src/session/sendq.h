@@ -1,7 +1,8 @@
 /*
- * The outgoing stream of one channel: messages accepted and not yet acknowledged, in order. It owns the bodies, cuts
- * them into fragments and runs, makes their tokens, and keeps for each unit of 64 bytes whether it is to be sent or
- * acknowledged (PROTOCOL 6.3, 6.4). It outlives sessions. On a lossy channel a message is forgotten when it was sent.
+ * The outgoing stream of one channel: messages accepted and not yet acknowledged, in order. It owns the
+ * bodies, cuts them into fragments and runs, makes their tokens, and keeps for each unit of 64 bytes
+ * whether it is to be sent or acknowledged (PROTOCOL 6.3, 6.4). It outlives sessions. On a lossy channel a
+ * message is forgotten when it was sent.
  */
 #ifndef LAT_SESSION_SENDQ_H
 #define LAT_SESSION_SENDQ_H
@@ -42,8 +43,8 @@ void lat_sendq_init(struct lat_sendq *q, bool reliable, int32_t src_pid, int32_t
 void lat_sendq_fini(struct lat_sendq *q);
 
 /*
- * Accepts one message: body = pids || type i32 || @bytes of @data, copied. A message is always accepted when nothing is
- * held. @seq may be NULL. 0 with *seq, or
+ * Accepts one message: body = pids || type i32 || @bytes of @data, copied. A message is always accepted
+ * when nothing is held. @seq may be NULL. 0 with *seq, or
  *   -EAGAIN    over bytes_max, or 2^20 sequence numbers behind the oldest held: wait for acknowledgements
  *   -EMSGSIZE  a body over LAT_MAX_MSG_HARD; the channel's own limit is the caller's to check
  *   -ENOMEM
@@ -60,9 +61,10 @@ bool lat_sendq_ready(const struct lat_sendq *q);
 bool lat_sendq_blocked(const struct lat_sendq *q);
 
 /*
- * Appends the next frame (MSG or MSGS) to the packet and notes it as sent; *ref says what it was, for lat_sent_add().
- * 1: appended; 0: nothing to send below the limit, or w has too little room for more of it (nothing was written).
- * Call again until 0. On a lossy channel ref is filled but not to be remembered.
+ * Appends the next frame (MSG or MSGS) to the packet and notes it as sent; *ref says what it was, for
+ * lat_sent_add().
+ * 1: appended; 0: nothing to send below the limit, or w has too little room for more of it (nothing was
+ * written). Call again until 0. On a lossy channel ref is filled but not to be remembered.
  */
 LAT_MUST_CHECK int lat_sendq_take(struct lat_sendq *q, const struct lat_token_key *key, struct lat_writer *w,
 				  struct lat_sent_frame *ref);

@@ -1,7 +1,8 @@
 /*
  * A ring of slots indexed by counter, [base, next). A slot is FREE (acknowledged, never ack-eliciting, or not
- * remembered), FLYING or LOST. A LOST one keeps its frames, because a late acknowledgement spares sending them again,
- * but gives way when the ring is full. FLYING is never entered again, so first_flying only moves up.
+ * remembered), FLYING or LOST. A LOST one keeps its frames, because a late acknowledgement spares sending
+ * them again, but gives way when the ring is full. FLYING is never entered again, so first_flying only
+ * moves up.
  */
 #include "session/sent.h"
 
@@ -152,8 +153,8 @@ int lat_sent_add(struct lat_sent *s, uint64_t now, uint32_t bytes, bool elicitin
 	int room = lat_sent_reserve(s);
 
 	/*
-	 * Whatever goes wrong, the counter is used up: it may have been a nonce already. Without a slot for it the
-	 * oldest record makes way.
+	 * Whatever goes wrong, the counter is used up: it may have been a nonce already. Without a slot for
+	 * it the oldest record makes way.
 	 */
 	if (room != 0 && s->ring == NULL) {
 		s->base = s->first_flying = ++s->next;

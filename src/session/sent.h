@@ -1,8 +1,8 @@
 /*
- * What was sent in the packets of one (session, channel) and is not yet acknowledged (PROTOCOL section 7). A record
- * per packet, by counter; each remembers its resendable frames. An acknowledgement hands every record out once; a loss
- * hands it out once as lost, and a late acknowledgement of it still counts. Knows no timer: the caller says what is
- * lost. Memory is bounded by LAT_SENT_MAX packets.
+ * What was sent in the packets of one (session, channel) and is not yet acknowledged (PROTOCOL section 7).
+ * A record per packet, by counter; each remembers its resendable frames. An acknowledgement hands every
+ * record out once; a loss hands it out once as lost, and a late acknowledgement of it still counts. Knows
+ * no timer: the caller says what is lost. Memory is bounded by LAT_SENT_MAX packets.
  */
 #ifndef LAT_SESSION_SENT_H
 #define LAT_SESSION_SENT_H
@@ -32,8 +32,8 @@ struct lat_sent_frame {
 	uint8_t type;   /* CONTROL: frame type */
 	uint8_t flags;  /* CONTROL: frame flags */
 	uint16_t count; /* RUN: messages */
-	uint64_t
-		seq; /* FRAGMENT: of its message; RUN: of the first message; CONTROL: not looked at, the caller's */
+	/* FRAGMENT: of its message; RUN: of the first message; CONTROL: not looked at, the caller's */
+	uint64_t seq;
 	uint32_t off;        /* FRAGMENT: first byte; CONTROL: not looked at, the caller's */
 	uint32_t len;        /* FRAGMENT, CONTROL: bytes */
 	const uint8_t *body; /* CONTROL: the frame's body, copied by lat_sent_add() */
@@ -75,31 +75,33 @@ static inline uint64_t lat_sent_counter(const struct lat_sent *s)
 }
 
 /*
- * Can one more packet with resendable frames be remembered? Ask before building it. 0, -ENOBUFS (LAT_SENT_MAX:
- * the oldest outstanding one must be acknowledged or lost first), -ENOMEM.
+ * Can one more packet with resendable frames be remembered? Ask before building it. 0, -ENOBUFS
+ * (LAT_SENT_MAX: the oldest outstanding one must be acknowledged or lost first), -ENOMEM.
  */
 LAT_MUST_CHECK int lat_sent_reserve(struct lat_sent *s);
 
 /*
- * The packet lat_sent_counter() was sealed. Frames and the bodies of control frames are copied. A packet that is not
- * ack-eliciting has no frames and is only counted. Counters are used up even on failure, so a nonce never repeats.
- * 0, or -ENOMEM, -ENOBUFS: it is not remembered (it will count as neither flying nor lost; the caller still has the
- * frames), -EINVAL: more than LAT_SENT_FRAMES_MAX frames.
+ * The packet lat_sent_counter() was sealed. Frames and the bodies of control frames are copied. A packet
+ * that is not ack-eliciting has no frames and is only counted. Counters are used up even on failure, so a
+ * nonce never repeats.
+ * 0, or -ENOMEM, -ENOBUFS: it is not remembered (it will count as neither flying nor lost; the caller still
+ * has the frames), -EINVAL: more than LAT_SENT_FRAMES_MAX frames.
  */
 LAT_MUST_CHECK int lat_sent_add(struct lat_sent *s, uint64_t now, uint32_t bytes, bool eliciting,
 				const struct lat_sent_frame *frames, size_t count);
 
 /*
- * The peer says which arrived: ranges of an ACK frame, falling. @fn gets every ack-eliciting record newly acknowledged,
- * once, largest range first, rising within a range. Returns how many, or -EPROTO (a counter never sent) with nothing
- * done.
+ * The peer says which arrived: ranges of an ACK frame, falling. @fn gets every ack-eliciting record newly
+ * acknowledged, once, largest range first, rising within a range. Returns how many, or -EPROTO (a counter
+ * never sent) with nothing done.
  */
 LAT_MUST_CHECK int64_t lat_sent_ack(struct lat_sent *s, const struct lat_range *ranges, size_t count,
 				    lat_sent_fn fn, void *ctx);
 
 /*
- * Declares lost what is in flight, was sent at @before or earlier and has a counter below @below (UINT64_MAX: any).
- * @fn gets each, rising. Returns how many. All of it, for a new session: (UINT64_MAX, UINT64_MAX).
+ * Declares lost what is in flight, was sent at @before or earlier and has a counter below @below
+ * (UINT64_MAX: any). @fn gets each, rising. Returns how many. All of it, for a new session: (UINT64_MAX,
+ * UINT64_MAX).
  */
 size_t lat_sent_lose(struct lat_sent *s, uint64_t before, uint64_t below, lat_sent_fn fn, void *ctx);
 

@@ -1,6 +1,6 @@
 /*
- * Numbers for property tests: the same seed gives the same run. Each test runs a few fixed seeds and names the one that
- * failed; LAT_TEST_SEED=n runs that one alone.
+ * Numbers for property tests: the same seed gives the same run. Each test runs a few fixed seeds and names
+ * the one that failed; LAT_TEST_SEED=n runs that one alone.
  */
 #ifndef LAT_SESSION_TEST_RANDOM_H
 #define LAT_SESSION_TEST_RANDOM_H

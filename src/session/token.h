@@ -13,9 +13,8 @@
 /* What every token of one channel is made under. tk is secret and not owned. */
 struct lat_token_key {
 	const uint8_t *tk; /* 32 bytes */
-	uint16_t
-		cflags; /* of the channel; the token takes the low byte, LAT_CFLAG_TOKEN_FULL makes it cover the bytes */
-	uint16_t rights; /* 0 for a grant by identity */
+	uint16_t cflags;   /* of the channel; the token takes the low byte. TOKEN_FULL: it covers the bytes */
+	uint16_t rights;   /* 0 for a grant by identity */
 };
 
 /* @body: the whole body, pids included. */
