@@ -85,7 +85,7 @@ int lat_conn_send_locked(struct lat_conn *c, const uint8_t *packet, size_t bytes
 	uint8_t prefix[LAT_STREAM_PREFIX];
 	/* sendmsg and the queue only read what an iovec points to. */
 	struct iovec pieces[2] = { { .iov_base = prefix, .iov_len = sizeof(prefix) },
-				   { .iov_base = (void *)(uintptr_t)packet, .iov_len = bytes } };
+				   { .iov_base = (void *)packet, .iov_len = bytes } };
 	size_t taken;
 	ssize_t n;
 	int rc;

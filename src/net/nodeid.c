@@ -98,7 +98,7 @@ int lat_nodeid_interfaces(struct lat_nodeid_if *out, size_t max)
 
 uint32_t lat_nodeid_local(void)
 {
-	struct lat_nodeid_if ifs[LAT_NODEID_IFS];
+	struct lat_nodeid_if ifs[LAT_NODEID_IFS] = { 0 };
 	char name[HOST_NAME_MAX + 1] = "";
 	int count = lat_nodeid_interfaces(ifs, ARRAY_LEN(ifs));
 

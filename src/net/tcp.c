@@ -1,7 +1,6 @@
 #include "net/tcp.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,6 +8,7 @@
 
 #include <utlist.h>
 
+#include "net/kept.h"
 #include "os/clock.h"
 #include "wire/limits.h"
 
@@ -20,216 +20,6 @@ enum {
 
 /* How long the listeners rest when the process has no descriptor or memory for one more connection. */
 #define ACCEPT_REST_NS ((uint64_t)(100 * LAT_NS_PER_MS))
-
-static uint64_t after(uint64_t now, uint64_t ns)
-{
-	return ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
-}
-
-static void due_lower_locked(struct lat_tcp *t, uint64_t when)
-{
-	if (when >= t->due)
-		return;
-	t->due = when;
-	lat_timer_lower(&t->io->timer, when);
-}
-
-/* ---- connections ---- */
-
-static struct lat_conn *conn_find_locked(struct lat_tcp *t, uint32_t id)
-{
-	struct lat_conn *c = NULL;
-
-	HASH_FIND(hh, t->conns, &id, sizeof(id), c);
-	return c;
-}
-
-/*
- * A number that no connection of this process had, so that a path kept from before cannot mean a new one, be it in another
- * driver. After 2^32 - 1 of them they come again; what lives is passed over.
- */
-static uint32_t conn_number_locked(struct lat_tcp *t)
-{
-	static _Atomic uint32_t last;
-	uint32_t id;
-
-	do {
-		id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-	} while (id == 0 || conn_find_locked(t, id) != NULL);
-	return id;
-}
-
-/* Enters a new connection and watches it. NULL: no memory; @fd is closed. */
-static struct lat_conn *conn_add_locked(struct lat_tcp *t, int fd, const struct lat_path *peer, bool outgoing)
-{
-	struct lat_conn *c = lat_conn_open(fd, conn_number_locked(t), peer, outgoing);
-
-	if (c == NULL) {
-		close(fd);
-		return NULL;
-	}
-	HASH_ADD(hh, t->conns, id, sizeof(c->id), c);
-	if (c->hh.tbl == NULL) {
-		lat_conn_close(c);
-		return NULL;
-	}
-	if (lat_io_watch(t->io, EPOLL_CTL_ADD, fd, outgoing ? EPOLLOUT : EPOLLIN, LAT_IO_CONN, c->id) < 0) {
-		HASH_DEL(t->conns, c);
-		lat_conn_close(c);
-		return NULL;
-	}
-	return c;
-}
-
-/* Out of every table. The I/O thread may be inside with it: it is freed at the end of a turn. */
-static void conn_kill_locked(struct lat_tcp *t, struct lat_conn *c)
-{
-	if (c->dead)
-		return;
-	c->dead = true;
-	HASH_DEL(t->conns, c);
-	if (!c->outgoing && !c->proven)
-		t->strangers--;
-	lat_io_unwatch(t->io, c->fd);
-	/* The number of the descriptor stays taken until then, the connection ends now. */
-	(void)shutdown(c->fd, SHUT_RDWR);
-	c->next_dead = t->dead;
-	t->dead = c;
-	lat_timer_lower(&t->io->timer, 0);
-}
-
-static void conn_watch_out_locked(struct lat_tcp *t, struct lat_conn *c, bool on)
-{
-	if (c->watching_out == on)
-		return;
-	/* Were it to fail, the stall limit would end the connection. */
-	if (lat_io_watch(t->io, EPOLL_CTL_MOD, c->fd, on ? EPOLLIN | EPOLLOUT : EPOLLIN, LAT_IO_CONN,
-			 c->id) == 0)
-		c->watching_out = on;
-}
-
-/* ---- nodes ---- */
-
-static struct lat_kept *kept_find_locked(struct lat_tcp *t, uint32_t node)
-{
-	struct lat_kept *k = NULL;
-
-	HASH_FIND(hh, t->kept, &node, sizeof(node), k);
-	return k;
-}
-
-/* The entry of @node, made if there is none. NULL with *rc -ENOBUFS or -ENOMEM. */
-static struct lat_kept *kept_get_locked(struct lat_tcp *t, uint32_t node, int *rc)
-{
-	struct lat_kept *k = kept_find_locked(t, node);
-
-	if (k != NULL)
-		return k;
-	*rc = HASH_COUNT(t->kept) >= LAT_DRIVER_KEPT_MAX ? -ENOBUFS : -ENOMEM;
-	if (*rc == -ENOBUFS)
-		return NULL;
-	k = calloc(1, sizeof(*k));
-	if (k == NULL)
-		return NULL;
-	k->node = node;
-	k->reopen_at = UINT64_MAX;
-	k->backoff_ns = LAT_TCP_REOPEN_NS;
-	HASH_ADD(hh, t->kept, node, sizeof(k->node), k);
-	if (k->hh.tbl == NULL) {
-		free(k);
-		return NULL;
-	}
-	return k;
-}
-
-static void kept_note_locked(struct lat_tcp *t, struct lat_kept *k)
-{
-	if (k->noted)
-		return;
-	k->noted = true;
-	DL_APPEND(t->noted, k);
-	lat_timer_lower(&t->io->timer, 0);
-}
-
-static void note_down_locked(struct lat_tcp *t, struct lat_kept *k, int err)
-{
-	k->down = true;
-	k->up = false;
-	k->room = false;
-	k->down_err = err;
-	kept_note_locked(t, k);
-}
-
-static void note_up_locked(struct lat_tcp *t, struct lat_kept *k)
-{
-	k->up = true;
-	k->room = true;
-	kept_note_locked(t, k);
-}
-
-static void reopen_plan_locked(struct lat_tcp *t, struct lat_kept *k, uint64_t now)
-{
-	if (k->to.proto == 0 || t->down)
-		return;
-	if (k->at_once) {
-		k->at_once = false;
-		k->reopen_at = now;
-	} else {
-		k->reopen_at = after(now, k->backoff_ns);
-		k->backoff_ns *= 2;
-		if (k->backoff_ns > LAT_TCP_REOPEN_CAP_NS)
-			k->backoff_ns = LAT_TCP_REOPEN_CAP_NS;
-	}
-	due_lower_locked(t, k->reopen_at);
-}
-
-/* The node has no connection now. */
-static void kept_lost_locked(struct lat_tcp *t, struct lat_kept *k, uint64_t now, int err)
-{
-	k->conn = NULL;
-	note_down_locked(t, k, err);
-	reopen_plan_locked(t, k, now);
-}
-
-/* The connection is over: whoever it was kept for hears why. */
-static void conn_fail_locked(struct lat_tcp *t, struct lat_conn *c, int err)
-{
-	struct lat_kept *k;
-
-	if (c->dead)
-		return;
-	conn_kill_locked(t, c);
-	k = c->node == 0 ? NULL : kept_find_locked(t, c->node);
-	if (k == NULL || k->conn != c)
-		return;
-	if (c->connecting)
-		lat_io_count(t->io, LAT_NET_TCP_CONNECT_FAILED);
-	kept_lost_locked(t, k, lat_clock_boottime_ns(), err);
-}
-
-/* Opens one to k->to. How it went is noted at @k in any case. */
-static void kept_dial_locked(struct lat_tcp *t, struct lat_kept *k, uint64_t now)
-{
-	struct lat_conn *c;
-	int fd = lat_sock_connect(&k->to, &t->local, t->stall_ns);
-
-	k->reopen_at = UINT64_MAX;
-	if (fd < 0) {
-		lat_io_count(t->io, LAT_NET_TCP_CONNECT_FAILED);
-		kept_lost_locked(t, k, now, fd);
-		return;
-	}
-	c = conn_add_locked(t, fd, &k->to, true);
-	if (c == NULL) {
-		kept_lost_locked(t, k, now, -ENOMEM);
-		return;
-	}
-	c->node = k->node;
-	c->connecting = true;
-	c->deadline = after(now, t->unauth_ns);
-	due_lower_locked(t, c->deadline);
-	k->conn = c;
-}
 
 /* ---- set-up ---- */
 
@@ -300,7 +90,7 @@ void lat_tcp_shutdown(struct lat_tcp *t)
 	HASH_ITER(hh, t->conns, c, c_next) {
 		if (!c->connecting)
 			say_goodbye(t, c);
-		conn_kill_locked(t, c);
+		lat_tcp_conn_kill_locked(t, c);
 	}
 	pthread_mutex_unlock(&t->lock);
 	reap(t);
@@ -316,6 +106,16 @@ void lat_tcp_fini(struct lat_tcp *t)
 
 /* ---- sending ---- */
 
+static void conn_watch_out_locked(struct lat_tcp *t, struct lat_conn *c, bool on)
+{
+	if (c->watching_out == on)
+		return;
+	/* Were it to fail, the stall limit would end the connection. */
+	if (lat_io_watch(t->io, EPOLL_CTL_MOD, c->fd, on ? EPOLLIN | EPOLLOUT : EPOLLIN, LAT_IO_CONN,
+			 c->id) == 0)
+		c->watching_out = on;
+}
+
 /* Whether a connection of @node's, or one just opened for it, is at *out. */
 static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct lat_conn **out)
 {
@@ -323,18 +123,18 @@ static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct 
 	int rc = -ENOTCONN;
 
 	if (to->conn != 0) {
-		*out = conn_find_locked(t, to->conn);
+		*out = lat_tcp_conn_find_locked(t, to->conn);
 		return *out == NULL ? -ENOTCONN : (*out)->connecting ? -EAGAIN : 0;
 	}
 	if (to->node == LAT_NODE_NONE)
 		return -EINVAL;
-	k = kept_find_locked(t, to->node);
+	k = lat_kept_find_locked(t, to->node);
 	if (to->family != 0) {
 		struct lat_path address = *to;
 		bool same;
 
 		if (k == NULL)
-			k = kept_get_locked(t, to->node, &rc);
+			k = lat_kept_get_locked(t, to->node, &rc);
 		if (k == NULL)
 			return rc;
 		address.conn = 0;
@@ -345,7 +145,7 @@ static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct 
 		if (k->conn == NULL && (!same || k->reopen_at == UINT64_MAX)) {
 			if (!same)
 				k->backoff_ns = LAT_TCP_REOPEN_NS;
-			kept_dial_locked(t, k, lat_clock_boottime_ns());
+			lat_kept_dial_locked(t, k, lat_clock_boottime_ns());
 		}
 	}
 	if (k == NULL || (k->conn == NULL && k->to.proto == 0))
@@ -375,15 +175,15 @@ int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *pa
 		c->want_room = true;
 		lat_io_count(t->io, LAT_NET_TCP_QUEUE_FULL);
 	} else if (rc < 0 && rc != -EMSGSIZE) {
-		conn_fail_locked(t, c, rc);
+		lat_tcp_conn_fail_locked(t, c, rc);
 		/* Towards a node it is opened again, and writable will follow; a connection meant by its number is gone. */
-		rc = to->conn == 0 && kept_find_locked(t, to->node)->to.proto != 0 ? -EAGAIN : -ENOTCONN;
+		rc = to->conn == 0 && lat_kept_find_locked(t, to->node)->to.proto != 0 ? -EAGAIN : -ENOTCONN;
 	} else if (rc == 0) {
 		lat_io_count(t->io, LAT_NET_TCP_OUT);
 		if (c->out.used > 0 && c->stall_at == UINT64_MAX) {
 			conn_watch_out_locked(t, c, true);
-			c->stall_at = after(lat_clock_boottime_ns(), t->stall_ns);
-			due_lower_locked(t, c->stall_at);
+			c->stall_at = lat_tcp_after(lat_clock_boottime_ns(), t->stall_ns);
+			lat_tcp_due_locked(t, c->stall_at);
 		}
 	}
 unlock:
@@ -399,19 +199,19 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 	int rc = 0;
 
 	pthread_mutex_lock(&t->lock);
-	c = conn_find_locked(t, conn);
+	c = lat_tcp_conn_find_locked(t, conn);
 	if (c == NULL || node == LAT_NODE_NONE || (c->proven && c->node == node))
 		goto unlock;
-	k = kept_get_locked(t, node, &rc);
+	k = lat_kept_get_locked(t, node, &rc);
 	if (k == NULL) {
-		conn_fail_locked(t, c, rc);
+		lat_tcp_conn_fail_locked(t, c, rc);
 		goto unlock;
 	}
 	if (c->node != 0 && c->node != node) {
-		struct lat_kept *meant = kept_find_locked(t, c->node);
+		struct lat_kept *meant = lat_kept_find_locked(t, c->node);
 
 		if (meant != NULL && meant->conn == c)
-			kept_lost_locked(t, meant, now, -ECONNABORTED);
+			lat_kept_lost_locked(t, meant, now, -ECONNABORTED);
 	}
 	if (!c->proven && !c->outgoing)
 		t->strangers--;
@@ -425,7 +225,7 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 		bool newer = c->id - other->id < UINT32_MAX / 2;
 		bool wins = other->connecting ? true : other->outgoing == c->outgoing ? newer : prefer;
 
-		conn_kill_locked(t, wins ? other : c);
+		lat_tcp_conn_kill_locked(t, wins ? other : c);
 		if (!wins)
 			goto unlock;
 	}
@@ -435,7 +235,7 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 	/* One that lives shorter than the first wait must not make us open the next without any. */
 	k->at_once = now - c->since >= (uint64_t)LAT_TCP_REOPEN_NS;
 	if (other != c)
-		note_up_locked(t, k);
+		lat_kept_note_up_locked(t, k);
 unlock:
 	pthread_mutex_unlock(&t->lock);
 }
@@ -446,7 +246,7 @@ bool lat_tcp_outgoing(struct lat_tcp *t, uint32_t conn)
 	bool outgoing;
 
 	pthread_mutex_lock(&t->lock);
-	c = conn_find_locked(t, conn);
+	c = lat_tcp_conn_find_locked(t, conn);
 	outgoing = c != NULL && c->outgoing;
 	pthread_mutex_unlock(&t->lock);
 	return outgoing;
@@ -457,10 +257,10 @@ void lat_tcp_forget(struct lat_tcp *t, uint32_t node)
 	struct lat_kept *k;
 
 	pthread_mutex_lock(&t->lock);
-	k = kept_find_locked(t, node);
+	k = lat_kept_find_locked(t, node);
 	if (k != NULL) {
 		if (k->conn != NULL)
-			conn_kill_locked(t, k->conn);
+			lat_tcp_conn_kill_locked(t, k->conn);
 		if (k->noted)
 			DL_DELETE(t->noted, k);
 		HASH_DEL(t->kept, k);
@@ -477,8 +277,8 @@ static void rest(struct lat_tcp *t)
 	for (size_t i = 0; i < ARRAY_LEN(t->listener); i++)
 		if (t->listener[i] >= 0)
 			lat_io_unwatch(t->io, t->listener[i]);
-	t->accept_at = after(lat_clock_boottime_ns(), ACCEPT_REST_NS);
-	due_lower_locked(t, t->accept_at);
+	t->accept_at = lat_tcp_after(lat_clock_boottime_ns(), ACCEPT_REST_NS);
+	lat_tcp_due_locked(t, t->accept_at);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -496,11 +296,11 @@ static void admit(struct lat_tcp *t, int fd, const struct sockaddr_storage *addr
 	if (t->strangers >= LAT_TCP_UNAUTH_CONNS) {
 		lat_io_count(t->io, LAT_NET_TCP_UNAUTH_FULL);
 		close(fd);
-	} else if ((c = conn_add_locked(t, fd, &peer, false)) != NULL) {
+	} else if ((c = lat_tcp_conn_add_locked(t, fd, &peer, false)) != NULL) {
 		t->strangers++;
 		c->since = lat_clock_boottime_ns();
-		c->deadline = after(c->since, t->unauth_ns);
-		due_lower_locked(t, c->deadline);
+		c->deadline = lat_tcp_after(c->since, t->unauth_ns);
+		lat_tcp_due_locked(t, c->deadline);
 		lat_io_count(t->io, LAT_NET_TCP_ACCEPTED);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -531,7 +331,7 @@ void lat_tcp_listen_event(struct lat_tcp *t, uint32_t family)
 static void fail(struct lat_tcp *t, struct lat_conn *c, int err)
 {
 	pthread_mutex_lock(&t->lock);
-	conn_fail_locked(t, c, err);
+	lat_tcp_conn_fail_locked(t, c, err);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -613,23 +413,23 @@ static void receive(struct lat_tcp *t, struct lat_conn *c)
 
 static void connected_locked(struct lat_tcp *t, struct lat_conn *c)
 {
-	struct lat_kept *k = kept_find_locked(t, c->node);
+	struct lat_kept *k = lat_kept_find_locked(t, c->node);
 	int rc = lat_sock_connected(c->fd);
 
 	if (rc == 0)
 		rc = lat_io_watch(t->io, EPOLL_CTL_MOD, c->fd, EPOLLIN, LAT_IO_CONN, c->id);
 	if (rc < 0) {
-		conn_fail_locked(t, c, rc);
+		lat_tcp_conn_fail_locked(t, c, rc);
 		return;
 	}
 	c->connecting = false;
 	c->since = lat_clock_boottime_ns();
 	/* Whoever answers there proves something in time, or we try again: a handshake is only resent on a new connection. */
-	c->deadline = after(c->since, t->unauth_ns);
-	due_lower_locked(t, c->deadline);
+	c->deadline = lat_tcp_after(c->since, t->unauth_ns);
+	lat_tcp_due_locked(t, c->deadline);
 	lat_io_count(t->io, LAT_NET_TCP_CONNECTED);
 	if (k != NULL && k->conn == c)
-		note_up_locked(t, k);
+		lat_kept_note_up_locked(t, k);
 }
 
 static void flush_locked(struct lat_tcp *t, struct lat_conn *c)
@@ -638,23 +438,23 @@ static void flush_locked(struct lat_tcp *t, struct lat_conn *c)
 	int rc = lat_conn_flush_locked(c);
 
 	if (rc < 0) {
-		conn_fail_locked(t, c, rc);
+		lat_tcp_conn_fail_locked(t, c, rc);
 		return;
 	}
 	if (c->out.used == 0) {
 		conn_watch_out_locked(t, c, false);
 		c->stall_at = UINT64_MAX;
 	} else if (rc > 0) {
-		c->stall_at = after(lat_clock_boottime_ns(), t->stall_ns);
+		c->stall_at = lat_tcp_after(lat_clock_boottime_ns(), t->stall_ns);
 	}
 	/* Not at the first free byte, or each packet would cost a wake-up. */
 	if (!c->want_room || c->out.used > queue_max(t, c) / 2)
 		return;
 	c->want_room = false;
-	k = c->node == 0 ? NULL : kept_find_locked(t, c->node);
+	k = c->node == 0 ? NULL : lat_kept_find_locked(t, c->node);
 	if (k != NULL && k->conn == c) {
 		k->room = true;
-		kept_note_locked(t, k);
+		lat_kept_note_locked(t, k);
 	}
 }
 
@@ -664,7 +464,7 @@ void lat_tcp_conn_event(struct lat_tcp *t, uint32_t conn, uint32_t events)
 	bool readable = false;
 
 	pthread_mutex_lock(&t->lock);
-	c = conn_find_locked(t, conn); /* NULL: closed since epoll saw it */
+	c = lat_tcp_conn_find_locked(t, conn); /* NULL: closed since epoll saw it */
 	if (c != NULL && c->connecting) {
 		connected_locked(t, c);
 	} else if (c != NULL) {
@@ -683,11 +483,11 @@ static void conn_overdue_locked(struct lat_tcp *t, struct lat_conn *c, uint64_t 
 {
 	if (now >= c->stall_at) {
 		lat_io_count(t->io, LAT_NET_TCP_STALLED);
-		conn_fail_locked(t, c, -ETIMEDOUT);
+		lat_tcp_conn_fail_locked(t, c, -ETIMEDOUT);
 	} else if (now >= c->deadline) {
 		if (!c->connecting)
 			lat_io_count(t->io, LAT_NET_TCP_UNAUTH_TIME);
-		conn_fail_locked(t, c, -ETIMEDOUT);
+		lat_tcp_conn_fail_locked(t, c, -ETIMEDOUT);
 	}
 }
 
@@ -709,7 +509,7 @@ static void run_due_locked(struct lat_tcp *t, uint64_t now)
 	}
 	HASH_ITER(hh, t->kept, k, k_next) {
 		if (now >= k->reopen_at)
-			kept_dial_locked(t, k, now);
+			lat_kept_dial_locked(t, k, now);
 		else if (k->reopen_at < due)
 			due = k->reopen_at;
 	}
@@ -718,7 +518,7 @@ static void run_due_locked(struct lat_tcp *t, uint64_t now)
 		for (size_t i = 0; i < ARRAY_LEN(t->listener); i++)
 			if (t->listener[i] >= 0 && lat_io_watch(t->io, EPOLL_CTL_ADD, t->listener[i], EPOLLIN,
 								LAT_IO_LISTEN, (uint32_t)i) < 0)
-				t->accept_at = after(now, ACCEPT_REST_NS);
+				t->accept_at = lat_tcp_after(now, ACCEPT_REST_NS);
 	}
 	if (t->accept_at < due)
 		due = t->accept_at;
