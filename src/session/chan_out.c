@@ -94,8 +94,10 @@ void lat_chan_out_update(struct lat_chan_out *co)
 void lat_chan_out_room(struct lat_chan_out *co)
 {
 	struct lat_engine *e = co->c.peer->engine;
+	bool room = co->starved && co->q.bytes_held <= co->q.bytes_max / 2;
 
-	if (!co->starved || co->state != LAT_OUT_OPEN || co->q.bytes_held > co->q.bytes_max / 2)
+	/* Whoever flushes waits for the last acknowledgement, though nobody was ever out of room. */
+	if (co->state != LAT_OUT_OPEN || (!room && lat_sendq_unacked(&co->q) > 0))
 		return;
 	co->starved = false;
 	e->ops->outbound_room(e->ctx, co->c.user);
