@@ -291,7 +291,7 @@ def a_port_that_is_taken(folder):
 @case
 def a_message_over_the_limit(folder):
     alice, bob = two_nodes(folder)
-    limit = 1 << 20
+    limit = (1 << 20) - 12      # the pids and the type count
     with Receiver(bob, 7, "-n", 1) as recv:
         expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"x" * (limit + 1)), 1, "EMSGSIZE")
         expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"x" * limit), 0)
