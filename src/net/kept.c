@@ -92,27 +92,27 @@ struct lat_kept *lat_kept_find_locked(struct lat_tcp *t, uint32_t node)
 	return k;
 }
 
-struct lat_kept *lat_kept_get_locked(struct lat_tcp *t, uint32_t node, int *rc)
+int lat_kept_get_locked(struct lat_tcp *t, uint32_t node, struct lat_kept **out)
 {
 	struct lat_kept *k = lat_kept_find_locked(t, node);
 
-	if (k != NULL)
-		return k;
-	*rc = HASH_COUNT(t->kept) >= LAT_DRIVER_KEPT_MAX ? -ENOBUFS : -ENOMEM;
-	if (*rc == -ENOBUFS)
-		return NULL;
-	k = calloc(1, sizeof(*k));
-	if (k == NULL)
-		return NULL;
-	k->node = node;
-	k->reopen_at = UINT64_MAX;
-	k->backoff_ns = LAT_TCP_REOPEN_NS;
-	HASH_ADD(hh, t->kept, node, sizeof(k->node), k);
-	if (k->hh.tbl == NULL) {
-		free(k);
-		return NULL;
+	if (k == NULL) {
+		if (HASH_COUNT(t->kept) >= LAT_DRIVER_KEPT_MAX)
+			return -ENOBUFS;
+		k = calloc(1, sizeof(*k));
+		if (k == NULL)
+			return -ENOMEM;
+		k->node = node;
+		k->reopen_at = UINT64_MAX;
+		k->backoff_ns = LAT_TCP_REOPEN_NS;
+		HASH_ADD(hh, t->kept, node, sizeof(k->node), k);
+		if (k->hh.tbl == NULL) {
+			free(k);
+			return -ENOMEM;
+		}
 	}
-	return k;
+	*out = k;
+	return 0;
 }
 
 void lat_kept_note_locked(struct lat_tcp *t, struct lat_kept *k)

@@ -34,8 +34,8 @@ void lat_tcp_conn_fail_locked(struct lat_tcp *t, struct lat_conn *c, int err);
 
 /* NULL: there is none. */
 struct lat_kept *lat_kept_find_locked(struct lat_tcp *t, uint32_t node);
-/* The entry of @node, made if there is none. NULL with *rc -ENOBUFS or -ENOMEM. */
-struct lat_kept *lat_kept_get_locked(struct lat_tcp *t, uint32_t node, int *rc);
+/* The entry of @node, made if there is none. 0, -ENOBUFS (LAT_DRIVER_KEPT_MAX) or -ENOMEM. */
+LAT_MUST_CHECK int lat_kept_get_locked(struct lat_tcp *t, uint32_t node, struct lat_kept **out);
 /* Something of @k is to be told. */
 void lat_kept_note_locked(struct lat_tcp *t, struct lat_kept *k);
 /* That its connection came up is to be told. */

@@ -142,7 +142,7 @@ int lat_sock_bind(const struct lat_path *local)
 
 uint16_t lat_sock_port(int fd)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = { 0 };
 	socklen_t bytes = sizeof(addr);
 	struct lat_path path;
 

@@ -73,7 +73,7 @@ static void say_goodbye(struct lat_tcp *t, struct lat_conn *c)
 void lat_tcp_shutdown(struct lat_tcp *t)
 {
 	struct lat_conn *c, *c_next;
-	struct lat_kept *k, *k_next;
+	struct lat_kept *k;
 
 	pthread_mutex_lock(&t->lock);
 	t->down = true;
@@ -83,9 +83,13 @@ void lat_tcp_shutdown(struct lat_tcp *t)
 		t->listener[i] = -1;
 	}
 	t->noted = NULL;
-	HASH_ITER(hh, t->kept, k, k_next) {
-		HASH_DEL(t->kept, k);
+	k = t->kept;
+	HASH_CLEAR(hh, t->kept); /* they stay chained */
+	while (k != NULL) {
+		struct lat_kept *next = k->hh.next;
+
 		free(k);
+		k = next;
 	}
 	HASH_ITER(hh, t->conns, c, c_next) {
 		if (!c->connecting)
@@ -120,7 +124,7 @@ static void conn_watch_out_locked(struct lat_tcp *t, struct lat_conn *c, bool on
 static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct lat_conn **out)
 {
 	struct lat_kept *k;
-	int rc = -ENOTCONN;
+	int rc;
 
 	if (to->conn != 0) {
 		*out = lat_tcp_conn_find_locked(t, to->conn);
@@ -133,9 +137,8 @@ static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct 
 		struct lat_path address = *to;
 		bool same;
 
-		if (k == NULL)
-			k = lat_kept_get_locked(t, to->node, &rc);
-		if (k == NULL)
+		rc = lat_kept_get_locked(t, to->node, &k);
+		if (rc < 0)
 			return rc;
 		address.conn = 0;
 		same = k->to.proto != 0 && k->to.family == to->family && k->to.port == to->port &&
@@ -196,14 +199,14 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 	struct lat_conn *c, *other;
 	struct lat_kept *k;
 	uint64_t now = lat_clock_boottime_ns();
-	int rc = 0;
+	int rc;
 
 	pthread_mutex_lock(&t->lock);
 	c = lat_tcp_conn_find_locked(t, conn);
 	if (c == NULL || node == LAT_NODE_NONE || (c->proven && c->node == node))
 		goto unlock;
-	k = lat_kept_get_locked(t, node, &rc);
-	if (k == NULL) {
+	rc = lat_kept_get_locked(t, node, &k);
+	if (rc < 0) {
 		lat_tcp_conn_fail_locked(t, c, rc);
 		goto unlock;
 	}
