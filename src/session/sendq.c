@@ -78,7 +78,9 @@ void lat_sendq_init(struct lat_sendq *q, bool reliable, int32_t src_pid, int32_t
 
 static struct lat_sendq_msg *msg_of(const struct lat_sendq *q, uint64_t seq)
 {
-	return seq < q->first_seq || seq >= q->next_seq ? NULL : q->ring[seq & q->ring_mask];
+	if (q->ring == NULL || seq < q->first_seq || seq >= q->next_seq)
+		return NULL;
+	return q->ring[seq & q->ring_mask];
 }
 
 static void msg_drop(struct lat_sendq *q, uint64_t seq)

@@ -5,6 +5,7 @@
 #ifndef LAT_SESSION_TEST_RANDOM_H
 #define LAT_SESSION_TEST_RANDOM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
