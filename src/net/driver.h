@@ -31,7 +31,8 @@ struct lat_driver_ops {
 	/*
 	 * The TCP connection kept for @node came up: the one we opened is connected, or the one it opened has proved to be its. A
 	 * second one without conn_down between has replaced the first. What was sent by the old one may be lost.
-	 * A stranger to the other side until something opens there: send something small at once.
+	 * One that we opened is a stranger's to the other side until something proves us there, and is bounded like one: send
+	 * something at once, and let the first packet be of LAT_TCP_UNAUTH_BYTES - 2 at most.
 	 */
 	void (*conn_up)(void *ctx, uint32_t node);
 	/*
@@ -82,7 +83,8 @@ enum lat_driver_counter {
 };
 
 /*
- * Binds, listens and starts the I/O thread. @cfg is copied; @ops and @ctx must outlive the driver. Where the kernel has no IPv6,
+ * Binds, listens and starts the I/O thread: operations may run before this returns. @cfg is copied; @ops and @ctx must
+ * outlive the driver. Where the kernel has no IPv6,
  * v4 alone is bound. *out is NULL on failure. 0, or
  *   -EADDRINUSE     the port is taken (port 0: none was free on all sockets, several times in a row)
  *   -EACCES         a port below 1024 without the right to it
@@ -144,13 +146,17 @@ void lat_driver_wake(struct lat_driver *d, uint64_t when);
  */
 LAT_MUST_CHECK int lat_driver_turn(struct lat_driver *d, int64_t timeout_ns);
 
-/* Read live, from any thread. */
-/* Readable while lat_driver_turn() has something to do, due timers included (no_thread only). The driver's own. */
+/*
+ * Readable while lat_driver_turn() has something to do, due timers included (no_thread only). The driver's own: do not read,
+ * change or close it; it goes with lat_driver_close().
+ */
 int lat_driver_fd(const struct lat_driver *d);
 
+/* Read live, from any thread. */
 uint64_t lat_driver_counter(const struct lat_driver *d, enum lat_driver_counter c);
-/* A short name without spaces; NULL for no counter. */
-const char *lat_driver_counter_name(enum lat_driver_counter c); /* "net.tcp.accepted" */
-const char *lat_driver_counter_text(enum lat_driver_counter c); /* a phrase for people */
+/* "net.tcp_accepted": without spaces; NULL for no counter. */
+const char *lat_driver_counter_name(enum lat_driver_counter c);
+/* A phrase for people; NULL for no counter. */
+const char *lat_driver_counter_text(enum lat_driver_counter c);
 
 #endif
