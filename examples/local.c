@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 	struct lattice_node *node;
 	struct lattice_endpoint *inbox = NULL;
 	struct lattice_channel *channel = NULL;
-	pthread_t receiver;
+	pthread_t receiver = 0;
 	void *came = NULL;
 	int rc;
 

@@ -246,7 +246,7 @@ static int get_identity_locked(const struct place *p, lattice_node_id node, stru
 
 int lattice_state_keygen(const char *dir, lattice_node_id node, struct lattice_identity *out)
 {
-	struct lattice_identity id;
+	struct lattice_identity id = { 0 };
 	uint8_t seed[LAT_KEM_SEED];
 	struct place p;
 	int rc, lock = -1;
@@ -419,7 +419,7 @@ static int check_form(const struct lattice_peer *peer)
 static int check_others(const struct place *p, const struct lattice_peer *peer)
 {
 	struct lattice_peer *peers = NULL;
-	struct lattice_identity own;
+	struct lattice_identity own = { 0 };
 	size_t count = 0;
 	int rc = public_identity(p, &own);
 

@@ -463,7 +463,8 @@ static const struct {
 	{ "a psk that is none", "peers/9", "psk = ", "psk = A", "/peers/9, line 6", 0600, -EBADMSG },
 	{ "others may read the psk", "peers/9", "x", "x", "holds a psk", 0644, -EACCES },
 	{ "without a psk they may", "peers/9", "psk = ", "#", NULL, 0644, 0 },
-	{ "a key that is changed", "peers/9", "key = ", "key = A", "/peers/9, line 33: the value is too long", 0600, -EBADMSG },
+	{ "a key that is changed", "peers/9", "key = ", "key = A", "/peers/9, line 33: the value is too long",
+	  0600, -EBADMSG },
 };
 
 TEST(damaged_files_are_named_and_nothing_is_overwritten)

@@ -113,12 +113,12 @@ def two_nodes(folder):
 class Receiver:
     """A running 'lattice recv', ready when the constructor returns. Use it with "with"."""
 
-    def __init__(self, node, pid, *args):
+    def __init__(self, node, pid, *args, out=None):
         self.args = ["recv", pid, "-d", node.dir, "--bind", "127.0.0.1", "--port", 0, *args]
         self.out = tempfile.TemporaryFile()
         self.err = tempfile.TemporaryFile()
         self.child = subprocess.Popen([LATTICE, *map(str, self.args)], stdin=subprocess.DEVNULL,
-                                      stdout=self.out, stderr=self.err, env=ENV)
+                                      stdout=self.out if out is None else out, stderr=self.err, env=ENV)
         try:
             self.port = int(self.wait_says(r"receives as pid \d+, port (\d+)").group(1))
         except BaseException:

@@ -2,6 +2,7 @@
 """Two nodes in two processes: messages, files, pings, and everything that keeps them from talking."""
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -160,6 +161,26 @@ def pings(folder):
         assert "node 2" in text or "7@2" in text, text
         assert "handshake" in text and "ping 3:" in text and "3 pings over udp, 0 lost" in text, text
         assert expect(recv.end(signal.SIGTERM), 0).out == b""
+
+
+@case
+def a_terminal_is_shown_the_sender_and_no_control_characters(folder):
+    alice, bob = two_nodes(folder)
+    master, slave = pty.openpty()
+    with Receiver(bob, 7, "-n", 2, out=slave) as recv:
+        text = b"\x1b[2Jred\x07 \xc2\x9b1m \x7f gr\xc3\xbcn\ttab"
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=text), 0)
+        # A file's bytes do not belong on a terminal: it is passed over.
+        expect(alice.run("send", "7@bob", "-f", write(os.path.join(folder, "in"), b"bytes"), *recv.at), 0)
+        expect(alice.run("send", "7@bob", "-m", "last", "--from", 9, "--type", 5, *recv.at), 0)
+        expect(recv.end(), 0, "a file from 1@1 is ignored: -o FILE would keep it")
+    os.close(slave)
+    shown = b""
+    while b"last" not in shown:
+        shown += os.read(master, 4096)
+    os.close(master)
+    assert shown.replace(b"\r\n", b"\n").startswith(
+        b"1@1: ?[2Jred? ?1m ? gr\xc3\xbcn?tab\n9@1 (type 5): last"), shown
 
 
 # ---- what keeps them from talking ----
