@@ -328,6 +328,51 @@ TEST(sleeping_senders_are_woken)
 	}
 }
 
+/* --- one look per wake-up ----------------------------------------------------------------------- */
+
+enum { STREAM = 30000 };
+
+static void *stream(void *arg)
+{
+	for (int32_t n = 0; n < STREAM; n++)
+		if (lat_chan_send(arg, n, NULL, 0, UINT64_MAX) != 0)
+			return arg;
+	return NULL;
+}
+
+/*
+ * Level-triggered use: poll, receive one, poll again. A descriptor that was not true once would stop it for
+ * good.
+ */
+TEST(a_poll_before_every_receive)
+{
+	struct lat_inbox *inbox;
+	struct lat_chan *ch;
+	pthread_t thread;
+	struct pollfd p = { .events = POLLIN };
+	void *verdict;
+
+	open_pair(&inbox, &ch, 16);
+	p.fd = lat_inbox_fd(inbox);
+	CHECK_EQ(pthread_create(&thread, NULL, stream, ch), 0);
+	for (int32_t n = 0; n < STREAM;) {
+		struct lat_inbox_info info;
+		int rc;
+
+		CHECK_EQ(lat_poll_until(&p, 1, UINT64_MAX), 1);
+		rc = recv_one(inbox, &info);
+		if (rc == -ENOMSG)
+			continue;
+		CHECK_EQ(rc, 0);
+		CHECK_EQ(info.type, n);
+		n++;
+	}
+	CHECK_EQ(pthread_join(thread, &verdict), 0);
+	CHECK(verdict == NULL);
+	lat_chan_close(ch);
+	lat_inbox_close(inbox);
+}
+
 /* --- many threads ------------------------------------------------------------------------------- */
 
 enum {

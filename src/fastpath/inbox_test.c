@@ -470,6 +470,34 @@ TEST(closing_wakes_everybody)
 	}
 }
 
+TEST(shut_down_and_still_ours)
+{
+	struct lat_inbox_info info;
+	struct lat_inbox *inbox;
+	struct feed f, late;
+	char buf[8];
+
+	CHECK_EQ(lat_inbox_open(&inbox), 0);
+	feed_init(&f, inbox, 1);
+	feed_send(&f, "lost");
+	for (uint32_t i = 0; i < 2; i++) {
+		lat_inbox_shutdown(inbox);
+		CHECK_EQ(lat_inbox_recv(inbox, buf, sizeof(buf), &info, 0), -ESHUTDOWN);
+		CHECK_EQ(lat_inbox_recv(inbox, buf, sizeof(buf), &info, UINT64_MAX), -ESHUTDOWN);
+		CHECK_EQ(f.gones, 1);
+		CHECK_EQ(f.why, -ESHUTDOWN);
+		CHECK(readable(lat_inbox_fd(inbox)));
+	}
+	feed_init(&late, NULL, 2);
+	CHECK_EQ(lat_inbox_attach(inbox, &late.src), -ESHUTDOWN);
+	lat_inbox_source_ready(&f.src); /* it may not know yet */
+	lat_inbox_close(inbox);
+	lat_inbox_source_ready(&f.src);
+	CHECK(!lat_inbox_detach(&f.src)); /* and now the inbox goes */
+	free(f.seg);
+	free(late.seg);
+}
+
 /* A source of any number, ready or not, costs a receive nothing; and each is found. */
 TEST(many_sources)
 {

@@ -99,6 +99,26 @@ TEST(geometry)
 	CHECK(lat_ring_len_max(LAT_RING_SLOTS_DEFAULT) >= 1 << 20);
 }
 
+TEST(slots_for_a_length)
+{
+	const uint32_t half = lat_ring_len_max(LAT_RING_SLOTS_DEFAULT / 2);
+	const uint32_t most = lat_ring_len_max(LAT_RING_SLOTS_MAX / 2);
+	const struct {
+		const char *why;
+		uint32_t len, want;
+	} rows[] = {
+		{ "short ones fit the default", 0, LAT_RING_SLOTS_DEFAULT },
+		{ "twice in the default", half, LAT_RING_SLOTS_DEFAULT },
+		{ "not twice in the default", half + 1, LAT_RING_SLOTS_DEFAULT * 2 },
+		{ "twice in the largest", most, LAT_RING_SLOTS_MAX },
+		{ "not twice in the largest", most + 1, 0 },
+		{ "absurd", UINT32_MAX, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK_EQ_ROW(rows[i].why, lat_ring_slots_for(rows[i].len), rows[i].want);
+}
+
 TEST(lengths)
 {
 	static const struct {
@@ -320,6 +340,22 @@ TEST(a_consumer_that_lies)
 		}
 		pair_fini(&p);
 	}
+}
+
+/* Seen whenever the head is read, also while there is room enough. */
+TEST(a_release_taken_back)
+{
+	struct pair p;
+
+	pair_init(&p, 8, 0);
+	for (uint32_t n = 0; n < 6; n++)
+		CHECK_EQ(lat_ring_publish(&p.tx, 0, n, NULL, 0), 0);
+	put32(p.rx_seg, LAT_CACHELINE, 4);
+	CHECK_EQ(lat_ring_used(&p.tx), 2);
+	put32(p.rx_seg, LAT_CACHELINE, 3);
+	CHECK_EQ(lat_ring_used(&p.tx), 8);
+	CHECK_EQ(lat_ring_publish(&p.tx, 0, 6, NULL, 0), -EPROTO);
+	pair_fini(&p);
 }
 
 TEST(a_producer_that_lies)

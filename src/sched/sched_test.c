@@ -268,6 +268,29 @@ TEST(a_task_waits_for_room)
 	close_players(p);
 }
 
+static void yield_then_send(void *arg)
+{
+	struct player *p = arg;
+
+	for (uint32_t n = 0; n < 100; n++)
+		(void)lattice_sched_yield();
+	flood(p);
+}
+
+/* A scheduler that slept because one task waits would never get there. */
+TEST(who_waits_holds_nobody_up)
+{
+	struct lattice_sched *s;
+	struct player p[2];
+
+	open_players(p, 0);
+	CHECK_EQ(lattice_sched_open(&s), 0);
+	CHECK_EQ(lattice_task_spawn(s, 1, drain, &p[1], 0), 0);
+	CHECK_EQ(lattice_task_spawn(s, 2, yield_then_send, &p[0], 0), 0);
+	run_all(s);
+	close_players(p);
+}
+
 /* --- deadlines ---------------------------------------------------------------------------------- */
 
 static bool waiter_done;
