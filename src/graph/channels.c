@@ -10,11 +10,8 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "graph/channels.h"
+#include "graph/table.h"
 #include "os/random.h"
-
-#define HASH_NONFATAL_OOM        1
-#define uthash_nonfatal_oom(elt) ((elt)->unlisted = true)
-#include <uthash.h>
 
 enum { KEY_BYTES = 12, SECRET_BYTES = 16 };
 

@@ -9,11 +9,7 @@
 #include <string.h>
 
 #include "graph/dag.h"
-
-/* A table that cannot grow leaves the vertex out and says so, instead of ending the process. */
-#define HASH_NONFATAL_OOM        1
-#define uthash_nonfatal_oom(elt) ((elt)->unlisted = true)
-#include <uthash.h>
+#include "graph/table.h"
 
 struct edge {
 	struct vertex *parent, *child;
