@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-enum { WHY_MAX = 512 };
+enum { WHY_MAX = 768 };
 
 static _Thread_local struct {
 	const void *handle;
@@ -54,7 +54,8 @@ static const struct {
 	{ EEXIST, "EEXIST", "it exists already" },
 	{ EADDRINUSE, "EADDRINUSE", "the port or pid is taken" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", "this machine does not have that address" },
-	{ EDESTADDRREQ, "EDESTADDRREQ", "no address is known for that node: give one with 'lattice peers add --at'" },
+	{ EDESTADDRREQ, "EDESTADDRREQ",
+	  "no address is known for that node: give one with 'lattice peers add --at'" },
 	{ EOPNOTSUPP, "EOPNOTSUPP", "this node has no network: open it with LATTICE_HOST_SELF" },
 	{ ENAMETOOLONG, "ENAMETOOLONG", "the path is too long" },
 	{ ENOSYS, "ENOSYS", "this system lacks something that is needed" },
@@ -70,6 +71,14 @@ int lat_why(const void *handle, int rc, const char *fmt, ...)
 	(void)vsnprintf(last.text, sizeof(last.text), fmt, ap);
 	va_end(ap);
 	return rc;
+}
+
+void lat_why_text(const void *handle, int rc, char *buf, size_t bytes)
+{
+	if (last.rc == rc && last.handle == handle)
+		(void)snprintf(buf, bytes, "%s", last.text);
+	else
+		(void)lattice_explain(NULL, rc, buf, bytes);
 }
 
 /* Index in errors[], or -1. */

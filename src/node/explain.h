@@ -5,10 +5,21 @@
 #ifndef LAT_NODE_EXPLAIN_H
 #define LAT_NODE_EXPLAIN_H
 
+#include <stddef.h>
+
 /*
  * Remembers a sentence (what failed, where, why, what to do; without a final period) for lattice_explain(@handle, @rc) on this
  * thread, and returns @rc. @handle NULL: the call made none.
  */
 int lat_why(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The sentence itself, without the error's name: to say it again for another handle. */
+void lat_why_text(const void *handle, int rc, char *buf, size_t bytes);
+
+/* What to do when a node does not answer; the number of the node follows. */
+#define LAT_HINT_SILENT                                                                                                 \
+	"Is it running there ('lattice recv' says its port)? Is this node's key known there ('lattice id --key' here, " \
+	"'lattice peers add' there)? Is 'lattice id' there what 'lattice peers show %u' says here? Same mesh key and psk?"
+#define LAT_HINT_PORT \
+	"'lattice recv' there says which port it has; --at HOST:PORT or 'lattice peers add --at' says it here"
 
 #endif

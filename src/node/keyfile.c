@@ -1,6 +1,7 @@
 /* Reading and writing keys as text. */
 #include "node/keyfile.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
@@ -14,12 +15,15 @@
 #include "crypto/hash.h"
 #include "net/resolve.h"
 #include "node/explain.h"
+#include "node/proquint.h"
 
 enum {
 	KEY_LINE = 64, /* characters of base64 in a line: inih reads lines of less than 200 */
 	KEY_TEXT = LAT_BASE64_LEN(LATTICE_PUBLIC_KEY_BYTES),
 	SECRET_TEXT = LAT_BASE64_LEN(32), /* a seed, a psk, the mesh key */
 	FINGERPRINT_TEXT = 2 * LATTICE_FINGERPRINT_BYTES,
+	WORDS_OF =
+		16, /* bytes of a fingerprint that are spoken: finding a key that shares them is 2^128 tries */
 };
 
 void lat_key_fingerprint(uint8_t out[LATTICE_FINGERPRINT_BYTES], const uint8_t key[LATTICE_PUBLIC_KEY_BYTES])
@@ -30,6 +34,64 @@ void lat_key_fingerprint(uint8_t out[LATTICE_FINGERPRINT_BYTES], const uint8_t k
 		    (const struct lat_bytes[]){ { label, sizeof(label) - 1 },
 						{ key, LATTICE_PUBLIC_KEY_BYTES } },
 		    2);
+}
+
+const char *lat_fingerprint_hex(const uint8_t fingerprint[LATTICE_FINGERPRINT_BYTES],
+				char out[static LAT_FINGERPRINT_HEX])
+{
+	for (size_t i = 0; i < LATTICE_FINGERPRINT_BYTES; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", fingerprint[i]);
+	return out;
+}
+
+int lattice_fingerprint_words(const uint8_t fingerprint[LATTICE_FINGERPRINT_BYTES], char *buf, size_t bytes)
+{
+	char words[LAT_PROQUINT_ROOM(WORDS_OF)];
+
+	static_assert(sizeof(words) <= LATTICE_WORDS_MAX, "the words fit");
+	lat_proquint_encode(words, fingerprint, WORDS_OF);
+	return snprintf(buf, bytes, "%s", words);
+}
+
+static bool any(const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] != 0)
+			return true;
+	return false;
+}
+
+bool lat_peer_has_key(const struct lattice_peer *peer)
+{
+	return any(peer->key, sizeof(peer->key));
+}
+
+int lat_key_rejected(lattice_node_id node, const uint8_t *known, const uint8_t *is, const char *fix)
+{
+	char hex[2][LAT_FINGERPRINT_HEX];
+
+	return lat_why(NULL, -EKEYREJECTED,
+		       "node %u is known by the fingerprint %s, and this key's is %s: it is another key. %s",
+		       node, lat_fingerprint_hex(known, hex[0]), lat_fingerprint_hex(is, hex[1]), fix);
+}
+
+int lat_peer_complete(struct lattice_peer *peer)
+{
+	bool said = any(peer->fingerprint, sizeof(peer->fingerprint));
+	uint8_t is[LATTICE_FINGERPRINT_BYTES];
+
+	if (!lat_peer_has_key(peer)) {
+		if (!said)
+			return lat_why(NULL, -EINVAL, "node %u: neither its key nor its fingerprint is given",
+				       peer->node);
+		return 0;
+	}
+	lat_key_fingerprint(is, peer->key);
+	if (said && memcmp(is, peer->fingerprint, sizeof(is)) != 0)
+		return lat_key_rejected(peer->node, peer->fingerprint, is,
+					"Ask for the output of 'lattice id --key' there once more");
+	memcpy(peer->fingerprint, is, sizeof(is));
+	return 0;
 }
 
 bool lat_peer_name_valid(const char *name)
@@ -80,29 +142,30 @@ static void put_fingerprint(struct text *t, const uint8_t *fingerprint)
 	put(t, "fingerprint = ");
 	for (size_t i = 0; i < LATTICE_FINGERPRINT_BYTES; i++)
 		put(t, "%02x", fingerprint[i]);
+	put(t, "\n");
 }
 
 static void put_key(struct text *t, const uint8_t *key)
 {
-	uint8_t fingerprint[LATTICE_FINGERPRINT_BYTES];
 	char base64[KEY_TEXT + 1];
 
-	lat_key_fingerprint(fingerprint, key);
-	put_fingerprint(t, fingerprint);
 	lat_base64_encode(base64, key, LATTICE_PUBLIC_KEY_BYTES);
 	for (size_t i = 0; i < KEY_TEXT; i += KEY_LINE)
-		put(t, "%s%.*s", i == 0 ? "\nkey = " : "\n    ", KEY_LINE, base64 + i);
+		put(t, "%s%.*s", i == 0 ? "key = " : "\n    ", KEY_LINE, base64 + i);
 	put(t, "\n");
 }
 
 int lattice_identity_format(const struct lattice_identity *id, char *buf, size_t bytes)
 {
+	uint8_t fingerprint[LATTICE_FINGERPRINT_BYTES];
 	char all[LATTICE_KEY_TEXT_MAX];
 	struct text t = { .at = all, .room = sizeof(all) };
 
 	put(&t,
 	    "# The public key of a Lattice node: for 'lattice peers add' on the nodes that are to know it.\n[node]\nnode = %u\n",
 	    id->node);
+	lat_key_fingerprint(fingerprint, id->key);
+	put_fingerprint(&t, fingerprint);
 	put_key(&t, id->key);
 	return snprintf(buf, bytes, "%s", all);
 }
@@ -125,7 +188,9 @@ size_t lat_peer_format(const struct lattice_peer *peer, char out[static LAT_PEER
 		put(&t, "psk = %s\n", base64);
 		lat_wipe(base64, sizeof(base64));
 	}
-	put_key(&t, peer->key);
+	put_fingerprint(&t, peer->fingerprint);
+	if (lat_peer_has_key(peer))
+		put_key(&t, peer->key);
 	return t.length;
 }
 
@@ -140,7 +205,6 @@ size_t lat_seed_format(const uint8_t seed[LAT_KEM_SEED], const uint8_t fingerpri
 	    "# The secret identity of a Lattice node. Whoever reads this file can be that node.\n[identity]\nseed = %s\n",
 	    base64);
 	put_fingerprint(&t, fingerprint);
-	put(&t, "\n");
 	lat_wipe(base64, sizeof(base64));
 	return t.length;
 }
@@ -313,10 +377,12 @@ static int read_fingerprint(uint8_t *out, const char *file, const struct field *
 	return 0;
 }
 
-/* The key, and that the fingerprint is its. */
-static int read_key(uint8_t *out, const char *file, const struct field *key, const struct field *fingerprint)
+/* The key, and that the fingerprint is its; else @mismatch. */
+static int read_key(uint8_t *out, const char *file, const struct field *key, const struct field *fingerprint,
+		    int mismatch)
 {
 	uint8_t said[LATTICE_FINGERPRINT_BYTES], is[LATTICE_FINGERPRINT_BYTES];
+	char hex[LAT_FINGERPRINT_HEX];
 	int rc;
 
 	if (lat_base64_decode(out, LATTICE_PUBLIC_KEY_BYTES, key->value, strlen(key->value)) < 0)
@@ -326,8 +392,10 @@ static int read_key(uint8_t *out, const char *file, const struct field *key, con
 		return rc;
 	lat_key_fingerprint(is, out);
 	if (memcmp(said, is, sizeof(said)) != 0)
-		return wrong_value(file, fingerprint,
-				   "is not that of the key: one of them was changed on the way");
+		return lat_why(
+			NULL, mismatch,
+			"%s, line %d: fingerprint %s is not that of the key, %s: one of them was changed on the way",
+			file, fingerprint->line, fingerprint->value, lat_fingerprint_hex(is, hex));
 	return 0;
 }
 
@@ -346,7 +414,7 @@ int lattice_identity_parse(struct lattice_identity *out, const char *text, size_
 	if (rc == 0)
 		rc = read_node(&id.node, file, &fields[0]);
 	if (rc == 0)
-		rc = read_key(id.key, file, &fields[2], &fields[1]);
+		rc = read_key(id.key, file, &fields[2], &fields[1], -EBADMSG);
 	if (rc < 0)
 		return rc;
 	lat_key_fingerprint(id.fingerprint, id.key);
@@ -394,7 +462,7 @@ int lat_peer_parse(struct lattice_peer *out, const char *file, const char *text,
 				  .value = fingerprint,
 				  .room = sizeof(fingerprint),
 				  .must = true },
-		[KEY] = { .name = "key", .value = key, .room = sizeof(key), .must = true, .lines = true },
+		[KEY] = { .name = "key", .value = key, .room = sizeof(key), .lines = true },
 	};
 	struct lattice_peer peer = { 0 };
 	int rc = collect(file, text, bytes, "peer", fields, ARRAY_LEN(fields));
@@ -405,7 +473,9 @@ int lat_peer_parse(struct lattice_peer *out, const char *file, const char *text,
 		rc = read_peer(&peer, file, &fields[NAME], &fields[ENDPOINT], &fields[TRANSPORT],
 			       &fields[PSK]);
 	if (rc == 0)
-		rc = read_key(peer.key, file, &fields[KEY], &fields[FINGERPRINT]);
+		rc = read_fingerprint(peer.fingerprint, file, &fields[FINGERPRINT]);
+	if (rc == 0 && fields[KEY].line != 0)
+		rc = read_key(peer.key, file, &fields[KEY], &fields[FINGERPRINT], -EKEYREJECTED);
 	if (rc == 0)
 		*out = peer;
 	lat_wipe(&peer, sizeof(peer));

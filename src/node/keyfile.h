@@ -8,7 +8,8 @@
  *   key = base64                                                      endpoint = host:port
  *       base64                                                        transport = udp
  *                                                                     psk = base64
- *                                                                     fingerprint, key as on the left
+ *                                                                     fingerprint, key as on the left;
+ *                                                                     the key may be missing
  */
 #ifndef LAT_NODE_KEYFILE_H
 #define LAT_NODE_KEYFILE_H
@@ -30,14 +31,32 @@ enum {
 /* A public key's fingerprint: BLAKE2b of "lwp1 node key" and the key (PROTOCOL section 1). */
 void lat_key_fingerprint(uint8_t out[LATTICE_FINGERPRINT_BYTES], const uint8_t key[LATTICE_PUBLIC_KEY_BYTES]);
 
+/* "0123..." and a final zero. */
+enum { LAT_FINGERPRINT_HEX = 2 * LATTICE_FINGERPRINT_BYTES + 1 };
+const char *lat_fingerprint_hex(const uint8_t fingerprint[LATTICE_FINGERPRINT_BYTES],
+				char out[static LAT_FINGERPRINT_HEX]);
+
+/* Whether the key is here, and not its fingerprint alone. */
+bool lat_peer_has_key(const struct lattice_peer *peer);
+/*
+ * Puts the fingerprint in where there is a key. 0, -EINVAL (neither key nor fingerprint), -EKEYREJECTED (both, and they do
+ * not fit), with a sentence.
+ */
+LAT_MUST_CHECK int lat_peer_complete(struct lattice_peer *peer);
+/* -EKEYREJECTED: @node was to have the first fingerprint, and its key has the second. */
+int lat_key_rejected(lattice_node_id node, const uint8_t *known, const uint8_t *is, const char *fix);
+
 /* Whether @name is empty or made of letters, digits, '-', '_' and '.', and not a number that a node's could be taken for. */
 bool lat_peer_name_valid(const char *name);
 /* Whether @endpoint is empty, "host:port" or "[v6]:port". */
 bool lat_peer_endpoint_valid(const char *endpoint);
 
-/* The text of peers/N, with its final zero; the peer is valid. Returns its length. */
+/* The text of peers/N, with its final zero; the peer is valid and complete. Returns its length. */
 size_t lat_peer_format(const struct lattice_peer *peer, char out[static LAT_PEER_TEXT_MAX]);
-/* 0, or -EBADMSG with a sentence that names @file and the line, and *out untouched. */
+/*
+ * 0, or, with a sentence that names @file and the line, and *out untouched, -EBADMSG or (the key is not the one of the
+ * fingerprint) -EKEYREJECTED.
+ */
 LAT_MUST_CHECK int lat_peer_parse(struct lattice_peer *out, const char *file, const char *text, size_t bytes);
 
 /* The text of the file "identity": the secret seed, and the fingerprint of its public key. */

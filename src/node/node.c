@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <lattice/state.h>
+
 #include "crypto/aead.h"
 #include "graph/channels.h"
 #include "graph/dag.h"
@@ -14,6 +16,7 @@
 #include "node/stats.h"
 #include "os/clock.h"
 #include "wire/limits.h"
+#include "wire/path.h"
 
 struct lattice_node *lat_node_get(struct lattice_node *node)
 {
@@ -54,7 +57,7 @@ static int check_config(const struct lattice_node_config *cfg)
 		return lat_why(NULL, -EINVAL, "port %d is not in 1..65535", cfg->port);
 	if (cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2)
 		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is over %u", cfg->max_msg_bytes,
-		               (unsigned)LAT_REASM_PEER_BYTES / 2);
+			       (unsigned)LAT_REASM_PEER_BYTES / 2);
 	return 0;
 }
 
@@ -139,21 +142,31 @@ static int check_network(const struct lattice_node *node)
 /* The sentence for a failed talk to @peer. */
 static int peer_why(const struct lattice_node *node, lattice_node_id peer, int rc)
 {
+	char where[LAT_PATH_TEXT + 8] = "";
+
+	if (rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -ECONNREFUSED)
+		lat_network_where(node->network, peer, where, sizeof(where));
 	switch (rc) {
 	case -ENOKEY:
-		return lat_why(node, rc, "no key is known for node %u: add its public key with 'lattice peers add'", peer);
+		return lat_network_key_why(node->network, node, peer);
 	case -EDESTADDRREQ:
-		return lat_why(node, rc, "no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'", peer);
+		return lat_why(
+			node, rc,
+			"no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
+			peer);
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
-		return lat_why(node, rc,
-		               "node %u does not answer: is it running at that address, does it know this node's key, is "
-		               "its key here the one it has, and is the mesh key the same?",
-		               peer);
+		return lat_why(node, rc, "node %u does not answer%s. " LAT_HINT_SILENT, peer, where, peer);
 	case -ECONNREFUSED:
-		return lat_why(node, rc, "node %u: nothing listens at its address: is it running, is the port right?", peer);
+		return lat_why(
+			node, rc,
+			"node %u: nothing listens%s. Is it running there, and is that its port? " LAT_HINT_PORT,
+			peer, where);
 	case -EPROTO:
-		return lat_why(node, rc, "node %u broke a rule, or its version or number differ from what is configured", peer);
+		return lat_why(
+			node, rc,
+			"node %u broke a rule, or its version or number differ from what is configured",
+			peer);
 	case -ESHUTDOWN:
 		return lat_why(node, rc, "the node was closed");
 	default:
@@ -161,16 +174,35 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 	}
 }
 
-int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint, enum lattice_proto proto)
+int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint,
+			    enum lattice_proto proto)
 {
 	int rc = check_network(node);
 
 	if (rc < 0)
 		return rc;
 	if (proto != LATTICE_UDP && proto != LATTICE_TCP)
-		return lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP", peer, (int)proto);
+		return lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
+			       peer, (int)proto);
 	rc = lat_network_set_remote(node->network, peer, endpoint, proto);
 	return peer_why(node, peer, rc);
+}
+
+int lattice_node_add_peer(struct lattice_node *node, const struct lattice_peer *peer)
+{
+	char text[768];
+	int rc = check_network(node);
+
+	if (rc < 0)
+		return rc;
+	rc = lat_network_add_peer(node->network, peer);
+	if (rc == -ESHUTDOWN)
+		return peer_why(node, peer->node, rc);
+	if (rc < 0) { /* the sentence is about the node that was asked */
+		lat_why_text(NULL, rc, text, sizeof(text));
+		return lat_why(node, rc, "%s", text);
+	}
+	return 0;
 }
 
 int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_t timeout_ns)

@@ -369,7 +369,7 @@ static int read_peers(const struct place *p, struct lattice_peer **out, size_t *
 		for (size_t k = 0; k < i && rc == 0; k++) {
 			const struct lattice_peer *a = &peers[k], *b = &peers[i];
 
-			if (memcmp(a->key, b->key, sizeof(a->key)) == 0)
+			if (memcmp(a->fingerprint, b->fingerprint, sizeof(a->fingerprint)) == 0)
 				rc = lat_why(NULL, -EBADMSG, "%s/%u and %s/%u have the same key: remove one",
 					     path, a->node, path, b->node);
 			else if (a->name[0] != '\0' && strcmp(a->name, b->name) == 0)
@@ -386,6 +386,7 @@ static int read_peers(const struct place *p, struct lattice_peer **out, size_t *
 	return 0;
 }
 
+/* Of a peer that lat_peer_complete() had. */
 static int check_form(const struct lattice_peer *peer)
 {
 	uint8_t ct[LAT_KEM_CT], ss[LAT_KEM_SS], seed[LAT_KEM_ENC_SEED];
@@ -405,6 +406,8 @@ static int check_form(const struct lattice_peer *peer)
 			"where a node is reached is host:port or [v6]:port, with a port from 1 to 65535");
 	if (peer->proto != LATTICE_UDP && peer->proto != LATTICE_TCP)
 		return lat_why(NULL, -EINVAL, "a node is reached over UDP or TCP");
+	if (!lat_peer_has_key(peer))
+		return 0;
 	/* The only test of a key's form is to use it. */
 	lat_random(seed, sizeof(seed));
 	rc = lat_kem_encaps(ct, ss, peer->key, seed);
@@ -416,14 +419,23 @@ static int check_form(const struct lattice_peer *peer)
 	return 0;
 }
 
-static int check_others(const struct place *p, const struct lattice_peer *peer)
+int lat_peer_check(struct lattice_peer *peer)
 {
+	int rc = lat_peer_complete(peer);
+
+	return rc == 0 ? check_form(peer) : rc;
+}
+
+/* What this node and the peers that are there say to it. A key that is known of @peer is put in. */
+static int check_others(const struct place *p, struct lattice_peer *peer)
+{
+	char fix[256];
 	struct lattice_peer *peers = NULL;
 	struct lattice_identity own = { 0 };
 	size_t count = 0;
 	int rc = public_identity(p, &own);
 
-	if (rc == 0 && memcmp(own.key, peer->key, sizeof(own.key)) == 0)
+	if (rc == 0 && memcmp(own.fingerprint, peer->fingerprint, sizeof(own.fingerprint)) == 0)
 		return lat_why(NULL, -EINVAL, "this is the node's own key: a peer's is wanted");
 	if (rc == 0 && own.node == peer->node)
 		return lat_why(NULL, -EINVAL, "node %u is this node's own number: two nodes need two numbers",
@@ -432,13 +444,17 @@ static int check_others(const struct place *p, const struct lattice_peer *peer)
 		return rc;
 	rc = read_peers(p, &peers, &count);
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		bool same_key = memcmp(peers[i].key, peer->key, sizeof(peer->key)) == 0;
+		bool same_key = memcmp(peers[i].fingerprint, peer->fingerprint, sizeof(peer->fingerprint)) ==
+				0;
 
-		if (peers[i].node == peer->node && !same_key)
-			rc = lat_why(
-				NULL, -EKEYREJECTED,
-				"node %u is known with another key: if its key was really changed, remove %s/peers/%u first",
-				peer->node, p->dir, peer->node);
+		if (peers[i].node == peer->node && !same_key) {
+			(void)snprintf(fix, sizeof(fix),
+				       "Compare with 'lattice id' there; if the new one is right, "
+				       "'lattice peers remove %u' first",
+				       peer->node);
+			rc = lat_key_rejected(peer->node, peers[i].fingerprint, peer->fingerprint, fix);
+		} else if (peers[i].node == peer->node && !lat_peer_has_key(peer))
+			memcpy(peer->key, peers[i].key, sizeof(peer->key));
 		else if (peers[i].node != peer->node && same_key)
 			rc = lat_why(NULL, -EEXIST, "this is the key of node %u: one key has one number",
 				     peers[i].node);
@@ -454,27 +470,78 @@ static int check_others(const struct place *p, const struct lattice_peer *peer)
 int lattice_state_peer_add(const char *dir, const struct lattice_peer *peer)
 {
 	char path[PATH_ROOM], name[32], text[LAT_PEER_TEXT_MAX];
+	struct lattice_peer full = *peer;
 	struct place p;
 	int rc, lock = -1;
 
-	rc = check_form(peer);
+	rc = lat_peer_check(&full);
 	if (rc == 0)
 		rc = find_place(&p, dir);
-	if (rc < 0)
-		return rc;
-	rc = make_dir(path_of(&p, "peers", path));
+	if (rc == 0)
+		rc = make_dir(path_of(&p, "peers", path));
 	if (rc == 0)
 		rc = begin_edit(&p, &lock);
 	if (rc == 0)
-		rc = check_others(&p, peer);
+		rc = check_others(&p, &full);
 	if (rc == 0) {
-		size_t length = lat_peer_format(peer, text);
+		size_t length = lat_peer_format(&full, text);
 
 		(void)snprintf(name, sizeof(name), "peers/%u", peer->node);
 		rc = write_text(path_of(&p, name, path), text, length, 0600);
 		lat_wipe(text, sizeof(text));
 	}
 	lat_dir_unlock(lock);
+	lat_wipe(&full, sizeof(full));
+	return rc;
+}
+
+static int not_known(const struct place *p, lattice_node_id node)
+{
+	return lat_why(NULL, -ENOENT, "%s does not know node %u: 'lattice peers list' shows the known ones",
+		       p->dir, node);
+}
+
+int lattice_state_peer_remove(const char *dir, lattice_node_id node)
+{
+	char path[PATH_ROOM], name[32];
+	struct place p;
+	int rc, lock = -1;
+
+	if (node == 0 || node == UINT32_MAX)
+		return lat_why(NULL, -EINVAL, "a node's number is one from 1 to 4294967294");
+	rc = find_place(&p, dir);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(name, sizeof(name), "peers/%u", node);
+	if (lat_path_mode(path_of(&p, name, path)) ==
+	    -ENOENT) /* nothing is made of a directory that is not there */
+		return not_known(&p, node);
+	rc = begin_edit(&p, &lock);
+	if (rc < 0)
+		return rc;
+	rc = lat_file_remove(path);
+	if (rc == -ENOENT)
+		rc = not_known(&p, node);
+	else if (rc < 0)
+		rc = broken(rc, path, "removed");
+	lat_dir_unlock(lock);
+	return rc;
+}
+
+int lattice_state_peer_get(const char *dir, lattice_node_id node, struct lattice_peer *out)
+{
+	struct lattice_peer peer;
+	struct place p;
+	int rc = find_place(&p, dir);
+
+	if (rc < 0)
+		return rc;
+	rc = read_peer(&p, node, &peer);
+	if (rc == -ENOENT)
+		return not_known(&p, node);
+	if (rc == 0)
+		*out = peer;
+	lat_wipe(&peer, sizeof(peer));
 	return rc;
 }
 
@@ -609,4 +676,43 @@ size_t lat_state_peer_count(const struct lat_state *s)
 const struct lattice_peer *lat_state_peer_at(const struct lat_state *s, size_t i)
 {
 	return &s->peers[i];
+}
+
+static struct lattice_peer *find_peer(const struct lat_state *s, lattice_node_id node)
+{
+	for (size_t i = 0; i < s->peer_count; i++)
+		if (s->peers[i].node == node)
+			return &s->peers[i];
+	return NULL;
+}
+
+const struct lattice_peer *lat_state_peer_find(const struct lat_state *s, lattice_node_id node)
+{
+	return find_peer(s, node);
+}
+
+int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer)
+{
+	struct lattice_peer *there = find_peer(s, peer->node), *more;
+	size_t at = 0;
+
+	if (there != NULL) {
+		*there = *peer;
+		return 0;
+	}
+	more = calloc(s->peer_count + 1,
+		      sizeof(*more)); /* not realloc: the old one holds psks and is wiped */
+	if (more == NULL)
+		return -ENOMEM;
+	while (at < s->peer_count && s->peers[at].node < peer->node)
+		at++;
+	if (at > 0)
+		memcpy(more, s->peers, at * sizeof(*more));
+	more[at] = *peer;
+	if (at < s->peer_count)
+		memcpy(more + at + 1, s->peers + at, (s->peer_count - at) * sizeof(*more));
+	free_peers(s->peers, s->peer_count);
+	s->peers = more;
+	s->peer_count++;
+	return 0;
 }

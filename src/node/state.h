@@ -39,8 +39,18 @@ lattice_node_id lat_state_node(const struct lat_state *s);
 const uint8_t *lat_state_public_key(const struct lat_state *s); /* LATTICE_PUBLIC_KEY_BYTES */
 const uint8_t *lat_state_mesh_key(const struct lat_state *s);   /* 32 bytes, zeros: none */
 
+/*
+ * What a caller says of a peer: its form, that key and fingerprint fit; the fingerprint is put in. 0, -EINVAL, -EKEYREJECTED
+ * with a sentence.
+ */
+LAT_MUST_CHECK int lat_peer_check(struct lattice_peer *peer);
+
 /* The peers, in order of their numbers. */
 size_t lat_state_peer_count(const struct lat_state *s);
 const struct lattice_peer *lat_state_peer_at(const struct lat_state *s, size_t i);
+/* NULL: not known. Valid until the next lat_state_peer_keep(). */
+const struct lattice_peer *lat_state_peer_find(const struct lat_state *s, lattice_node_id node);
+/* Adds or replaces one, complete, in memory only: no file is touched. 0, -ENOMEM. */
+LAT_MUST_CHECK int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer);
 
 #endif

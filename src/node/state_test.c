@@ -89,6 +89,7 @@ static void peer_make(struct lattice_peer *peer, lattice_node_id node, const cha
 	(void)snprintf(peer->name, sizeof(peer->name), "%s", name);
 	lat_random(seed, sizeof(seed));
 	CHECK_EQ(lat_kem_keypair(peer->key, seed), 0);
+	lat_key_fingerprint(peer->fingerprint, peer->key);
 }
 
 static void identity_make(struct lattice_identity *id, lattice_node_id node)
@@ -370,6 +371,7 @@ TEST(what_a_peer_may_be_called_and_where_it_may_be)
 	CHECK_EQ(lattice_state_peer_add(dir, &peer), -EINVAL);
 	peer_make(&peer, 7, "");
 	memset(peer.key, 0xff, LAT_KEM_PK_M); /* coefficients that are not reduced */
+	memset(peer.fingerprint, 0, sizeof(peer.fingerprint));
 	CHECK_EQ(lattice_state_peer_add(dir, &peer), -EINVAL);
 	check_says("no key", -EINVAL, "not a valid X-Wing public key");
 }
@@ -387,7 +389,7 @@ TEST(a_number_a_name_and_a_key_belong_together)
 {
 	struct lattice_identity own;
 	struct lattice_peer bob, eve, carol;
-	char dir[128], list[128] = "";
+	char dir[128], list[128] = "", hex[LAT_FINGERPRINT_HEX];
 
 	CHECK_EQ(lattice_state_keygen(fresh(dir), 1, &own), 0);
 	CHECK_EQ(lattice_state_peers(dir, number_of, list), 0);
@@ -401,7 +403,11 @@ TEST(a_number_a_name_and_a_key_belong_together)
 
 	peer_make(&eve, 12, "bob");
 	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EKEYREJECTED);
-	check_says("another key", -EKEYREJECTED, "/peers/12 first");
+	check_says("another key", -EKEYREJECTED, "'lattice peers remove 12' first");
+	(void)lat_fingerprint_hex(eve.fingerprint, hex);
+	check_says("its fingerprint", -EKEYREJECTED, hex);
+	(void)lat_fingerprint_hex(bob.fingerprint, hex);
+	check_says("the known fingerprint", -EKEYREJECTED, hex);
 	eve = bob;
 	eve.node = 13;
 	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EEXIST);
@@ -414,6 +420,7 @@ TEST(a_number_a_name_and_a_key_belong_together)
 	check_says("our number", -EINVAL, "own number");
 	eve.node = 13;
 	memcpy(eve.key, own.key, sizeof(eve.key));
+	memset(eve.fingerprint, 0, sizeof(eve.fingerprint));
 	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EINVAL);
 	check_says("our key", -EINVAL, "own key");
 
@@ -421,6 +428,110 @@ TEST(a_number_a_name_and_a_key_belong_together)
 	CHECK_EQ(lattice_state_peer_add(dir, &bob), 0);
 	CHECK_EQ(lattice_state_peers(dir, number_of, list), 0);
 	CHECK_STR(list, "3:carol 12:robert ");
+}
+
+static void strip_key(struct lattice_peer *peer)
+{
+	memset(peer->key, 0, sizeof(peer->key));
+}
+
+TEST(a_fingerprint_first_and_its_key_later)
+{
+	static const uint8_t none[LATTICE_PUBLIC_KEY_BYTES];
+	struct lattice_peer bob, pin, eve, back;
+	char dir[128], hex[LAT_FINGERPRINT_HEX];
+
+	peer_make(&bob, 12, "bob");
+	pin = bob;
+	strip_key(&pin);
+	CHECK_EQ(lattice_state_peer_get(fresh(dir), 12, &back), -ENOENT);
+	CHECK_EQ(lattice_state_peer_add(dir, &pin), 0);
+	CHECK_EQ(lattice_state_peer_get(dir, 12, &back), 0);
+	CHECK_MEM(&back, &pin, sizeof(pin));
+	CHECK_MEM(back.key, none, sizeof(none));
+
+	/* Another key than the one of that fingerprint, and the fingerprint for another number. */
+	peer_make(&eve, 12, "bob");
+	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EKEYREJECTED);
+	check_says("the pinned one", -EKEYREJECTED, lat_fingerprint_hex(pin.fingerprint, hex));
+	check_says("the wrong one", -EKEYREJECTED, lat_fingerprint_hex(eve.fingerprint, hex));
+	eve = bob;
+	eve.node = 13;
+	eve.name[0] = '\0';
+	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EEXIST);
+	check_says("one key, one number", -EEXIST, "key of node 12");
+
+	CHECK_EQ(lattice_state_peer_add(dir, &bob), 0);
+	CHECK_EQ(lattice_state_peer_get(dir, 12, &back), 0);
+	CHECK_MEM(&back, &bob, sizeof(bob));
+	/* The fingerprint once more, with another name: the key stays. */
+	(void)snprintf(pin.name, sizeof(pin.name), "robert");
+	CHECK_EQ(lattice_state_peer_add(dir, &pin), 0);
+	CHECK_EQ(lattice_state_peer_get(dir, 12, &back), 0);
+	CHECK_STR(back.name, "robert");
+	CHECK_MEM(back.key, bob.key, sizeof(bob.key));
+
+	/* Given together they have to fit. */
+	peer_make(&eve, 14, "eve");
+	eve.fingerprint[31] ^= 1;
+	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EKEYREJECTED);
+	check_says("they do not fit", -EKEYREJECTED, "lattice id --key");
+	memset(eve.fingerprint, 0, sizeof(eve.fingerprint));
+	strip_key(&eve);
+	CHECK_EQ(lattice_state_peer_add(dir, &eve), -EINVAL);
+	check_says("neither", -EINVAL, "neither its key nor its fingerprint");
+	CHECK_EQ(lattice_state_peer_get(dir, 14, &back), -ENOENT);
+}
+
+TEST(a_key_that_is_not_the_one_of_its_fingerprint)
+{
+	char dir[128], text[8192], text2[8192], hex[LAT_FINGERPRINT_HEX], other[LAT_FINGERPRINT_HEX];
+	struct lattice_peer peer, eve;
+	uint8_t seed[LAT_KEM_SEED];
+	struct lat_state *state;
+	size_t length;
+
+	peer_make(&peer, 2, "two");
+	peer_make(&eve, 2, "two");
+	CHECK_EQ(lattice_state_peer_add(fresh(dir), &peer), 0);
+	(void)file_get(dir, "peers/2", text);
+	length = edit(text, lat_fingerprint_hex(peer.fingerprint, hex),
+		      lat_fingerprint_hex(eve.fingerprint, other), text2);
+	file_put(dir, "peers/2", text2, length, 0600);
+	CHECK_EQ(lattice_state_peer_get(dir, 2, &peer), -EKEYREJECTED);
+	check_says("said", -EKEYREJECTED, other);
+	check_says("is", -EKEYREJECTED, hex);
+	check_says("where", -EKEYREJECTED, "/peers/2, line 5");
+	CHECK_EQ(lattice_state_peers(dir, keep_peer, &peer), -EKEYREJECTED);
+	CHECK_EQ(lat_state_open(&state, dir, 5, seed), -EKEYREJECTED);
+	CHECK_EQ(lattice_state_peer_remove(dir, 2), 0);
+	CHECK_EQ(lat_state_open(&state, dir, 5, seed), 0);
+	lat_state_close(state);
+}
+
+TEST(peers_are_removed)
+{
+	struct lattice_peer a, b, back;
+	char dir[128], list[128] = "";
+
+	CHECK_EQ(lattice_state_peer_remove(fresh(dir), 2), -ENOENT);
+	CHECK_EQ(access(dir, F_OK), -1); /* nothing was made */
+	peer_make(&a, 2, "a");
+	peer_make(&b, 3, "b");
+	CHECK_EQ(lattice_state_peer_add(dir, &a), 0);
+	CHECK_EQ(lattice_state_peer_add(dir, &b), 0);
+	CHECK_EQ(lattice_state_peer_remove(dir, 0), -EINVAL);
+	CHECK_EQ(lattice_state_peer_remove(dir, UINT32_MAX), -EINVAL);
+	CHECK_EQ(lattice_state_peer_remove(dir, 4), -ENOENT);
+	check_says("not known", -ENOENT, "peers list");
+	file_put(dir, "peers/2", "rubbish", 7, 0600); /* also what cannot be read any more */
+	CHECK_EQ(lattice_state_peer_remove(dir, 2), 0);
+	CHECK_EQ(lattice_state_peer_remove(dir, 2), -ENOENT);
+	CHECK_EQ(lattice_state_peer_get(dir, 2, &back), -ENOENT);
+	CHECK_EQ(lattice_state_peers(dir, number_of, list), 0);
+	CHECK_STR(list, "3:b ");
+	peer_make(&a, 2, "a"); /* with another key: the old one is forgotten */
+	CHECK_EQ(lattice_state_peer_add(dir, &a), 0);
 }
 
 /* ---- damage ---- */
@@ -565,7 +676,7 @@ TEST(a_node_finds_what_was_kept)
 {
 	static const uint8_t none[32];
 	uint8_t seed[LAT_KEM_SEED], again[LAT_KEM_SEED], pk[LAT_KEM_PK], mesh[32] = { [31] = 1 };
-	struct lattice_peer peers[3];
+	struct lattice_peer peers[3], more;
 	struct lat_state *state;
 	char dir[128];
 
@@ -594,6 +705,19 @@ TEST(a_node_finds_what_was_kept)
 	CHECK_MEM(lat_state_peer_at(state, 0), &peers[1], sizeof(peers[1]));
 	CHECK_MEM(lat_state_peer_at(state, 1), &peers[0], sizeof(peers[0]));
 	CHECK_MEM(lat_state_peer_at(state, 2), &peers[2], sizeof(peers[2]));
+
+	/* What it is told for this run stands in its place, and in no file. */
+	peer_make(&more, 100, "run");
+	CHECK_EQ(lat_state_peer_keep(state, &more), 0);
+	CHECK_EQ(lat_state_peer_count(state), 4);
+	CHECK_MEM(lat_state_peer_at(state, 2), &more, sizeof(more));
+	CHECK(lat_state_peer_find(state, 200) == lat_state_peer_at(state, 3));
+	CHECK(lat_state_peer_find(state, 5) == NULL);
+	(void)snprintf(more.name, sizeof(more.name), "again");
+	CHECK_EQ(lat_state_peer_keep(state, &more), 0);
+	CHECK_EQ(lat_state_peer_count(state), 4);
+	CHECK_STR(lat_state_peer_find(state, 100)->name, "again");
+	CHECK_EQ(lattice_state_peer_get(dir, 100, &more), -ENOENT);
 	lat_state_close(state);
 
 	/* A number that is asked for must be the one kept. */
@@ -834,8 +958,13 @@ static int read_only_disk(const char *dir)
 		return NO_MOUNT;
 	if (lattice_state_keygen(dir, 7, &id) != 0)
 		return 1;
+	peer_make(&peer, 8, "w");
+	if (lattice_state_peer_add(dir, &peer) != 0)
+		return 5;
 	if (mount("none", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) < 0)
 		return NO_MOUNT;
+	if (lattice_state_peer_remove(dir, 8) != -EROFS || lattice_state_peer_get(dir, 8, &peer) != 0)
+		return 6;
 	peer_make(&peer, 9, "x");
 	if (lattice_state_peer_add(dir, &peer) != -EROFS)
 		return 2;

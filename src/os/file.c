@@ -134,6 +134,18 @@ fail:
 	return rc;
 }
 
+int lat_file_remove(const char *path)
+{
+	const char *name;
+	int rc, dir = open_parent(path, &name);
+
+	if (dir < 0)
+		return dir;
+	rc = unlinkat(dir, name, 0) < 0 || fsync(dir) < 0 ? -errno : 0;
+	close(dir);
+	return rc;
+}
+
 /* One directory, and its name on the disk. */
 static int make_dir(const char *path)
 {

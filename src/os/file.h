@@ -28,6 +28,12 @@ LAT_MUST_CHECK int lat_file_write(const char *path, const void *data, size_t byt
 LAT_MUST_CHECK ssize_t lat_file_read(const char *path, void *buf, size_t max);
 
 /*
+ * Removes a file, durably: after 0 it does not come back. 0, or -ENOENT, -EACCES, -EROFS, -EIO, -EISDIR ... of the system
+ * calls; -EINVAL: @path ends in '/' or is empty.
+ */
+LAT_MUST_CHECK int lat_file_remove(const char *path);
+
+/*
  * Makes the directory and those above it that are missing, with mode 0700. What is there already is left as it is. 0,
  * also when there was nothing to do; -ENOTDIR: something else has the name; -EINVAL: empty; -ENOENT, -EACCES, -EROFS,
  * -ENOSPC, -ENAMETOOLONG ... of mkdir(2).
