@@ -22,6 +22,7 @@
 #include "node/remote.h"
 #include "node/state.h"
 #include "node/stats.h"
+#include "node/statsock.h"
 #include "os/arena.h"
 #include "os/clock.h"
 #include "os/poll.h"
@@ -510,16 +511,13 @@ int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rt
 	return rc;
 }
 
-int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out)
+/* Inside begin and end. */
+static int peer_stats(struct lat_network *net, uint64_t now, lattice_node_id peer,
+		      struct lattice_peer_stats *out)
 {
 	struct lat_peer_info info;
-	uint64_t now;
-	int rc = lat_network_begin(net, &now);
+	int rc = lat_engine_peer_info(net->engine, now, peer, &info);
 
-	if (rc < 0)
-		return rc;
-	rc = lat_engine_peer_info(net->engine, now, peer, &info);
-	lat_network_end(net);
 	if (rc < 0)
 		return rc;
 	*out = (struct lattice_peer_stats){
@@ -537,6 +535,39 @@ int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct latti
 		.bytes_out = info.bytes_out,
 	};
 	return 0;
+}
+
+int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out)
+{
+	uint64_t now;
+	int rc = lat_network_begin(net, &now);
+
+	if (rc < 0)
+		return rc;
+	rc = peer_stats(net, now, peer, out);
+	lat_network_end(net);
+	return rc;
+}
+
+bool lat_network_next_peer(struct lat_network *net, lattice_node_id after, struct lat_network_peer *out)
+{
+	const struct lattice_peer *peer = NULL;
+	uint64_t now;
+
+	if (lat_network_begin(net, &now) < 0)
+		return false;
+	for (size_t i = 0; i < lat_state_peer_count(net->state) && peer == NULL; i++)
+		if (lat_state_peer_at(net->state, i)->node > after)
+			peer = lat_state_peer_at(net->state, i);
+	if (peer != NULL) {
+		*out = (struct lat_network_peer){ .has_key = lat_peer_has_key(peer) };
+		memcpy(out->name, peer->name, sizeof(out->name));
+		memcpy(out->endpoint, peer->endpoint, sizeof(out->endpoint));
+		if (peer_stats(net, now, peer->node, &out->stats) < 0)
+			out->stats = (struct lattice_peer_stats){ .node = peer->node, .proto = peer->proto };
+	}
+	lat_network_end(net);
+	return peer != NULL;
 }
 
 void lat_network_stats(struct lat_network *net, struct lat_stats *s)
@@ -612,6 +643,19 @@ static int open_driver(struct lat_network *net, const struct lattice_node_config
 	return 0;
 }
 
+/* The node runs without it: a read-only disk, a system that has no more threads. */
+static void open_window(struct lat_network *net)
+{
+	int rc;
+
+	if (net->no_thread)
+		return;
+	rc = lat_statsock_open(&net->window, net->node, lat_state_dir(net->state));
+	if (rc < 0)
+		lat_log(LAT_LOG_WARN, "%s/" LAT_STATSOCK_NAME " cannot be opened: %s",
+			lat_state_dir(net->state), lattice_error_name(rc));
+}
+
 int lat_network_open(struct lat_network **out, struct lattice_node *node,
 		     const struct lattice_node_config *cfg, lattice_node_id *id)
 {
@@ -658,8 +702,10 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	pthread_mutex_lock(&net->lock);
 	rc = open_driver(net, cfg);
 	pthread_mutex_unlock(&net->lock);
-	if (rc == 0)
+	if (rc == 0) {
+		open_window(net);
 		return 0;
+	}
 	*out = NULL;
 fail:
 	lat_network_free(net);
@@ -710,6 +756,8 @@ void lat_network_shutdown(struct lat_network *net)
 	}
 	pthread_mutex_unlock(&net->lock);
 
+	lat_statsock_close(net->window);
+	net->window = NULL;
 	lat_driver_close(driver); /* joins the thread */
 	pthread_mutex_lock(&net->lock);
 	net->driver = NULL;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <lattice/node.h>
+#include <lattice/state.h>
 
 #include "base/util.h"
 #include "node/waitq.h"
@@ -24,6 +25,7 @@ struct lat_inbound;
 struct lat_outbound;
 struct lat_ping;
 struct lat_state;
+struct lat_statsock;
 struct lat_stats;
 struct lattice_node;
 
@@ -40,7 +42,8 @@ struct lat_network {
 	struct lat_outbound *outbound; /* all of them */
 	struct lat_inbound *inbound;   /* all of them */
 	uint64_t ping_token;
-	unsigned turning; /* callers in lat_network_turn() */
+	struct lat_statsock *window; /* NULL: none */
+	unsigned turning;            /* callers in lat_network_turn() */
 	bool no_thread;
 	bool closing;
 	atomic_bool starved; /* the machine holds a message for a full inbox (inbound.c) */
@@ -73,6 +76,13 @@ uint64_t lat_network_now(void);
 
 /* As lattice_node_add_peer(), with the sentence for the handle NULL. */
 int lat_network_add_peer(struct lat_network *net, const struct lattice_peer *peer);
+/* The known peer with the smallest number above @after. false: there is none, or the node is closed. */
+struct lat_network_peer {
+	struct lattice_peer_stats stats;
+	char name[LATTICE_NAME_MAX + 1], endpoint[LATTICE_ENDPOINT_MAX + 1]; /* as configured */
+	bool has_key;
+};
+bool lat_network_next_peer(struct lat_network *net, lattice_node_id after, struct lat_network_peer *out);
 /* Whether only the fingerprint of @node is known. */
 bool lat_network_pinned(struct lat_network *net, lattice_node_id node);
 /* The sentence for @handle that belongs to -ENOKEY, which is returned. No lock is held. */

@@ -29,6 +29,7 @@ enum {
 
 struct lat_state {
 	int lock; /* -1: not held */
+	char dir[DIR_ROOM];
 	struct lattice_identity identity;
 	uint8_t mesh_key[32];
 	struct lattice_peer *peers;
@@ -628,6 +629,8 @@ int lat_state_open(struct lat_state **out, const char *dir, lattice_node_id node
 	if (rc == 0)
 		rc = take_lock(s, &p);
 	if (rc == 0)
+		memcpy(s->dir, p.dir, sizeof(s->dir));
+	if (rc == 0)
 		rc = open_identity(s, &p, node, seed);
 	if (rc == 0)
 		rc = open_mesh_key(s, &p);
@@ -651,6 +654,11 @@ void lat_state_close(struct lat_state *s)
 	lat_lockfile_close(s->lock);
 	lat_wipe(s, sizeof(*s));
 	free(s);
+}
+
+const char *lat_state_dir(const struct lat_state *s)
+{
+	return s->dir;
 }
 
 lattice_node_id lat_state_node(const struct lat_state *s)

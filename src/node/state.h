@@ -35,6 +35,8 @@ LAT_MUST_CHECK int lat_state_open(struct lat_state **out, const char *dir, latti
 /* Unlocks, wipes, frees. NULL is fine. */
 void lat_state_close(struct lat_state *s);
 
+/* Where it is, as it was named. */
+const char *lat_state_dir(const struct lat_state *s);
 lattice_node_id lat_state_node(const struct lat_state *s);
 const uint8_t *lat_state_public_key(const struct lat_state *s); /* LATTICE_PUBLIC_KEY_BYTES */
 const uint8_t *lat_state_mesh_key(const struct lat_state *s);   /* 32 bytes, zeros: none */

@@ -1,0 +1,150 @@
+/* One thread, one connection at a time, each for a bounded time. */
+#include "node/statsock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <lattice/node.h>
+#include <lattice/state.h>
+
+#include "node/network.h"
+#include "node/node.h"
+#include "os/clock.h"
+#include "os/eventfd.h"
+#include "os/poll.h"
+#include "os/thread.h"
+#include "os/unixsock.h"
+
+enum { STATS_MAX = 256, LINE_MAX_BYTES = 1024 };
+
+static const int64_t patience_ns = 2 * LAT_NS_PER_S; /* for a caller to take all of it */
+static const int64_t pause_ns = LAT_NS_PER_S;        /* when the system has no more files */
+
+struct lat_statsock {
+	struct lattice_node *node;
+	struct lat_unixsock sock;
+	int stop; /* an eventfd */
+	struct lat_thread thread;
+};
+
+struct caller {
+	int fd, stop, rc;
+	uint64_t deadline_ns;
+};
+
+/* After the first failure nothing more is sent. */
+static void say(struct caller *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct caller *c, const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+	int n;
+
+	if (c->rc < 0)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	LAT_ASSERT(n > 0 && (size_t)n < sizeof(line));
+	c->rc = lat_unixsock_send(c->fd, line, (size_t)n, c->stop, c->deadline_ns);
+}
+
+static void say_peer(struct caller *c, const struct lat_network_peer *p)
+{
+	const struct lattice_peer_stats *s = &p->stats;
+
+	say(c,
+	    "{\"peer\":%u,\"name\":\"%s\",\"endpoint\":\"%s\",\"transport\":\"%s\",\"key\":%s,\"up\":%s,\"rtt_ns\":%" PRIu64
+	    ",\"handshake_ns\":%" PRIu64 ",\"session_age_ns\":%" PRIu64 ",\"handshakes\":%" PRIu64
+	    ",\"packets_in\":%" PRIu64 ",\"packets_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64
+	    ",\"bytes_out\":%" PRIu64 "}\n",
+	    s->node, p->name, p->endpoint, s->proto == LATTICE_TCP ? "tcp" : "udp",
+	    p->has_key ? "true" : "false", s->up ? "true" : "false", s->rtt_ns, s->handshake_ns,
+	    s->session_age_ns, s->handshakes, s->packets_in, s->packets_out, s->bytes_in, s->bytes_out);
+}
+
+static void tell(struct lat_statsock *s, int fd)
+{
+	struct caller c = { .fd = fd,
+			    .stop = s->stop,
+			    .deadline_ns = lat_clock_deadline(lat_clock_monotonic_ns(), patience_ns) };
+	struct lattice_stat stats[STATS_MAX];
+	struct lat_network_peer peer;
+	size_t count;
+
+	say(&c, "{\"node\":%u,\"port\":%u,\"process\":%d,\"version\":\"%s\"}\n", lattice_node_number(s->node),
+	    lattice_node_port(s->node), (int)getpid(), lattice_version());
+	for (lattice_node_id after = 0; lat_network_next_peer(s->node->network, after, &peer);
+	     after = peer.stats.node)
+		say_peer(&c, &peer);
+	count = lattice_node_stats(s->node, stats, STATS_MAX);
+	LAT_ASSERT(count <= STATS_MAX);
+	for (size_t i = 0; i < count && i < STATS_MAX; i++)
+		say(&c, "{\"counter\":\"%s\",\"value\":%" PRIu64 ",\"text\":\"%s\"}\n", stats[i].name,
+		    stats[i].value, stats[i].text);
+}
+
+static void run(void *arg)
+{
+	struct lat_statsock *s = arg;
+
+	for (;;) {
+		struct pollfd wait[2] = { { .fd = s->stop, .events = POLLIN },
+					  { .fd = s->sock.fd, .events = POLLIN } };
+		int fd, rc = lat_poll_until(wait, 2, UINT64_MAX);
+
+		if (wait[0].revents != 0)
+			return;
+		if (rc < 0)
+			continue;
+		fd = lat_unixsock_accept(&s->sock);
+		if (fd >= 0) {
+			tell(s, fd);
+			lat_unixsock_hang_up(fd);
+		} else if (fd != -EAGAIN &&
+			   lat_eventfd_wait(s->stop,
+					    lat_clock_deadline(lat_clock_monotonic_ns(), pause_ns)) == 0) {
+			return;
+		}
+	}
+}
+
+int lat_statsock_open(struct lat_statsock **out, struct lattice_node *node, const char *dir)
+{
+	struct lat_statsock *s = calloc(1, sizeof(*s));
+	int rc;
+
+	*out = NULL;
+	if (s == NULL)
+		return -ENOMEM;
+	s->node = node;
+	s->stop = -1;
+	s->sock = LAT_UNIXSOCK_CLOSED;
+	rc = lat_eventfd_open(&s->stop);
+	if (rc == 0)
+		rc = lat_unixsock_listen(&s->sock, dir, LAT_STATSOCK_NAME);
+	if (rc == 0)
+		rc = lat_thread_start(&s->thread, "lattice-stats", run, s);
+	if (rc < 0) {
+		lat_statsock_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void lat_statsock_close(struct lat_statsock *s)
+{
+	if (s == NULL)
+		return;
+	if (s->stop >= 0)
+		lat_eventfd_signal(s->stop);
+	lat_thread_join(&s->thread);
+	lat_unixsock_close(&s->sock);
+	lat_eventfd_close(s->stop);
+	free(s);
+}

@@ -1,0 +1,99 @@
+/* Names in a directory are reached by way of /proc/self/fd: struct sockaddr_un has room for 108 bytes. */
+#include "os/unixsock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "os/poll.h"
+
+enum { BACKLOG = 8 };
+
+int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int rc = 0;
+
+	*s = LAT_UNIXSOCK_CLOSED;
+	if (strlen(name) >= sizeof(s->name))
+		return -ENAMETOOLONG;
+	s->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	s->fd = s->dir < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0) {
+		rc = -errno;
+		goto fail;
+	}
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/%s", s->dir, name);
+	/* The mode of the socket before it has a name is the mode that the name gets. */
+	if ((unlinkat(s->dir, name, 0) < 0 && errno != ENOENT) || fchmod(s->fd, 0600) < 0 ||
+	    bind(s->fd, (const struct sockaddr *)&at, sizeof(at)) < 0) {
+		rc = -errno;
+		goto fail;
+	}
+	memcpy(s->name, name, strlen(name) + 1);
+	if (listen(s->fd, BACKLOG) == 0)
+		return 0;
+	rc = -errno;
+fail:
+	lat_unixsock_close(s);
+	return rc;
+}
+
+void lat_unixsock_close(struct lat_unixsock *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->dir >= 0) {
+		if (s->name[0] != '\0')
+			(void)unlinkat(s->dir, s->name, 0);
+		close(s->dir);
+	}
+	*s = LAT_UNIXSOCK_CLOSED;
+}
+
+int lat_unixsock_accept(const struct lat_unixsock *s)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED ? -EAGAIN : -errno;
+	return fd;
+}
+
+void lat_unixsock_hang_up(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int lat_unixsock_send(int fd, const void *data, size_t bytes, int stop, uint64_t deadline_ns)
+{
+	const unsigned char *at = data;
+	struct pollfd wait[2] = { { .fd = fd, .events = POLLOUT }, { .fd = stop, .events = POLLIN } };
+
+	while (bytes > 0) {
+		ssize_t n = send(fd, at, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+		int rc;
+
+		if (n >= 0) {
+			at += n;
+			bytes -= (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		rc = lat_poll_until(wait, 2, deadline_ns);
+		if (rc < 0 && rc != -EINTR)
+			return rc;
+		if (rc > 0 && wait[1].revents != 0)
+			return -ECANCELED;
+	}
+	return 0;
+}

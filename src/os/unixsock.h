@@ -1,0 +1,45 @@
+/*
+ * A Unix stream socket that has a name in a directory: for the owner of the directory to look in. The directory is held
+ * open, so neither a long path nor a later chdir(2) matters.
+ */
+#ifndef LAT_OS_UNIXSOCK_H
+#define LAT_OS_UNIXSOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+enum { LAT_UNIXSOCK_NAME = 32 }; /* its final zero included */
+
+struct lat_unixsock {
+	int fd, dir; /* -1: closed */
+	char name[LAT_UNIXSOCK_NAME];
+};
+
+#define LAT_UNIXSOCK_CLOSED ((struct lat_unixsock){ .fd = -1, .dir = -1 })
+
+/*
+ * Listens as @dir/@name, for this user only (0600), whatever the umask; close-on-exec, non-blocking. What has that name is
+ * replaced: the caller's lock says that nobody lives there. 0, -ENAMETOOLONG, -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC,
+ * -EISDIR, -EMFILE ... of the system calls, with *s closed.
+ */
+LAT_MUST_CHECK int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name);
+/* Removes the name and closes. A closed one is fine. */
+void lat_unixsock_close(struct lat_unixsock *s);
+
+/*
+ * The next who connects, as an fd of the caller's (lat_unixsock_hang_up()), close-on-exec and non-blocking. -EAGAIN: nobody
+ * now. Other negative errno of accept(2): wait a little.
+ */
+LAT_MUST_CHECK int lat_unixsock_accept(const struct lat_unixsock *s);
+/* Closes a connection. -1 is fine. */
+void lat_unixsock_hang_up(int fd);
+
+/*
+ * Sends all of it, waiting for room until @deadline_ns of CLOCK_MONOTONIC, or until @stop is readable. Never SIGPIPE. 0,
+ * -ETIMEDOUT, -ECANCELED (@stop), -EPIPE, -ECONNRESET.
+ */
+LAT_MUST_CHECK int lat_unixsock_send(int fd, const void *data, size_t bytes, int stop, uint64_t deadline_ns);
+
+#endif
