@@ -265,6 +265,15 @@ void lat_dag_each_child(const struct lat_dag *dag, uint64_t id, void (*fn)(void 
 		fn(ctx, e->child->id);
 }
 
+void lat_dag_each_parent(const struct lat_dag *dag, uint64_t id, void (*fn)(void *ctx, uint64_t parent),
+			 void *ctx)
+{
+	const struct vertex *v = find(dag, id);
+
+	for (const struct edge *e = v == NULL ? NULL : v->parents; e != NULL; e = e->next_parent)
+		fn(ctx, e->parent->id);
+}
+
 uint32_t lat_dag_vertices(const struct lat_dag *dag)
 {
 	return dag->vertices;

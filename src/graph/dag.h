@@ -74,6 +74,9 @@ uint32_t lat_dag_parent_count(const struct lat_dag *dag, uint64_t id);
 /* Calls @fn for each child of @id (of which it must not add or remove edges). */
 void lat_dag_each_child(const struct lat_dag *dag, uint64_t id, void (*fn)(void *ctx, uint64_t child),
 			void *ctx);
+/* As that, for each parent. */
+void lat_dag_each_parent(const struct lat_dag *dag, uint64_t id, void (*fn)(void *ctx, uint64_t parent),
+			 void *ctx);
 
 uint32_t lat_dag_vertices(const struct lat_dag *dag);
 uint32_t lat_dag_edges(const struct lat_dag *dag);

@@ -129,9 +129,9 @@ TEST(limits)
 	lat_dag_close(dag);
 }
 
-static void sum_child(void *ctx, uint64_t child)
+static void sum_id(void *ctx, uint64_t id)
 {
-	*(uint64_t *)ctx += child;
+	*(uint64_t *)ctx += id;
 }
 
 /* A chain as long as the graph may be: a search that recursed would need a stack as long. */
@@ -148,8 +148,10 @@ TEST(a_long_chain)
 		CHECK_EQ(lat_dag_add(dag, i, "v"), 0);
 	for (uint64_t i = LAT_DAG_VERTICES_DEFAULT; i > 1; i--)
 		CHECK_EQ(lat_dag_add_dep(dag, i, i - 1, NULL), 0);
-	lat_dag_each_child(dag, 7, sum_child, &sum);
+	lat_dag_each_child(dag, 7, sum_id, &sum);
 	CHECK_EQ(sum, 6);
+	lat_dag_each_parent(dag, 7, sum_id, &sum);
+	CHECK_EQ(sum, 6 + 8);
 	CHECK_EQ(lat_dag_add_dep(dag, 1, LAT_DAG_VERTICES_DEFAULT, &path), -ELOOP);
 	CHECK_EQ(path.total, LAT_DAG_VERTICES_DEFAULT);
 	CHECK_EQ(path.count, LAT_DAG_PATH_MAX);
