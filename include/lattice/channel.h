@@ -81,11 +81,39 @@ LATTICE_API uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint
 LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
 
 /**
- * Says that @child depends on @parent: the order in which submitted work will run.
- * @return 0, -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
+ * Says that @child depends on @parent: the order in which submitted work runs. What is running, or about to, is not held back.
+ * @return 0 (also when it was said before), -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
  *   -ENOBUFS, -ENOMEM, -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child);
+
+/*
+ * What a channel's submission runs. Returns 0, or a negative errno: then the work of all that depends on it fails with that, without
+ * being run. It runs under no lock and may call the library; @ch may not be closed by it.
+ */
+typedef int (*lattice_work_fn)(void *ctx, struct lattice_channel *ch);
+
+/**
+ * Gives @ch work, to be run by lattice_channel_submit(); NULL: it has none. A channel without work has nothing to wait for but its
+ * parents: whoever depends on it depends on them.
+ * @param ctx  handed to @fn; must stay until @fn has run
+ * @return 0, -EALREADY (its work is submitted and has not come to an end), -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn, void *ctx);
+
+/**
+ * Submits the channel's work. It runs once per submission, when the work of every parent (lattice_channel_add_dep()) was submitted and
+ * has come to an end: at once, in this call, if that is so; else later, on the thread that ends the last of them, inside its
+ * lattice_channel_submit(). Within work, what becomes ready runs after the function that is running has returned.
+ *
+ * After it has come to an end it may be submitted again: then who depends on it and is submitted later waits for that.
+ * A parent that is closed before its work came to an end fails what is pending on it (-ESHUTDOWN).
+ *
+ * Threads: any.
+ * @return 0 (it ran, or it is pending), -EALREADY (it is submitted and has not come to an end), -ESHUTDOWN, or the failure: what its
+ *   work returned, or, when it was not run because what it depends on had failed, what that returned
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_submit(struct lattice_channel *ch);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,8 @@
 #include <lattice/channel.h>
 #include <lattice/endpoint.h>
 #include <lattice/error.h>
+#include <lattice/ipc.h>
+#include <lattice/net.h>
 #include <lattice/node.h>
 #include <lattice/sched.h>
 #include <lattice/state.h>

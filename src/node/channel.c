@@ -3,11 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <lattice/channel.h>
-
 #include "fastpath/channel.h"
-#include "graph/channels.h"
-#include "graph/dag.h"
+#include "graph/work.h"
+#include "node/channel.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/network.h"
@@ -16,14 +14,6 @@
 #include "os/clock.h"
 #include "wire/control.h"
 #include "wire/path.h"
-
-struct lattice_channel {
-	struct lattice_node *node;
-	struct lat_channels_key key; /* who sends to whom; node 0: this one */
-	uint64_t handle;             /* in the node's table and dependency graph; 0: not in them */
-	struct lat_chan *local;      /* one of these two */
-	struct lat_outbound *remote;
-};
 
 enum { ALL_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL };
 
@@ -38,7 +28,7 @@ static int enter(struct lattice_channel *ch)
 	pthread_mutex_lock(&node->lock);
 	rc = lat_channels_insert(node->channels, &ch->key, ch, &ch->handle);
 	if (rc == 0) {
-		rc = lat_dag_add(node->deps, ch->handle, name);
+		rc = lat_work_add(node->work, ch->handle, name);
 		if (rc < 0) {
 			(void)lat_channels_remove(node->channels, ch->handle);
 			ch->handle = 0;
@@ -59,8 +49,8 @@ static void leave(struct lattice_channel *ch)
 
 	if (ch->handle == 0)
 		return;
+	lat_channel_leave_work(ch);
 	pthread_mutex_lock(&node->lock);
-	(void)lat_dag_remove(node->deps, ch->handle);
 	(void)lat_channels_remove(node->channels, ch->handle);
 	pthread_mutex_unlock(&node->lock);
 }
@@ -240,28 +230,8 @@ uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *receiv
 	return lat_outbound_sent(ch->remote, received);
 }
 
-int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child)
+void lat_channel_keep(struct lattice_channel *ch)
 {
-	struct lattice_node *node = parent->node;
-	struct lat_dag_path path;
-	char text[256];
-	int rc;
-
-	if (child->node != node)
-		return lat_why(parent, -EINVAL, "the channels are of different nodes");
-	if (child == parent)
-		return lat_why(parent, -EINVAL, "a channel cannot depend on itself");
-	rc = lat_node_check(node, parent);
-	if (rc < 0)
-		return rc;
-	pthread_mutex_lock(&node->lock);
-	rc = lat_dag_add_dep(node->deps, parent->handle, child->handle, &path);
-	pthread_mutex_unlock(&node->lock);
-	if (rc == -EEXIST)
-		return 0; /* said before */
-	if (rc == -ELOOP) {
-		(void)lat_dag_path_format(&path, text, sizeof(text));
-		return lat_why(parent, rc, "the dependency would close a cycle with %s", text);
-	}
-	return rc;
+	if (ch->remote != NULL)
+		lat_outbound_keep(ch->remote);
 }

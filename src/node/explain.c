@@ -52,6 +52,8 @@ static const struct {
 	{ EROFS, "EROFS", "the file system is read-only" },
 	{ ENOENT, "ENOENT", "there is no such file or name" },
 	{ EEXIST, "EEXIST", "it exists already" },
+	{ EALREADY, "EALREADY", "it was submitted, and has not come to an end" },
+	{ ENOTCONN, "ENOTCONN", "not connected, or not open" },
 	{ EADDRINUSE, "EADDRINUSE", "the port or pid is taken" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", "this machine does not have that address" },
 	{ EDESTADDRREQ, "EDESTADDRREQ",
@@ -79,6 +81,13 @@ void lat_why_text(const void *handle, int rc, char *buf, size_t bytes)
 		(void)snprintf(buf, bytes, "%s", last.text);
 	else
 		(void)lattice_explain(NULL, rc, buf, bytes);
+}
+
+int lat_why_hand(const void *from, const void *handle, int rc)
+{
+	if (rc < 0 && last.rc == rc && last.handle == from)
+		last.handle = handle;
+	return rc;
 }
 
 /* Index in errors[], or -1. */

@@ -12,6 +12,8 @@
  * thread, and returns @rc. @handle NULL: the call made none.
  */
 int lat_why(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Makes the sentence about @from one about @handle, if it is that of @rc, which is returned. */
+int lat_why_hand(const void *from, const void *handle, int rc);
 /* The sentence itself, without the error's name: to say it again for another handle. */
 void lat_why_text(const void *handle, int rc, char *buf, size_t bytes);
 

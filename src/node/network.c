@@ -19,6 +19,7 @@
 #include "node/explain.h"
 #include "node/keyfile.h"
 #include "node/node.h"
+#include "node/packets.h"
 #include "node/remote.h"
 #include "node/state.h"
 #include "node/stats.h"
@@ -159,15 +160,16 @@ static void on_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, i
 	else if (state == LAT_PEER_DOWN)
 		lat_log(LAT_LOG_INFO, "node %u: down (%s)", node, lattice_error_name(err));
 	lat_waitq_wake(&net->changed);
+	lat_waitq_wake(&net->room);
 	lat_outbound_wake(net, node);
 }
 
 static void on_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t bytes)
 {
-	(void)ctx;
-	(void)node;
-	(void)data;
-	(void)bytes; /* nobody can ask for driver frames yet */
+	struct lat_network *net = ctx;
+
+	if (net->node->packets != NULL) /* else nobody asked for them */
+		lat_packets_put(net->node->packets, node, data, bytes);
 }
 
 static void on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns)
@@ -212,6 +214,7 @@ static int drv_packet(void *ctx, const struct lat_path *from, uint8_t *packet, s
 	if (rc < 0)
 		return 0;
 	rc = lat_engine_packet(net->engine, now, from, packet, bytes);
+	lat_waitq_wake(&net->room); /* it may have acknowledged */
 	lat_network_end(net);
 	return rc;
 }
@@ -224,6 +227,7 @@ static void drv_conn_up(void *ctx, uint32_t node)
 	if (lat_network_begin(net, &now) < 0)
 		return;
 	lat_engine_conn_up(net->engine, now, node);
+	lat_waitq_wake(&net->room);
 	lat_network_end(net);
 }
 
@@ -235,6 +239,7 @@ static void drv_conn_down(void *ctx, uint32_t node, int err)
 	if (lat_network_begin(net, &now) < 0)
 		return;
 	lat_engine_conn_down(net->engine, now, node, err);
+	lat_netsend_failed(net, node, err);
 	lat_network_end(net);
 }
 
@@ -246,6 +251,7 @@ static void drv_writable(void *ctx, uint32_t node)
 	if (lat_network_begin(net, &now) < 0)
 		return;
 	lat_engine_writable(net->engine, now, node);
+	lat_waitq_wake(&net->room);
 	lat_network_end(net);
 }
 
@@ -257,6 +263,7 @@ static uint64_t drv_tick(void *ctx)
 	if (lat_network_begin(net, &now) < 0)
 		return UINT64_MAX;
 	next = lat_engine_tick(net->engine, now);
+	lat_waitq_wake(&net->room);
 	pthread_mutex_unlock(&net->lock);
 	return next;
 }
@@ -748,6 +755,7 @@ void lat_network_shutdown(struct lat_network *net)
 	lat_outbound_end_all(net);
 	lat_inbound_end_all(net);
 	lat_waitq_wake(&net->changed);
+	lat_waitq_wake(&net->room);
 	while (net->turning > 0) { /* each leaves when it has looked once */
 		lat_driver_wake(driver, 0);
 		pthread_mutex_unlock(&net->lock);

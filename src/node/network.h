@@ -22,6 +22,7 @@
 struct lat_arena;
 struct lat_driver;
 struct lat_inbound;
+struct lat_netsend;
 struct lat_outbound;
 struct lat_ping;
 struct lat_state;
@@ -42,8 +43,10 @@ struct lat_network {
 	struct lat_outbound *outbound; /* all of them */
 	struct lat_inbound *inbound;   /* all of them */
 	uint64_t ping_token;
-	struct lat_statsock *window; /* NULL: none */
-	unsigned turning;            /* callers in lat_network_turn() */
+	struct lat_statsock *window;  /* NULL: none */
+	struct lat_waitq room;        /* something came or went: who wants to send a packet looks again */
+	struct lat_netsend *sending; /* those */
+	unsigned turning;             /* callers in lat_network_turn() */
 	bool no_thread;
 	bool closing;
 	atomic_bool starved; /* the machine holds a message for a full inbox (inbound.c) */
@@ -96,6 +99,19 @@ int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t t
 int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns);
 int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out);
 void lat_network_stats(struct lat_network *net, struct lat_stats *s);
+/*
+ * Sends one packet (a NET frame) to another node, waiting for the session, the connection and room. @deadline_ns of CLOCK_MONOTONIC.
+ * As lattice_net_send(), without the sentence; -ETIMEDOUT.
+ */
+int lat_network_net_send(struct lat_network *net, lattice_node_id node, const void *data, size_t bytes,
+			 uint64_t deadline_ns) LAT_MUST_CHECK;
+/* A connection of @node's failed: those that wait to send to it hear of it. The network's lock is held. */
+void lat_netsend_failed(struct lat_network *net, uint32_t node, int err);
+/*
+ * Says goodbye to every peer, waits until they have heard it (a second at most), forgets their connections. Addresses stay. 0,
+ * -ESHUTDOWN.
+ */
+int lat_network_reset(struct lat_network *net);
 /* The bound port; 0 once closed. */
 uint16_t lat_network_port(struct lat_network *net);
 

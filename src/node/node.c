@@ -8,11 +8,12 @@
 
 #include "crypto/aead.h"
 #include "graph/channels.h"
-#include "graph/dag.h"
+#include "graph/work.h"
 #include "net/nodeid.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/network.h"
+#include "node/packets.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "wire/limits.h"
@@ -30,7 +31,7 @@ void lat_node_put(struct lattice_node *node)
 		return;
 	lat_network_free(node->network);
 	lat_channels_close(node->channels);
-	lat_dag_close(node->deps);
+	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
 	free(node);
 }
@@ -61,7 +62,7 @@ static int check_config(const struct lattice_node_config *cfg)
 	return 0;
 }
 
-int lattice_node_open(struct lattice_node **out, const struct lattice_node_config *cfg)
+int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg, struct lat_packets *packets)
 {
 	static const struct lattice_node_config defaults;
 	struct lattice_node *node;
@@ -80,12 +81,13 @@ int lattice_node_open(struct lattice_node **out, const struct lattice_node_confi
 		return -ENOMEM;
 	pthread_mutex_init(&node->lock, NULL);
 	atomic_init(&node->refs, 1);
+	node->packets = packets;
 	node->no_threads = cfg->no_threads;
 	node->max_msg = cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT;
 
 	rc = lat_channels_open(&node->channels, 0);
 	if (rc == 0)
-		rc = lat_dag_open(&node->deps, NULL);
+		rc = lat_work_open(&node->work, NULL);
 	if (rc == 0 && cfg->host == LATTICE_HOST_SELF)
 		rc = lat_network_open(&node->network, node, cfg, &node->id);
 	else if (rc == 0)
@@ -96,6 +98,11 @@ int lattice_node_open(struct lattice_node **out, const struct lattice_node_confi
 	}
 	*out = node;
 	return 0;
+}
+
+int lattice_node_open(struct lattice_node **out, const struct lattice_node_config *cfg)
+{
+	return lat_node_open(out, cfg, NULL);
 }
 
 void lattice_node_close(struct lattice_node *node)
@@ -139,8 +146,7 @@ static int check_network(const struct lattice_node *node)
 	return rc;
 }
 
-/* The sentence for a failed talk to @peer. */
-static int peer_why(const struct lattice_node *node, lattice_node_id peer, int rc)
+int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_node_id peer, int rc)
 {
 	char where[LAT_PATH_TEXT + 8] = "";
 
@@ -148,7 +154,7 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 		lat_network_where(node->network, peer, where, sizeof(where));
 	switch (rc) {
 	case -ENOKEY:
-		return lat_network_key_why(node->network, node, peer);
+		return lat_network_key_why(node->network, handle, peer);
 	case -EDESTADDRREQ:
 		return lat_why(
 			node, rc,
@@ -156,7 +162,7 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 			peer);
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
-		return lat_why(node, rc, "node %u does not answer%s. " LAT_HINT_SILENT, peer, where, peer);
+		return lat_why(handle, rc, "node %u does not answer%s. " LAT_HINT_SILENT, peer, where, peer);
 	case -ECONNREFUSED:
 		return lat_why(
 			node, rc,
@@ -168,10 +174,15 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 			"node %u broke a rule, or its version or number differ from what is configured",
 			peer);
 	case -ESHUTDOWN:
-		return lat_why(node, rc, "the node was closed");
+		return lat_why(handle, rc, "the node was closed");
 	default:
 		return rc;
 	}
+}
+
+static int peer_why(const struct lattice_node *node, lattice_node_id peer, int rc)
+{
+	return lat_peer_why(node, node, peer, rc);
 }
 
 int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint,
@@ -231,6 +242,8 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 	struct lat_stats s = { .out = out, .max = max };
 
 	lat_endpoints_stats(node, &s);
+	if (node->packets != NULL)
+		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)
 		lat_network_stats(node->network, &s);
 	return s.count;

@@ -12,7 +12,11 @@ struct lat_outbound {
 	struct lat_outbound *next;
 	struct lat_waitq room; /* senders and flushers */
 	uint32_t node, handle;
+	int32_t src, dst;
+	uint16_t cflags;
 	enum state state;
+	bool keep; /* opened again when it has ended */
+	bool told; /* ENDED: that something was lost */
 	bool orphan; /* the owner let go */
 	int err;     /* ENDED: why */
 	uint64_t sent, received;
@@ -48,6 +52,9 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 		return -ENOMEM;
 	o->net = net;
 	o->node = node;
+	o->src = src;
+	o->dst = dst;
+	o->cflags = cflags;
 	rc = lat_network_begin(net, &now);
 	if (rc < 0) {
 		free(o);
@@ -72,6 +79,27 @@ static int ended(const struct lat_outbound *o)
 	return o->err < 0 ? o->err : -ESHUTDOWN;
 }
 
+/* Inside begin and end. 0: it is being opened again. */
+static int reopen(struct lat_outbound *o, uint64_t now)
+{
+	int rc;
+
+	if (o->received < o->sent && !o->told) {
+		o->told = true;
+		return ended(o);
+	}
+	rc = lat_engine_peer_connect(o->net->engine, now, o->node);
+	if (rc == 0)
+		rc = lat_engine_chan_open(o->net->engine, now, o->node, o->src, o->dst, o->cflags, o, &o->handle);
+	if (rc < 0)
+		return rc;
+	o->state = OPENING;
+	o->err = 0;
+	o->told = false;
+	o->sent = o->received = 0;
+	return 0;
+}
+
 /*
  * Sleeps until something changes. 0: look again, or what the call is to return; the reason, when meanwhile the peer turned out not
  * to answer.
@@ -94,11 +122,18 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
 {
 	uint64_t now, seq;
+	bool once = true;
 	int rc = lat_network_begin(o->net, &now);
 
 	if (rc < 0)
 		return rc;
 	for (;;) {
+		if (o->state == ENDED && o->keep && once) {
+			once = false;
+			rc = reopen(o, now);
+			if (rc < 0)
+				break;
+		}
 		rc = o->state == ENDED ? ended(o)
 				       : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
 		if (rc == 0)
@@ -127,6 +162,13 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
 		rc = ended(o);
 	lat_network_end(o->net);
 	return rc;
+}
+
+void lat_outbound_keep(struct lat_outbound *o)
+{
+	pthread_mutex_lock(&o->net->lock);
+	o->keep = true;
+	pthread_mutex_unlock(&o->net->lock);
 }
 
 uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received)

@@ -23,6 +23,11 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
+/*
+ * From now on a send on one that has ended opens it again, counting anew. But if messages were accepted and not received, the
+ * first send says so, by the reason for the end.
+ */
+void lat_outbound_keep(struct lat_outbound *o);
 /* Messages accepted; *received (may be NULL): acknowledged, or what the channel's end said. */
 uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received);
 /* The owner lets go; what was accepted still goes out, then it frees itself. NULL is fine. */

@@ -47,3 +47,10 @@ void lat_thread_join(struct lat_thread *t)
 	(void)pthread_join(t->id, NULL);
 	memset(t, 0, sizeof(*t));
 }
+
+void lat_thread_detach(struct lat_thread *t)
+{
+	if (t->started)
+		(void)pthread_detach(t->id);
+	t->started = false;
+}

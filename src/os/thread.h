@@ -29,4 +29,10 @@ LAT_MUST_CHECK int lat_thread_start(struct lat_thread *t, const char *name, void
  */
 void lat_thread_join(struct lat_thread *t);
 
+/*
+ * Instead of join: nobody waits for it. *t has to stay until fn has begun, and may go away as soon as fn, or whoever it tells, says
+ * so. From any thread, also itself; once. All zero is fine.
+ */
+void lat_thread_detach(struct lat_thread *t);
+
 #endif

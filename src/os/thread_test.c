@@ -72,6 +72,38 @@ TEST(never_started_is_joined)
 	struct lat_thread t = { 0 };
 
 	lat_thread_join(&t);
+	lat_thread_detach(&t);
+}
+
+struct lonely {
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool over;
+};
+
+static void be_lonely(void *arg)
+{
+	struct lonely *l = arg;
+
+	pthread_mutex_lock(&l->lock);
+	l->over = true;
+	pthread_cond_signal(&l->told);
+	pthread_mutex_unlock(&l->lock);
+}
+
+TEST(a_detached_one_runs_to_its_end)
+{
+	static struct lonely l = { .lock = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER };
+	struct lat_thread t = { 0 };
+
+	pthread_mutex_lock(&l.lock);
+	CHECK_EQ(lat_thread_start(&t, "lonely", be_lonely, &l), 0);
+	lat_thread_detach(&t);
+	CHECK(!t.started);
+	lat_thread_join(&t); /* nothing to join any more */
+	while (!l.over)
+		pthread_cond_wait(&l.told, &l.lock);
+	pthread_mutex_unlock(&l.lock);
 }
 
 TEST_MAIN

@@ -330,6 +330,7 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
 		.bytes_in = p->bytes_in,
 		.bytes_out = p->bytes_out,
 		.initiator = s != NULL && s->initiator,
+		.closing = p->closing,
 	};
 	if (s != NULL)
 		memcpy(out->sid, s->secret->sid, sizeof(out->sid));

@@ -105,6 +105,7 @@ struct lat_peer_info {
 	uint64_t handshakes, rekeys;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
 	bool initiator;
+	bool closing; /* it was told goodbye and has not heard it yet */
 	uint8_t sid[LAT_SID];
 };
 

@@ -1,0 +1,34 @@
+/* A sending channel's handle, for the files that share it. */
+#ifndef LAT_NODE_CHANNEL_H
+#define LAT_NODE_CHANNEL_H
+
+#include <stdint.h>
+
+#include <lattice/channel.h>
+
+#include "graph/channels.h"
+
+struct lat_chan;
+struct lat_outbound;
+struct lattice_node;
+
+struct lattice_channel {
+	struct lattice_node *node;
+	struct lat_channels_key key; /* who sends to whom; node 0: this one */
+	uint64_t handle;             /* in the node's table and dependency graph; 0: not in them */
+	lattice_work_fn work;        /* the node's lock; NULL: none */
+	void *work_ctx;
+	struct lat_chan *local; /* one of these two */
+	struct lat_outbound *remote;
+};
+
+/* From now on a send on one that has ended opens it again (see lat_outbound_keep()). One to this node ends with the node. */
+void lat_channel_keep(struct lattice_channel *ch);
+
+/*
+ * Takes it out of the dependency graph, where it is in it. What was pending on it fails, and nothing runs. The node's lock is not
+ * held.
+ */
+void lat_channel_leave_work(struct lattice_channel *ch);
+
+#endif
