@@ -23,8 +23,9 @@ enum {
 	LATTICE_NONBLOCK = 1 /* flags: return at once */
 };
 
-#define LATTICE_RECV_WAIT_NS INT64_C(100000000)  /* how long a blocking receive waits */
-#define LATTICE_SEND_WAIT_NS INT64_C(5000000000) /* how long a blocking send waits: for the session, the channel, room */
+#define LATTICE_RECV_WAIT_NS INT64_C(100000000) /* how long a blocking receive waits */
+#define LATTICE_SEND_WAIT_NS \
+	INT64_C(5000000000) /* how long a blocking send waits: for the session, the channel, room */
 
 /**
  * Joins pid @src of this node and pid @dst of @node, both ways: @src receives here from now on (as after lattice_listen()) and
@@ -61,7 +62,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_listen(int32_t pid);
  *   -EINVAL (a pid, a flag), -ENOKEY, -EDESTADDRREQ (a peer that is not known any more, or has no address), or as
  *   lattice_channel_send()
  */
-LATTICE_API LATTICE_MUST_USE int lattice_send(int32_t src, int32_t dst, const struct lattice_message *msg, int flags);
+LATTICE_API LATTICE_MUST_USE int lattice_send(int32_t src, int32_t dst, const struct lattice_message *msg,
+					      int flags);
 
 /**
  * Receives one message as @pid: the oldest of some channel, channels in turn. One that is shorter than 56 bytes ends in zeros.

@@ -25,10 +25,7 @@ extern "C" {
 #endif
 
 /* What gives way when a peer's queue of received packets is full. */
-enum lattice_overflow {
-	LATTICE_DROP_OLDEST = 0,
-	LATTICE_DROP_NEWEST = 1
-};
+enum lattice_overflow { LATTICE_DROP_OLDEST = 0, LATTICE_DROP_NEWEST = 1 };
 
 enum {
 	LATTICE_MAX_QUEUE_DEFAULT = 256,
@@ -37,13 +34,13 @@ enum {
 
 /* All zero is a good configuration. */
 struct lattice_net_config {
-	lattice_node_id node_id;         /* 0: the one kept in the state directory, else derived from this machine */
-	int port;                        /* UDP and TCP, IPv4 and IPv6; 0: LATTICE_PORT_DEFAULT, LATTICE_PORT_ANY */
-	uint32_t max_queue;              /* packets waiting per peer; 0: LATTICE_MAX_QUEUE_DEFAULT; at most 2^20 */
+	lattice_node_id node_id; /* 0: the one kept in the state directory, else derived from this machine */
+	int port;                /* UDP and TCP, IPv4 and IPv6; 0: LATTICE_PORT_DEFAULT, LATTICE_PORT_ANY */
+	uint32_t max_queue;      /* packets waiting per peer; 0: LATTICE_MAX_QUEUE_DEFAULT; at most 2^20 */
 	enum lattice_overflow overflow;
-	const char *state_dir;           /* NULL: lattice_state_dir() */
-	const char *bind_host;           /* a literal address; NULL: all */
-	bool allow_unlocked_keys;        /* go on when the kernel refuses to lock the keys' memory */
+	const char *state_dir;    /* NULL: lattice_state_dir() */
+	const char *bind_host;    /* a literal address; NULL: all */
+	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
 };
 
 /* A received packet. */
@@ -77,7 +74,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_net_init(const struct lattice_net_confi
  *   -ENOBUFS, -ENOMEM, -ENOTCONN (no lattice_net_init()), -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_net_add_remote(lattice_node_id node, const char *host, int port,
-                                                        enum lattice_proto proto);
+							enum lattice_proto proto);
 
 /**
  * Hands received packets to @fn instead of queueing them, each once; what is queued already comes first. NULL: queue again.
@@ -117,7 +114,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_net_send(lattice_node_id node, const vo
  *   wait and cannot)
  */
 LATTICE_API LATTICE_MUST_USE int lattice_net_recv(struct lattice_packet *packet, void *buf, size_t bytes,
-                                                  int64_t timeout_ns);
+						  int64_t timeout_ns);
 
 /**
  * Ends every session and connection and begins anew: queues are emptied (counted as drops), peers and their addresses stay, the next send
