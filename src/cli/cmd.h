@@ -18,18 +18,14 @@ enum cli_exit {
 	CLI_UNREACHABLE = 3, /* nobody answers, nobody listens, or the time is over */
 };
 
-enum { CLI_TIMEOUT_UNSET = -2 };
+#define CLI_UNSET INT64_C(-1)
 
-/* Filled in by cli_options_parse(); pointers are into argv. All zero but the timeout: not given. */
+/* Filled in by cli_options_parse(); pointers are into argv. Not given: NULL, false, CLI_UNSET. */
 struct cli_options {
-	const char *dir, *bind, *at, *name, *psk_file, *text, *file, *output;
-	lattice_node_id node;
-	int port; /* as struct lattice_node_config has it */
-	enum lattice_proto proto;
-	int32_t from, type;
-	uint64_t count;
-	int64_t interval_ns, timeout_ns; /* CLI_TIMEOUT_UNSET */
-	bool interval_set, json, verbose, unlocked, help;
+	const char *dir, *bind, *at, *name, *psk, *text, *file, *output, *key_file, *fingerprint;
+	int64_t node, port, from, type, count;
+	int64_t interval_ns, timeout_ns;
+	bool udp, tcp, json, stats, print_key, verbose, unlocked, help;
 };
 
 /* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */
@@ -41,7 +37,11 @@ struct cli_command {
 	int (*run)(const struct cli_options *opt, int argc, char **argv); /* returns enum cli_exit */
 };
 
-extern const struct cli_command cli_keygen, cli_peers_add, cli_peers_list, cli_send, cli_recv, cli_ping;
+extern const struct cli_command cli_keygen, cli_id, cli_peers_add, cli_peers_list, cli_peers_show,
+	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_completion;
+
+/* The commands in the order of the help; the last is NULL. Dispatch, help, and completion go by it. */
+extern const struct cli_command *const cli_commands[];
 
 /* The command that runs, for messages. */
 extern const struct cli_command *cli_current;
@@ -54,6 +54,12 @@ int cli_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "lattice send: ..." on stderr, for what is no failure. */
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* How the command was asked to reach other nodes; 0: not said. */
+enum lattice_proto cli_proto(const struct cli_options *opt);
+
+/* The node's counters on standard error, when --stats was given; with --json an object per line. */
+void cli_stats_print(const struct cli_options *opt, struct lattice_node *node);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t cli_now_ns(void);

@@ -1,5 +1,6 @@
 /* lattice: dispatch and help from one table. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,19 +11,20 @@
 #include <lattice/node.h>
 
 #include "cli/cmd.h"
+#include "cli/json.h"
 #include "cli/options.h"
 
 static int run_version(const struct cli_options *opt, int argc, char **argv);
 static int run_help(const struct cli_options *opt, int argc, char **argv);
 
-static const int only_help[] = { OPT_HELP, 0 };
+static const int json_and_help[] = { OPT_JSON, OPT_HELP, 0 };
 
 static const struct cli_command cli_version = {
 	.name = "version",
 	.args = "",
 	.summary = "print the library's version",
 	.text = "Prints the version of the library that the command runs with.",
-	.options = only_help,
+	.options = json_and_help,
 	.run = run_version,
 };
 
@@ -30,15 +32,16 @@ static const struct cli_command cli_help = {
 	.name = "help",
 	.args = "[COMMAND]",
 	.summary = "explain a command",
-	.text = "Explains a command, or lists all.",
-	.options = only_help,
+	.text = "Explains a command, or lists all. With --json each command is an object with its options.",
+	.options = json_and_help,
 	.args_max = 2,
 	.run = run_help,
 };
 
-static const struct cli_command *const commands[] = {
-	&cli_keygen, &cli_peers_add, &cli_peers_list, &cli_send,
-	&cli_recv,   &cli_ping,      &cli_version,    &cli_help,
+const struct cli_command *const cli_commands[] = {
+	&cli_keygen, &cli_id,   &cli_peers_add, &cli_peers_list, &cli_peers_show, &cli_peers_remove,
+	&cli_send,   &cli_recv, &cli_ping,      &cli_stats,      &cli_completion, &cli_version,
+	&cli_help,   NULL,
 };
 
 const struct cli_command *cli_current;
@@ -124,18 +127,20 @@ int cli_fail(const void *handle, int rc, const char *fmt, ...)
 
 static int run_version(const struct cli_options *opt, int argc, char **argv)
 {
-	(void)opt;
 	(void)argc;
 	(void)argv;
-	printf("lattice %s\n", lattice_version());
+	if (opt != NULL && opt->json)
+		printf("{\"version\": \"%s\"}\n", lattice_version());
+	else
+		printf("lattice %s\n", lattice_version());
 	return CLI_OK;
 }
 
 /* The command whose name is argv[0], or argv[0] and argv[1]: *words of them. NULL: none. */
 static const struct cli_command *find(int argc, char **argv, int *words)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		const char *name = commands[i]->name, *space = strchr(name, ' ');
+	for (size_t i = 0; cli_commands[i] != NULL; i++) {
+		const char *name = cli_commands[i]->name, *space = strchr(name, ' ');
 		size_t first = space != NULL ? (size_t)(space - name) : strlen(name);
 
 		if (strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
@@ -143,22 +148,43 @@ static const struct cli_command *find(int argc, char **argv, int *words)
 		if (space != NULL && (argc < 2 || strcmp(argv[1], space + 1) != 0))
 			continue;
 		*words = space != NULL ? 2 : 1;
-		return commands[i];
+		return cli_commands[i];
 	}
 	return NULL;
+}
+
+/* What is wrong with @word (and @next, which may be NULL): no command, or half of one, whose other halves are named. */
+static int no_command(const char *word, const char *next)
+{
+	char halves[256] = "";
+	size_t length = strlen(word), at = 0;
+
+	for (size_t i = 0; cli_commands[i] != NULL; i++) {
+		const char *name = cli_commands[i]->name;
+
+		if (strncmp(name, word, length) == 0 && name[length] == ' ' && at < sizeof(halves))
+			at += (size_t)snprintf(halves + at, sizeof(halves) - at, "%s'%s'", at > 0 ? ", " : "",
+					       name);
+	}
+	if (at > 0 && next != NULL)
+		return cli_usage("there is no command '%s %s', but %s", word, next, halves);
+	if (at > 0)
+		return cli_usage("'%s' is half a command: %s", word, halves);
+	return cli_usage("there is no command '%s'", word);
 }
 
 static void print_overview(FILE *to)
 {
 	fprintf(to, "lattice - messages between tasks, processes and machines\n\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(to, "  lattice %-11s %s\n", commands[i]->name, commands[i]->summary);
+	for (size_t i = 0; cli_commands[i] != NULL; i++)
+		fprintf(to, "  lattice %-12s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
 	fprintf(to,
 		"\n'lattice help COMMAND' explains one.\n\n"
 		"Exit status: %d done, %d failed, %d wrong usage (nothing was tried), %d the other side does not\n"
 		"answer, refuses the connection, or the time is over.\n\n"
 		"A node lives in a state directory: -d DIR, else $LATTICE_STATE_DIR, else /var/lib/lattice for\n"
-		"root, else $XDG_STATE_HOME/lattice, else ~/.local/state/lattice. One process at a time uses it.\n",
+		"root, else $XDG_STATE_HOME/lattice, else ~/.local/state/lattice. One process at a time runs a\n"
+		"node on it.\n",
 		CLI_OK, CLI_FAILED, CLI_USAGE, CLI_UNREACHABLE);
 }
 
@@ -169,23 +195,48 @@ static void print_help(const struct cli_command *cmd)
 	cli_options_print(cmd);
 }
 
+/* What a program needs to call the command, or to test that it refuses what is wrong. */
+static void print_json(const struct cli_command *cmd)
+{
+	printf("{\"command\": \"%s\", \"args\": \"%s\", \"args_min\": %d, \"args_max\": %d, \"summary\": ",
+	       cmd->name, cmd->args, cmd->args_min, cmd->args_max);
+	cli_json_text(stdout, cmd->summary);
+	printf(", \"options\": [");
+	for (const int *o = cmd->options; *o != 0; o++) {
+		const struct cli_row *row = cli_row(*o);
+
+		printf("%s{\"name\": \"%s\", \"letter\": \"%s\", \"kind\": \"%s\", \"arg\": \"%s\"",
+		       o == cmd->options ? "" : ", ", row->name,
+		       *o < OPT_LONG ? (const char[]){ (char)*o, '\0' } : "", cli_kind_name(row->kind),
+		       row->arg != NULL ? row->arg : "");
+		if (row->kind == KIND_NUMBER)
+			printf(", \"min\": %" PRIu64 ", \"max\": %" PRIu64, row->min, row->max);
+		printf("}");
+	}
+	printf("]}\n");
+}
+
 static int run_help(const struct cli_options *opt, int argc, char **argv)
 {
 	const struct cli_command *cmd;
 	int words;
 
-	(void)opt;
 	if (argc == 0) {
-		print_overview(stdout);
+		for (size_t i = 0; opt->json && cli_commands[i] != NULL; i++)
+			print_json(cli_commands[i]);
+		if (!opt->json)
+			print_overview(stdout);
 		return CLI_OK;
 	}
 	cmd = find(argc, argv, &words);
-	if (cmd == NULL && strcmp(argv[0], "peers") == 0)
-		return cli_usage("peers add or peers list?");
 	if (cmd == NULL)
-		return cli_usage("there is no command '%s%s%s'", argv[0], argc > 1 ? " " : "",
-				 argc > 1 ? argv[1] : "");
-	print_help(cmd);
+		return no_command(argv[0], argc > 1 ? argv[1] : NULL);
+	if (argc > words)
+		return cli_usage("'%s' is too much", argv[words]);
+	if (opt->json)
+		print_json(cmd);
+	else
+		print_help(cmd);
 	return CLI_OK;
 }
 
@@ -215,11 +266,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--version") == 0)
 		return run_version(NULL, 0, NULL);
 	cli_current = find(argc - 1, argv + 1, &words);
-	if (cli_current == NULL) {
-		if (strcmp(argv[1], "peers") == 0)
-			return cli_usage("peers add or peers list?");
-		return cli_usage("there is no command '%s'", argv[1]);
-	}
+	if (cli_current == NULL)
+		return no_command(argv[1], argc > 2 ? argv[2] : NULL);
 	argc -= words;
 	argv += words;
 	first = cli_options_parse(&opt, cli_current, argc, argv);

@@ -2,8 +2,10 @@
 #include "cli/options.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,42 +14,78 @@
 
 enum { OPTIONS_MAX = 32 };
 
-static const struct row {
-	int id;
-	const char *name, *arg, *help;
-} rows[] = {
-	{ OPT_DIR, "dir", "DIR", "the state directory (else $LATTICE_STATE_DIR, else the user's own)" },
-	{ OPT_NODE, "node", "N", "this node's number; else it is derived from the machine" },
-	{ OPT_NAME, "name", "NAME", "a name for the node, to be used instead of its number" },
-	{ OPT_AT, "at", "HOST:PORT", "where the other node is reached" },
-	{ OPT_UDP, "udp", NULL, "over UDP" },
-	{ OPT_TCP, "tcp", NULL, "over TCP" },
-	{ OPT_PSK, "psk", "FILE", "32 secret bytes in base64 that only these two nodes share" },
-	{ OPT_TEXT, "message", "TEXT", "send this text" },
-	{ OPT_FILE, "file", "FILE", "send this file (-: standard input, as one file)" },
-	{ OPT_FROM, "from", "PID", "the sender's pid (1)" },
-	{ OPT_TYPE, "type", "N", "the message's type (0)" },
-	{ OPT_COUNT, "count", "N", "end after N messages; with -o after N files (1)" },
-	{ OPT_OUTPUT, "output", "FILE",
-	  "write the file that is received here; the next ones to FILE.2, FILE.3, ..." },
-	{ OPT_COUNT_PINGS, "count", "N", "how many pings (10)" },
-	{ OPT_INTERVAL, "interval", "SECONDS", "from one ping to the next (0.1); 0: at once" },
-	{ OPT_TIMEOUT, "timeout", "SECONDS", "the longest wait" },
-	{ OPT_PORT, "port", "P", "this node's UDP and TCP port; 0: the kernel chooses" },
-	{ OPT_BIND, "bind", "ADDRESS", "this node's address (all)" },
-	{ OPT_JSON, "json", NULL, "the result as JSON" },
-	{ OPT_UNLOCKED, "allow-unlocked-keys", NULL,
-	  "go on when the kernel refuses to lock the keys' memory" },
-	{ OPT_VERBOSE, "verbose", NULL, "say more, on standard error" },
-	{ OPT_HELP, "help", NULL, "this text" },
+#define FLAG(id_, name_, field, help_)                                            \
+	{                                                                         \
+		.id = (id_), .name = (name_), .help = (help_), .kind = KIND_FLAG, \
+		.offset = offsetof(struct cli_options, field)                     \
+	}
+#define TAKES(kind_, id_, name_, arg_, field, help_)                                           \
+	{                                                                                      \
+		.id = (id_), .name = (name_), .arg = (arg_), .help = (help_), .kind = (kind_), \
+		.offset = offsetof(struct cli_options, field)                                  \
+	}
+#define NUMBER(id_, name_, arg_, field, min_, max_, help_)                                         \
+	{                                                                                          \
+		.id = (id_), .name = (name_), .arg = (arg_), .help = (help_), .kind = KIND_NUMBER, \
+		.offset = offsetof(struct cli_options, field), .min = (min_), .max = (max_)        \
+	}
+
+static const struct cli_row rows[] = {
+	TAKES(KIND_FOLDER, OPT_DIR, "dir", "DIR", dir,
+	      "the state directory (else $LATTICE_STATE_DIR, else the user's own)"),
+	NUMBER(OPT_NODE, "node", "N", node, 1, UINT32_MAX - 1, "the node's number"),
+	TAKES(KIND_NAME, OPT_NAME, "name", "NAME", name,
+	      "a name for the node, to be used instead of its number"),
+	TAKES(KIND_NAME, OPT_AT, "at", "HOST:PORT", at, "where the other node is reached"),
+	FLAG(OPT_UDP, "udp", udp, "over UDP"),
+	FLAG(OPT_TCP, "tcp", tcp, "over TCP"),
+	TAKES(KIND_NAME, OPT_FINGERPRINT, "fingerprint", "HEX", fingerprint,
+	      "the fingerprint that the node's key must have"),
+	TAKES(KIND_FILE, OPT_PSK, "psk", "FILE", psk,
+	      "32 secret bytes in base64 that only these two nodes share"),
+	TAKES(KIND_FILE, OPT_KEY_FILE, "key", "FILE", key_file,
+	      "the other node's public key, for this run (its 'lattice id --key')"),
+	FLAG(OPT_KEY_PRINT, "key", print_key, "the public key, for 'lattice peers add' elsewhere"),
+	TAKES(KIND_TEXT, OPT_TEXT, "message", "TEXT", text, "send this text"),
+	TAKES(KIND_FILE, OPT_FILE, "file", "FILE", file, "send this file (-: standard input, as one file)"),
+	NUMBER(OPT_FROM, "from", "PID", from, 1, INT32_MAX, "the sender's pid (1)"),
+	NUMBER(OPT_TYPE, "type", "N", type, 0, INT32_MAX, "the message's type (0)"),
+	NUMBER(OPT_COUNT, "count", "N", count, 1, UINT32_MAX,
+	       "end after N messages; with -o after N files (1)"),
+	TAKES(KIND_FILE, OPT_OUTPUT, "output", "FILE", output,
+	      "write the file that is received here; the next ones to FILE.2, FILE.3, ..."),
+	NUMBER(OPT_COUNT_PINGS, "count", "N", count, 1, 1000000, "how many pings (10)"),
+	TAKES(KIND_SECONDS, OPT_INTERVAL, "interval", "SECONDS", interval_ns,
+	      "from one ping to the next (0.1); 0: at once"),
+	TAKES(KIND_SECONDS, OPT_TIMEOUT, "timeout", "SECONDS", timeout_ns, "the longest wait"),
+	NUMBER(OPT_PORT, "port", "P", port, 0, 65535, "this node's UDP and TCP port; 0: the kernel chooses"),
+	TAKES(KIND_NAME, OPT_BIND, "bind", "ADDRESS", bind, "this node's address (all)"),
+	FLAG(OPT_STATS, "stats", stats, "at the end the node's counters, on standard error"),
+	FLAG(OPT_JSON, "json", json, "the result as JSON, an object per line"),
+	FLAG(OPT_UNLOCKED, "allow-unlocked-keys", unlocked,
+	     "go on when the kernel refuses to lock the keys' memory"),
+	FLAG(OPT_VERBOSE, "verbose", verbose, "say more"),
+	FLAG(OPT_HELP, "help", help, "this text"),
 };
 
-static const struct row *row_of(int id)
+const struct cli_row *cli_row(int id)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].id == id)
 			return &rows[i];
 	return NULL;
+}
+
+const char *cli_kind_name(enum cli_kind kind)
+{
+	static const char *const names[] = { "flag", "text", "name", "file", "folder", "number", "seconds" };
+
+	return names[kind];
+}
+
+enum lattice_proto cli_proto(const struct cli_options *opt)
+{
+	return opt->udp ? LATTICE_UDP : opt->tcp ? LATTICE_TCP : 0;
 }
 
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -122,96 +160,47 @@ bool cli_base64_key(const char *text, size_t bytes, uint8_t out[32])
 }
 
 /* One option. 0, or -1 with a complaint. */
-static int take(struct cli_options *opt, int id, const char *arg)
+static int take(struct cli_options *opt, const struct cli_row *row, const char *arg)
 {
+	char *field = (char *)opt + row->offset;
 	uint64_t n = 0;
-	bool fine = true;
+	int64_t value = 0;
+	bool fine = true, yes = true;
 
-	switch (id) {
-	case OPT_DIR:
-		opt->dir = arg;
+	switch (row->kind) {
+	case KIND_FLAG:
+		memcpy(field, &yes, sizeof(yes));
+		break;
+	case KIND_NAME:
+	case KIND_FILE:
+	case KIND_FOLDER:
 		fine = *arg != '\0';
+		/* fall through */
+	case KIND_TEXT:
+		memcpy(field, &arg, sizeof(arg));
 		break;
-	case OPT_NODE:
-		fine = cli_number(arg, 1, UINT32_MAX - 1, &n);
-		opt->node = (lattice_node_id)n;
+	case KIND_NUMBER:
+		fine = cli_number(arg, row->min, row->max, &n);
+		value = (int64_t)n;
+		memcpy(field, &value, sizeof(value));
 		break;
-	case OPT_NAME:
-		opt->name = arg;
-		break;
-	case OPT_AT:
-		opt->at = arg;
-		fine = *arg != '\0';
-		break;
-	case OPT_UDP:
-	case OPT_TCP:
-		if (opt->proto != 0 && opt->proto != (id == OPT_UDP ? LATTICE_UDP : LATTICE_TCP)) {
-			(void)cli_usage("either --udp or --tcp, not both");
-			return -1;
-		}
-		opt->proto = id == OPT_UDP ? LATTICE_UDP : LATTICE_TCP;
-		break;
-	case OPT_PSK:
-		opt->psk_file = arg;
-		break;
-	case OPT_TEXT:
-		opt->text = arg;
-		break;
-	case OPT_FILE:
-		opt->file = arg;
-		fine = *arg != '\0';
-		break;
-	case OPT_OUTPUT:
-		opt->output = arg;
-		fine = *arg != '\0';
-		break;
-	case OPT_FROM:
-		fine = cli_number(arg, 1, INT32_MAX, &n);
-		opt->from = (int32_t)n;
-		break;
-	case OPT_TYPE:
-		fine = cli_number(arg, 0, INT32_MAX, &n);
-		opt->type = (int32_t)n;
-		break;
-	case OPT_COUNT:
-	case OPT_COUNT_PINGS:
-		fine = cli_number(arg, 1, id == OPT_COUNT ? UINT32_MAX : 1000000, &opt->count);
-		break;
-	case OPT_INTERVAL:
-		fine = seconds(arg, &opt->interval_ns);
-		opt->interval_set = true;
-		break;
-	case OPT_TIMEOUT:
-		fine = seconds(arg, &opt->timeout_ns);
-		break;
-	case OPT_PORT:
-		fine = cli_number(arg, 0, 65535, &n);
-		opt->port = n == 0 ? LATTICE_PORT_ANY : (int)n;
-		break;
-	case OPT_BIND:
-		opt->bind = arg;
-		break;
-	case OPT_JSON:
-		opt->json = true;
-		break;
-	case OPT_UNLOCKED:
-		opt->unlocked = true;
-		break;
-	case OPT_VERBOSE:
-		opt->verbose = true;
-		break;
-	case OPT_HELP:
-		opt->help = true;
-		break;
-	default:
-		fine = false;
+	case KIND_SECONDS:
+		fine = seconds(arg, &value);
+		memcpy(field, &value, sizeof(value));
 		break;
 	}
-	if (!fine) {
-		(void)cli_usage("--%s cannot be '%s'", row_of(id)->name, arg);
-		return -1;
-	}
-	return 0;
+	if (!fine && row->kind == KIND_NUMBER)
+		(void)cli_usage("--%s cannot be '%s', but a number from %" PRIu64 " to %" PRIu64, row->name,
+				arg, row->min, row->max);
+	else if (!fine && row->kind == KIND_SECONDS)
+		(void)cli_usage("--%s cannot be '%s', but seconds, as 1.5", row->name, arg);
+	else if (!fine)
+		(void)cli_usage("--%s cannot be '%s'", row->name, arg);
+	else if (opt->udp && opt->tcp)
+		(void)cli_usage("either --udp or --tcp, not both");
+	else
+		return 0;
+	return -1;
 }
 
 int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, int argc, char **argv)
@@ -222,7 +211,7 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 	int id;
 
 	for (const int *o = cmd->options; *o != 0 && count < OPTIONS_MAX; o++, count++) {
-		const struct row *row = row_of(*o);
+		const struct cli_row *row = cli_row(*o);
 
 		longs[count] = (struct option){ .name = row->name,
 						.has_arg = row->arg != NULL ? required_argument : no_argument,
@@ -233,7 +222,13 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 				shorts[at++] = ':';
 		}
 	}
-	*opt = (struct cli_options){ .timeout_ns = CLI_TIMEOUT_UNSET };
+	*opt = (struct cli_options){ .node = CLI_UNSET,
+				     .port = CLI_UNSET,
+				     .from = CLI_UNSET,
+				     .type = CLI_UNSET,
+				     .count = CLI_UNSET,
+				     .interval_ns = CLI_UNSET,
+				     .timeout_ns = CLI_UNSET };
 	opterr = 0;
 	optind = 1;
 	while ((id = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
@@ -242,13 +237,14 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 			return -1;
 		}
 		if (id == '?') {
-			if (optopt != 0 && optopt < OPT_LONG)
+			/* A letter that there is was complained of as its long name, with a value. */
+			if (optopt != 0 && optopt < OPT_LONG && strchr(shorts, optopt) == NULL)
 				(void)cli_usage("there is no option -%c", optopt);
 			else
 				(void)cli_usage("%s is not understood", argv[optind - 1]);
 			return -1;
 		}
-		if (take(opt, id, optarg) < 0)
+		if (take(opt, cli_row(id), optarg) < 0)
 			return -1;
 	}
 	return optind;
@@ -257,7 +253,7 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 void cli_options_print(const struct cli_command *cmd)
 {
 	for (const int *o = cmd->options; *o != 0; o++) {
-		const struct row *row = row_of(*o);
+		const struct cli_row *row = cli_row(*o);
 		char left[64];
 
 		(void)snprintf(left, sizeof(left), "%s--%s%s%s",

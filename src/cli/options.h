@@ -4,7 +4,7 @@
 
 #include "cli/cmd.h"
 
-/* A letter is its own number; the others have only a long name. */
+/* A letter is its own number; the others have only a long name. Two may share a long name, not in one command. */
 enum cli_option {
 	OPT_COUNT_PINGS = 'c',
 	OPT_DIR = 'd',
@@ -18,12 +18,16 @@ enum cli_option {
 	OPT_LONG = 256,
 	OPT_AT,
 	OPT_BIND,
+	OPT_FINGERPRINT,
 	OPT_FROM,
 	OPT_JSON,
+	OPT_KEY_FILE,
+	OPT_KEY_PRINT,
 	OPT_NAME,
 	OPT_NODE,
 	OPT_PORT,
 	OPT_PSK,
+	OPT_STATS,
 	OPT_TCP,
 	OPT_TIMEOUT,
 	OPT_TYPE,
@@ -36,6 +40,30 @@ enum cli_option {
  * that is no option, or -1 after it has said what is wrong.
  */
 int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, int argc, char **argv);
+
+/* What an option takes; what is not of its kind is wrong usage. */
+enum cli_kind {
+	KIND_FLAG,    /* nothing */
+	KIND_TEXT,    /* anything */
+	KIND_NAME,    /* anything but nothing */
+	KIND_FILE,    /* the same: a path, "-" may be a stream */
+	KIND_FOLDER,  /* the same */
+	KIND_NUMBER,  /* a decimal number, min to max */
+	KIND_SECONDS, /* a decimal fraction, 0 to 10^6 */
+};
+
+/* One row of the table of options. */
+struct cli_row {
+	int id;
+	const char *name, *arg, *help; /* arg: NULL for a flag */
+	enum cli_kind kind;
+	size_t offset; /* in struct cli_options */
+	uint64_t min, max;
+};
+const struct cli_row *cli_row(int id);
+/* "number", as "lattice help --json" says it. */
+const char *cli_kind_name(enum cli_kind kind);
+
 /* The options of @cmd, a line each, on stdout. */
 void cli_options_print(const struct cli_command *cmd);
 

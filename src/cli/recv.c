@@ -17,6 +17,7 @@
 #include <lattice/node.h>
 
 #include "cli/cmd.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "cli/target.h"
 #include "cli/transfer.h"
@@ -58,9 +59,26 @@ static void print_tame(const unsigned char *text, size_t length)
 	}
 }
 
+static void show_json(const struct lattice_msg *msg)
+{
+	printf("{\"source\": %" PRId32 ", \"node\": %" PRIu32 ", \"type\": %" PRId32 ", \"seq\": %" PRIu64
+	       ", ",
+	       msg->source, msg->node, msg->type, msg->seq);
+	if (cli_is_utf8(msg->data, msg->len)) {
+		printf("\"text\": ");
+		cli_json_bytes(stdout, msg->data, msg->len);
+	} else {
+		printf("\"base64\": ");
+		cli_json_base64(stdout, msg->data, msg->len);
+	}
+	putchar('}');
+}
+
 static int show(struct receiver *r, const struct lattice_msg *msg)
 {
-	if (r->terminal) {
+	if (r->opt->json) {
+		show_json(msg);
+	} else if (r->terminal) {
 		printf("%" PRId32 "@%" PRIu32, msg->source, msg->node);
 		if (msg->type != 0)
 			printf(" (type %" PRId32 ")", msg->type);
@@ -145,7 +163,7 @@ static int file_begin(struct receiver *r, const struct lattice_msg *msg)
 			 msg->source, msg->node);
 		return CLI_OK;
 	}
-	if (f->active || (r->opt->output == NULL && r->terminal)) {
+	if (f->active || (r->opt->output == NULL && (r->terminal || r->opt->json))) {
 		cli_note("a file from %" PRId32 "@%" PRIu32 " is ignored: %s", msg->source, msg->node,
 			 f->active ? "another one is being received" : "-o FILE would keep it");
 		return CLI_OK;
@@ -194,6 +212,12 @@ static int file_end(struct receiver *r, const struct lattice_msg *msg)
 	if (f->fd >= 0)
 		cli_note("%s: %" PRIu64 " bytes from %" PRId32 "@%" PRIu32, f->path, f->done, f->source,
 			 f->node);
+	if (f->fd >= 0 && r->opt->json) {
+		printf("{\"source\": %" PRId32 ", \"node\": %" PRIu32 ", \"bytes\": %" PRIu64 ", \"file\": ",
+		       f->source, f->node, f->done);
+		cli_json_path(stdout, f->path);
+		printf("}\n");
+	}
 	file_drop(f);
 	return CLI_OK;
 }
@@ -220,8 +244,8 @@ static int take(struct receiver *r, const struct lattice_msg *msg)
 static bool enough(const struct receiver *r)
 {
 	if (r->opt->output != NULL)
-		return r->files >= (r->opt->count != 0 ? r->opt->count : 1);
-	return r->opt->count != 0 && r->messages + r->files >= r->opt->count;
+		return r->files >= (r->opt->count != CLI_UNSET ? (uint64_t)r->opt->count : 1);
+	return r->opt->count != CLI_UNSET && r->messages + r->files >= (uint64_t)r->opt->count;
 }
 
 /* Waits for a message. 0 there may be one, 1 a signal came, -ETIMEDOUT; and other errors of poll(2). */
@@ -252,9 +276,9 @@ static int receive(struct receiver *r)
 	int status = CLI_OK;
 
 	while (buf != NULL && status == CLI_OK && !enough(r)) {
-		int64_t wait_ns = opt->timeout_ns != CLI_TIMEOUT_UNSET ? opt->timeout_ns
-				  : r->file.active                     ? STALL_NS
-								       : -1;
+		int64_t wait_ns = opt->timeout_ns != CLI_UNSET ? opt->timeout_ns
+				  : r->file.active             ? STALL_NS
+							       : -1;
 		int64_t deadline = wait_ns < 0 ? INT64_MAX : cli_now_ns() + wait_ns;
 		struct lattice_msg msg;
 		int rc;
@@ -273,7 +297,7 @@ static int receive(struct receiver *r)
 		} else if (rc == 1) {
 			if (r->file.active)
 				status = broke_off(&r->file, "interrupted here");
-			else if (opt->count != 0 || opt->output != NULL)
+			else if (opt->count != CLI_UNSET || opt->output != NULL)
 				status = cli_complain("interrupted after %" PRIu64 " messages and %" PRIu64
 						      " files",
 						      r->messages, r->files);
@@ -323,12 +347,14 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 		goto out;
 	rc = lattice_endpoint_open(&r.endpoint, node, (int32_t)pid);
 	if (rc < 0) {
-		status = cli_fail(node, rc, "pid %" PRIu64, pid);
+		status = cli_fail(NULL, rc, "pid %" PRIu64, pid);
 		goto out;
 	}
 	cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", port %u", lattice_node_number(node), pid,
 		 (unsigned)lattice_node_port(node));
 	status = receive(&r);
+	(void)fflush(stdout);
+	cli_stats_print(opt, node);
 out:
 	file_drop(&r.file);
 	lattice_endpoint_close(r.endpoint);
@@ -347,9 +373,10 @@ const struct cli_command cli_recv = {
 		"A file (of 'lattice send -f') goes to -o FILE, which appears whole or not at all; without -o its bytes go to\n"
 		"standard output unless that is a terminal. Ends after -n messages or files, after --timeout without\n"
 		"anything (status 3), when a file breaks off (status 1; 30 s without anything are enough), or on SIGINT and\n"
-		"SIGTERM: status 0, but 1 when -n or -o asked for more. The port is 15000 unless --port says which.",
-	.options = (const int[]){ OPT_COUNT, OPT_OUTPUT, OPT_TIMEOUT, OPT_DIR, OPT_PORT, OPT_BIND,
-				  OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
+		"SIGTERM: status 0, but 1 when -n or -o asked for more. With --json a message is an object with its sender\n"
+		"and \"text\", or \"base64\" when it is not UTF-8. The port is 15000 unless --port says which.",
+	.options = (const int[]){ OPT_COUNT, OPT_OUTPUT, OPT_TIMEOUT, OPT_JSON, OPT_STATS, OPT_DIR, OPT_PORT,
+				  OPT_BIND, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 1,
 	.run = run_recv,

@@ -20,6 +20,7 @@
 #define TIMEOUT_DEFAULT_NS (INT64_C(10) * 1000000000)
 
 struct sender {
+	uint64_t messages, bytes; /* of the caller's: a file's bytes, not its frames */
 	struct lattice_channel *channel;
 	const struct cli_target *target;
 	int64_t timeout_ns;
@@ -35,6 +36,15 @@ static int send_one(struct sender *s, int32_t type, const void *data, size_t len
 	return CLI_OK;
 }
 
+static int send_text(struct sender *s, int32_t type, const char *text)
+{
+	int status = send_one(s, type, text, strlen(text));
+
+	s->messages = status == CLI_OK;
+	s->bytes = status == CLI_OK ? strlen(text) : 0;
+	return status;
+}
+
 static int send_lines(struct sender *s, int32_t type)
 {
 	char *line = NULL;
@@ -46,6 +56,8 @@ static int send_lines(struct sender *s, int32_t type)
 		if (length > 0 && line[length - 1] == '\n')
 			length--;
 		status = send_one(s, type, line, (size_t)length);
+		s->messages += status == CLI_OK;
+		s->bytes += status == CLI_OK ? (uint64_t)length : 0;
 	}
 	if (status == CLI_OK && ferror(stdin))
 		status = cli_complain("standard input cannot be read: %s", strerror(errno));
@@ -75,6 +87,7 @@ static int send_file_body(struct sender *s, int fd, const char *path, uint64_t t
 		file_put_u64(chunk, done);
 		status = send_one(s, FILE_DATA, chunk, FILE_DATA_HEAD + (size_t)n);
 		done += (uint64_t)n;
+		s->bytes = done;
 		file_progress_show(&progress, done, total);
 	}
 	file_progress_end(&progress);
@@ -108,18 +121,20 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 {
 	struct cli_target target;
 	struct sender s = { .target = &target,
-			    .timeout_ns = opt->timeout_ns == CLI_TIMEOUT_UNSET ? TIMEOUT_DEFAULT_NS
-									       : opt->timeout_ns };
+			    .timeout_ns = opt->timeout_ns == CLI_UNSET ? TIMEOUT_DEFAULT_NS
+								       : opt->timeout_ns };
 	struct lattice_node *node = NULL;
 	bool lines = argc == 2;
+	int32_t type = opt->type == CLI_UNSET ? 0 : (int32_t)opt->type;
+	int32_t from = opt->from == CLI_UNSET ? 1 : (int32_t)opt->from;
 	int status, rc, fd = -1;
 
 	if (lines && strcmp(argv[1], "-") != 0)
 		return cli_usage("'%s' is too much: a text is given by -m", argv[1]);
 	if ((opt->text != NULL) + (opt->file != NULL) + lines != 1)
 		return cli_usage("one of -m TEXT, -f FILE and - says what to send");
-	if (opt->type >= FILE_BEGIN && opt->type <= FILE_ABORT)
-		return cli_usage("--type %" PRId32 " is how files are sent", opt->type);
+	if (type >= FILE_BEGIN && type <= FILE_ABORT)
+		return cli_usage("--type %" PRId32 " is how files are sent", type);
 	status = cli_target_parse(&target, opt, argv[0], false);
 	if (status != CLI_OK)
 		return status;
@@ -136,16 +151,15 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 		status = cli_node_reach(node, opt, &target);
 	if (status != CLI_OK)
 		goto out;
-	rc = lattice_channel_open(&s.channel, node, opt->from != 0 ? opt->from : 1, target.pid, target.node,
-				  0);
+	rc = lattice_channel_open(&s.channel, node, from, target.pid, target.node, 0);
 	if (rc < 0) {
-		status = cli_fail(node, rc, "to %s", target.label);
+		status = cli_fail(NULL, rc, "to %s", target.label);
 		goto out;
 	}
 	if (opt->text != NULL)
-		status = send_one(&s, opt->type, opt->text, strlen(opt->text));
+		status = send_text(&s, type, opt->text);
 	else if (lines)
-		status = send_lines(&s, opt->type);
+		status = send_lines(&s, type);
 	else
 		status = send_file(&s, fd, opt->file);
 	if (status == CLI_OK) {
@@ -154,6 +168,12 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 			status = cli_fail(s.channel, rc, "to %s: it is not known that all of it arrived",
 					  target.label);
 	}
+	if (status == CLI_OK && opt->json)
+		printf("{\"node\": %" PRIu32 ", \"pid\": %" PRId32 ", \"%s\": %" PRIu64
+		       ", \"bytes\": %" PRIu64 "}\n",
+		       target.node != 0 ? target.node : lattice_node_number(node), target.pid,
+		       opt->file != NULL ? "files" : "messages", opt->file != NULL ? 1 : s.messages, s.bytes);
+	cli_stats_print(opt, node);
 out:
 	if (fd >= 0 && fd != STDIN_FILENO)
 		close(fd);
@@ -166,14 +186,15 @@ const struct cli_command cli_send = {
 	.name = "send",
 	.args = "TARGET -m TEXT | -f FILE | -",
 	.summary = "send a text, lines or a file",
-	.text = "TARGET is PID@NODE: the receiver's pid, and the number or name of its node. A lone PID is one of this\n"
+	.text = "TARGET is PID@NODE: the receiver's pid, and its node by number, by name, or by HOST:PORT, which is looked\n"
+		"for among the known nodes' addresses; with --key FILE the node need not be known. A lone PID is one of this\n"
 		"very process's node, where nobody receives. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
 		"--port says which. The longest wait is 10 s, for the session, for each message and for the last\n"
-		"acknowledgement; --timeout says otherwise.",
-	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_FROM, OPT_TYPE, OPT_TIMEOUT, OPT_DIR, OPT_AT,
-				  OPT_UDP, OPT_TCP, OPT_PORT, OPT_BIND, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP,
-				  0 },
+		"acknowledgement; --timeout says otherwise. A file's progress is shown on a terminal.",
+	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_FROM, OPT_TYPE, OPT_TIMEOUT, OPT_JSON, OPT_STATS,
+				  OPT_DIR, OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE, OPT_PORT, OPT_BIND,
+				  OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 2,
 	.run = run_send,

@@ -1,7 +1,6 @@
 /* Who is meant, and the node that asks. */
 #include "cli/target.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,25 +8,31 @@
 #include <lattice/node.h>
 
 #include "cli/options.h"
+#include "cli/words.h"
 
 struct lookup {
-	const char *name;
-	lattice_node_id node;
-	struct lattice_peer found;
-	bool any;
+	const char *name, *endpoint; /* one of the two, or else the number */
+	lattice_node_id node, also;
+	char found[LATTICE_NAME_MAX + 1];
+	unsigned count;
 };
 
 static int match(void *ctx, const struct lattice_peer *peer)
 {
 	struct lookup *want = ctx;
+	bool is = want->name != NULL       ? strcmp(peer->name, want->name) == 0
+		  : want->endpoint != NULL ? strcasecmp(peer->endpoint, want->endpoint) == 0
+					   : peer->node == want->node;
 
-	if (want->name != NULL ? strcmp(peer->name, want->name) != 0 : peer->node != want->node)
+	if (!is)
 		return 0;
+	if (want->count++ > 0) {
+		want->also = peer->node;
+		return 0;
+	}
 	want->node = peer->node;
-	want->any = true;
-	want->found.proto = peer->proto;
-	memcpy(want->found.name, peer->name, sizeof(peer->name));
-	return 1;
+	memcpy(want->found, peer->name, sizeof(want->found));
+	return 0;
 }
 
 static bool is_name(const char *text)
@@ -37,14 +42,98 @@ static bool is_name(const char *text)
 	return n > 0 && n <= LATTICE_NAME_MAX && text[n] == '\0' && strspn(text, "0123456789") != n;
 }
 
+static bool is_endpoint(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+
+	if (colon == NULL || colon == text || strlen(text) > LATTICE_ENDPOINT_MAX ||
+	    !cli_number(colon + 1, 1, 65535, &port))
+		return false;
+	if (text[0] == '[')
+		return colon[-1] == ']' && colon - text > 2;
+	return strchr(text, ':') == colon; /* an IPv6 address needs its brackets */
+}
+
+static int look_up(struct lookup *want, const struct cli_options *opt)
+{
+	int rc = lattice_state_peers(opt->dir, match, want);
+
+	if (rc < 0)
+		return cli_fail(NULL, rc, "the known nodes cannot be read");
+	if (want->count == 0 && want->name != NULL)
+		return cli_complain("no node is called '%s' here: 'lattice peers list' shows the known ones, "
+				    "'lattice peers add' adds one",
+				    want->name);
+	return CLI_OK;
+}
+
+/* The node whose endpoint that is: the one that --key names, or a peer. */
+static int find_endpoint(struct cli_target *t, struct lookup *want, const struct cli_options *opt)
+{
+	int status;
+
+	if (opt->at != NULL)
+		return cli_usage("'%s' says already where it is: --at is too much", want->endpoint);
+	memcpy(t->endpoint, want->endpoint, strlen(want->endpoint) + 1);
+	if (t->has_key)
+		return CLI_OK;
+	status = look_up(want, opt);
+	if (status != CLI_OK)
+		return status;
+	if (want->count == 0)
+		return cli_complain(
+			"no known node is reached at %s, and whose key it must have is not known either: "
+			"'lattice peers list' shows the known ones; 'lattice peers add FILE --at %s' adds this "
+			"one, --key FILE names its key for this run (FILE: its 'lattice id --key')",
+			want->endpoint, want->endpoint);
+	if (want->count > 1)
+		return cli_complain("node %" PRIu32 " and node %" PRIu32
+				    " are both reached at %s: name one, by number",
+				    want->node, want->also, want->endpoint);
+	return CLI_OK;
+}
+
+static int find_node(struct cli_target *t, const struct cli_options *opt, const char *text)
+{
+	struct lookup want = { 0 };
+	int status = CLI_OK;
+	uint64_t n;
+
+	if (cli_number(text, 1, UINT32_MAX - 1, &n)) {
+		want.node = (lattice_node_id)n;
+		if (!t->has_key)
+			status = look_up(&want, opt);
+	} else if (is_endpoint(text)) {
+		want.endpoint = text;
+		want.node = t->identity.node;
+		status = find_endpoint(t, &want, opt);
+	} else if (is_name(text)) {
+		want.name = text;
+		status = look_up(&want, opt);
+	} else {
+		return cli_usage("'%s' is neither a node's number nor a name, nor HOST:PORT or [IPV6]:PORT",
+				 text);
+	}
+	if (status != CLI_OK)
+		return status;
+	if (t->has_key && want.node != t->identity.node)
+		return cli_complain("%s is the key of node %" PRIu32 ", and '%s' is node %" PRIu32,
+				    opt->key_file, t->identity.node, text, want.node);
+	t->node = want.node;
+	(void)snprintf(t->label, sizeof(t->label), "%" PRIu32 "%s%s%s", t->node,
+		       want.found[0] != '\0' ? " (" : "", want.found, want.found[0] != '\0' ? ")" : "");
+	return CLI_OK;
+}
+
 int cli_target_parse(struct cli_target *out, const struct cli_options *opt, const char *text, bool node_only)
 {
 	const char *at = strchr(text, '@');
 	const char *node = at != NULL ? at + 1 : node_only ? text : NULL;
 	struct cli_target target = { 0 };
-	struct lookup want = { 0 };
+	char label[sizeof(target.label)];
+	int status;
 	uint64_t n;
-	int rc;
 
 	if (at != NULL || !node_only) {
 		char pid[16];
@@ -58,39 +147,58 @@ int cli_target_parse(struct cli_target *out, const struct cli_options *opt, cons
 			return cli_usage("'%s': a target is PID@NODE, a pid from 1 up", text);
 		target.pid = (int32_t)n;
 	}
+	if (opt->key_file != NULL) {
+		if (node == NULL)
+			return cli_usage("--key is another node's, and '%s' is a pid of this one", text);
+		status = cli_read_key(opt->key_file, &target.identity);
+		if (status != CLI_OK)
+			return status;
+		target.has_key = true;
+	}
 	if (node == NULL) {
 		(void)snprintf(target.label, sizeof(target.label), "%" PRId32, target.pid);
 		*out = target;
 		return CLI_OK;
 	}
-	if (cli_number(node, 1, UINT32_MAX - 1, &n))
-		want.node = (lattice_node_id)n;
-	else if (is_name(node))
-		want.name = node;
+	status = find_node(&target, opt, node);
+	if (status != CLI_OK)
+		return status;
+	memcpy(label, target.label, sizeof(label));
+	if (at != NULL)
+		(void)snprintf(target.label, sizeof(target.label), "%" PRId32 "@%.*s", target.pid,
+			       (int)(sizeof(label) - 16), label);
 	else
-		return cli_usage("'%s' is neither a node's number nor a name", node);
-	rc = lattice_state_peers(opt->dir, match, &want);
-	if (rc < 0)
-		return cli_fail(NULL, rc, "the known nodes cannot be read");
-	if (!want.any && want.name != NULL)
-		return cli_complain("no node is called '%s' here: 'lattice peers list' shows the known ones, "
-				    "'lattice peers add' adds one",
-				    want.name);
-	target.node = want.node;
-	(void)snprintf(target.label, sizeof(target.label),
-		       at != NULL ? "%.*s@%" PRIu32 "%s%s%s" : "%.*snode %" PRIu32 "%s%s%s",
-		       at != NULL ? (int)(at - text) : 0, text, target.node,
-		       want.found.name[0] != '\0' ? " (" : "", want.found.name,
-		       want.found.name[0] != '\0' ? ")" : "");
+		(void)snprintf(target.label, sizeof(target.label), "node %.*s", (int)(sizeof(label) - 16),
+			       label);
 	*out = target;
 	return CLI_OK;
+}
+
+int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const char *text)
+{
+	struct lookup want = { .name = text };
+	uint64_t n;
+	int status;
+
+	if (cli_number(text, 1, UINT32_MAX - 1, &n)) {
+		*out = (lattice_node_id)n;
+		return CLI_OK;
+	}
+	if (!is_name(text))
+		return cli_usage("'%s' is neither a node's number nor a name", text);
+	status = look_up(&want, opt);
+	if (status == CLI_OK)
+		*out = want.node;
+	return status;
 }
 
 int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int port_default)
 {
 	const struct lattice_node_config cfg = {
 		.host = LATTICE_HOST_SELF,
-		.port = opt->port != 0 ? opt->port : port_default,
+		.port = opt->port == CLI_UNSET ? port_default
+			: opt->port == 0       ? LATTICE_PORT_ANY
+					       : (int)opt->port,
 		.bind_host = opt->bind,
 		.state_dir = opt->dir,
 		.allow_unlocked_keys = opt->unlocked,
@@ -102,18 +210,41 @@ int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int 
 	return CLI_OK;
 }
 
+static int add_key(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *target)
+{
+	const char *at = opt->at != NULL ? opt->at : target->endpoint;
+	struct lattice_peer peer = { .node = target->node,
+				     .proto = cli_proto(opt) != 0 ? cli_proto(opt) : LATTICE_UDP };
+	int rc;
+
+	if (strlen(at) > LATTICE_ENDPOINT_MAX)
+		return cli_usage("--at is longer than %d letters", LATTICE_ENDPOINT_MAX);
+	memcpy(peer.key, target->identity.key, sizeof(peer.key));
+	memcpy(peer.endpoint, at, strlen(at) + 1);
+	rc = lattice_node_add_peer(node, &peer);
+	if (rc < 0)
+		return cli_fail(node, rc, "%s", target->label);
+	return CLI_OK;
+}
+
 int cli_node_reach(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *peer)
 {
 	struct lattice_peer_stats now;
 	int rc;
 
-	if (opt->at == NULL && opt->proto == 0)
+	if (peer->has_key) {
+		int status = add_key(node, opt, peer);
+
+		if (status != CLI_OK || opt->at != NULL || peer->endpoint[0] != '\0')
+			return status;
+	}
+	if (opt->at == NULL && cli_proto(opt) == 0)
 		return CLI_OK;
 	/* --at alone keeps the transport that the peer is known with. */
 	rc = lattice_node_peer(node, peer->node, &now);
 	if (rc == 0)
 		rc = lattice_node_set_remote(node, peer->node, opt->at,
-					     opt->proto != 0 ? opt->proto : now.proto);
+					     cli_proto(opt) != 0 ? cli_proto(opt) : now.proto);
 	if (rc < 0)
 		return cli_fail(node, rc, "%s", peer->label);
 	return CLI_OK;

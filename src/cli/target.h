@@ -7,21 +7,28 @@
 #include <lattice/state.h>
 
 struct cli_target {
-	int32_t pid;                       /* 0: none given */
-	lattice_node_id node;              /* 0: this node */
-	char label[LATTICE_NAME_MAX + 32]; /* for people: "7@2 (bob)" */
+	int32_t pid;                             /* 0: none given */
+	lattice_node_id node;                    /* 0: this node */
+	char endpoint[LATTICE_ENDPOINT_MAX + 1]; /* as the target says it; empty: it does not */
+	bool has_key;                            /* --key: identity is the node's */
+	struct lattice_identity identity;
+	char label[LATTICE_NAME_MAX + LATTICE_ENDPOINT_MAX + 32]; /* for people: "7@2 (bob)" */
 };
 
 /*
- * Reads "PID@NODE", "PID@NAME" or "PID" (of this node); with @node_only "NODE" and "NAME" as well, and then a lone number is a
- * node. Names come from the state directory's peers. CLI_OK, or an exit status after it has said why.
+ * Reads "PID@NODE", "PID@NAME", "PID@HOST:PORT" or "PID" (of this node); with @node_only also without "PID@", and then a
+ * lone number is a node. Names and endpoints are those of the state directory's peers, or --key says whose endpoint it is.
+ * CLI_OK, or an exit status after it has said why.
  */
 int cli_target_parse(struct cli_target *out, const struct cli_options *opt, const char *text, bool node_only);
+
+/* "NAME" or "N" of a peer. A number need not be known. */
+int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const char *text);
 
 /* Opens a node with the network. @port_default as in struct lattice_node_config. CLI_OK, or an exit status after it has said why. */
 int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int port_default);
 
-/* Applies --at, --udp and --tcp to @peer for this run. */
+/* Tells @node where and how @peer is reached for this run, and by --key who it is. */
 int cli_node_reach(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *peer);
 
 #endif

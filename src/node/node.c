@@ -126,13 +126,17 @@ uint16_t lattice_node_port(const struct lattice_node *node)
 	return node != NULL && node->network != NULL ? lat_network_port(node->network) : 0;
 }
 
+/* The calls that wait hold a reference: lattice_node_close() in another thread wakes them, and does not wait for them. */
+
 int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns)
 {
 	int rc = lat_node_check(node, node);
 
 	if (rc < 0 || node->network == NULL || !node->no_threads)
 		return rc;
+	(void)lat_node_get(node);
 	rc = lat_node_turn(node, lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns));
+	lat_node_put(node);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -220,14 +224,24 @@ int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_
 {
 	int rc = check_network(node);
 
-	return rc < 0 ? rc : peer_why(node, peer, lat_network_connect(node->network, peer, timeout_ns));
+	if (rc < 0)
+		return rc;
+	(void)lat_node_get(node);
+	rc = peer_why(node, peer, lat_network_connect(node->network, peer, timeout_ns));
+	lat_node_put(node);
+	return rc;
 }
 
 int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
 {
 	int rc = check_network(node);
 
-	return rc < 0 ? rc : peer_why(node, peer, lat_network_ping(node->network, peer, rtt_ns, timeout_ns));
+	if (rc < 0)
+		return rc;
+	(void)lat_node_get(node);
+	rc = peer_why(node, peer, lat_network_ping(node->network, peer, rtt_ns, timeout_ns));
+	lat_node_put(node);
+	return rc;
 }
 
 int lattice_node_peer(struct lattice_node *node, lattice_node_id peer, struct lattice_peer_stats *out)

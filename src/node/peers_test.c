@@ -1,6 +1,8 @@
 /* Peers that a node is told about while it runs, those it has a fingerprint of only, and what stats.sock says of them. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +178,52 @@ TEST(a_peer_by_its_fingerprint_alone)
 	CHECK_EQ(lattice_node_ping(a.node, 2, &rtt, SECONDS(20)), 0);
 	close_side(&a);
 	close_side(&b);
+}
+
+struct waiter {
+	struct lattice_node *node;
+	int rc;
+};
+
+static void *wait_for_nobody(void *arg)
+{
+	struct waiter *w = arg;
+	uint64_t rtt;
+
+	w->rc = lattice_node_ping(w->node, 2, &rtt, LATTICE_FOREVER);
+	return NULL;
+}
+
+/* Somebody waits for a peer that is silent: he is told, and finds no freed memory on his way out. */
+TEST(a_node_that_is_closed_while_another_thread_waits_for_a_peer)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(at);
+	struct waiter waiter;
+	pthread_t thread;
+	struct side a, silent;
+	struct lattice_peer p;
+	char packet[2048];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+	make_side(&a, 1);
+	make_side(&silent, 2);
+	open_side(&a, false);
+	p = peer_of(&silent);
+	(void)snprintf(p.endpoint, sizeof(p.endpoint), "127.0.0.1:%u", ntohs(at.sin_port));
+	CHECK_EQ(lattice_node_add_peer(a.node, &p), 0);
+	waiter = (struct waiter){ .node = a.node };
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_nobody, &waiter), 0);
+	CHECK(recv(fd, packet, sizeof(packet), 0) > 0); /* it is in the call */
+	lattice_node_close(a.node);
+	a.node = NULL;
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(waiter.rc, -ESHUTDOWN);
+	close(fd);
+	close_side(&a);
+	close_side(&silent);
 }
 
 /* All that stats.sock of @dir says; "" when nobody is there. */

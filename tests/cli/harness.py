@@ -3,6 +3,7 @@
 Each test prints a line per case, as cmocka does, so that cases are counted. Every wait is bounded, no child is left.
 """
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -94,6 +95,8 @@ class Node:
         done = expect(run("keygen", "-d", self.dir, "--node", number), 0)
         with open(self.pub, "wb") as file:
             file.write(done.out)
+        said = json.loads(expect(self.run("id", "--json"), 0).out)
+        self.print = {"fingerprint": said["fingerprint"], "words": said["words"]}
 
     def knows(self, other, *args):
         expect(run("peers", "add", other.pub, "-d", self.dir, "--name", other.name, *args), 0)

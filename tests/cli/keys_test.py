@@ -2,6 +2,7 @@
 """keygen and peers: what is made, what is kept, what is refused."""
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -47,24 +48,91 @@ def a_directory_that_is_none(folder):
     expect(run("keygen", "-d", folder + "/" + "x" * 5000), 1, "too long")
 
 
+def listed(node):
+    """What peers list --json says: an object per line."""
+    return [json.loads(line) for line in expect(node.run("peers", "list", "--json"), 0).out.splitlines()]
+
+
+@case
+def an_identity_is_shown(folder):
+    where = os.path.join(folder, "n")
+    expect(run("id", "-d", where), 1, "has no identity: 'lattice keygen' makes one")
+    made = json.loads(expect(run("keygen", "-d", where, "--node", 7, "--json"), 0).out)
+    text = expect(run("id", "-d", where, "--key"), 0).out.decode()
+    assert made == json.loads(expect(run("id", "-d", where, "--key", "--json"), 0).out)
+    assert made["node"] == 7 and made["text"] == text and f"fingerprint = {made['fingerprint']}" in text
+    assert re.fullmatch(r"([bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz](-([bdfghjklmnprstvz][aiou]){2}"
+                        r"[bdfghjklmnprstvz]){7}", made["words"]), made
+    shown = expect(run("id", "-d", where), 0).out.decode()
+    assert shown == f"node        7\nfingerprint {made['fingerprint']}\nwords       {made['words']}\n"
+    del made["text"]
+    assert made == json.loads(expect(run("id", "-d", where, "--json"), 0).out)
+
+
+@case
+def both_ends_see_the_same_words(folder):
+    a, b = Node(folder, "a", 1), Node(folder, "b", 2)
+    for done in (a.run("peers", "add", b.pub, "--name", "bob"), a.run("peers", "show", "bob"), a.run("peers", "show", "2")):
+        text = expect(done, 0).out.decode()
+        assert f"fingerprint {b.print['fingerprint']}\nwords       {b.print['words']}\n" in text, text
+    assert json.loads(expect(a.run("peers", "show", "bob", "--json"), 0).out) == listed(a)[0]
+    expect(a.run("peers", "show", "bab"), 1, "no node is called 'bab'", "peers list")
+    expect(a.run("peers", "show", "3"), 1, "does not know node 3", "peers list")
+
+
+@case
+def peers_are_removed(folder):
+    a, b, other = Node(folder, "a", 1), Node(folder, "b", 2), Node(folder, "other", 2)
+    a.knows(b)
+    done = expect(a.run("peers", "add", other.pub), 1, b.print["fingerprint"], other.print["fingerprint"],
+                  "'lattice id' there", "'lattice peers remove 2' first", "EKEYREJECTED")
+    assert json.loads(expect(a.run("peers", "remove", "b", "--json"), 0).out) == {"removed": 2}
+    expect(a.run("peers", "remove", "b"), 1, "no node is called 'b'")
+    expect(a.run("peers", "remove", "2"), 1, "does not know node 2")
+    assert b"node 2 is forgotten" in (a.knows(other), expect(a.run("peers", "remove", "2"), 0))[1].out
+    a.knows(b)
+    write(os.path.join(a.dir, "peers", "2"), b"rubbish")    # what cannot be read can be removed
+    expect(a.run("peers", "show", "2"), 1, "peers/2, line 1")
+    expect(a.run("peers", "remove", "2"), 0)
+    assert listed(a) == [], done
+
+
+@case
+def a_fingerprint_first_and_its_key_later(folder):
+    a, b, other = Node(folder, "a", 1), Node(folder, "b", 2), Node(folder, "other", 2)
+    hexa = b.print["fingerprint"]
+    done = expect(a.run("peers", "add", "--node", 2, "--fingerprint", hexa.upper(), "--name", "bob", "--at", "h:1", "--tcp"), 0)
+    assert b"missing: run 'lattice id --key' there" in done.out
+    want = {"node": 2, "name": "bob", "endpoint": "h:1", "transport": "tcp", "psk": False, "key": False, **b.print}
+    assert listed(a) == [want]
+    assert b"(key missing)" in a.run("peers", "list").out
+    for command in (["ping", "bob"], ["send", "7@bob", "-m", "x"]):
+        expect(a.run(*command), 1, "its key is missing: ask for 'lattice id --key' there", "ENOKEY", why=str(command))
+    expect(a.run("peers", "add", other.pub), 1, hexa, other.print["fingerprint"], "EKEYREJECTED")
+    expect(a.run("peers", "add", b.pub, "--fingerprint", other.print["fingerprint"]), 1, "EKEYREJECTED")
+    expect(a.run("peers", "add", b.pub, "--node", 3), 1, "is the key of node 2, not of node 3")
+    assert listed(a) == [want]
+    expect(a.run("peers", "add", b.pub), 0)     # and what was said of it before stays
+    assert listed(a) == [{**want, "key": True}]
+
+
 @case
 def peers_come_and_are_listed(folder):
     a, b, c = Node(folder, "a", 1), Node(folder, "b", 20), Node(folder, "c", 3)
     assert expect(a.run("peers", "list"), 0, "no other node is known").out == b""
-    assert json.loads(expect(a.run("peers", "list", "--json"), 0).out) == []
+    assert listed(a) == []
     psk = write(os.path.join(folder, "psk"), b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n")
     done = expect(a.run("peers", "add", b.pub, "--name", "bob", "--at", "[::1]:15000", "--tcp", "--psk", psk), 0)
-    assert b"node 20 (bob): at [::1]:15000 over TCP, fingerprint" in done.out
+    assert re.search(rb"node +20 \(bob\)\nreached +at \[::1\]:15000 over TCP\npsk +yes\nkey +here\nfingerprint", done.out), done
     done = expect(a.run("peers", "add", "-", stdin=read(c.pub)), 0)
-    assert b"node 3: it calls us over UDP" in done.out
-    assert json.loads(expect(a.run("peers", "list", "--json"), 0).out) == [
-        {"node": 3, "name": "", "endpoint": "", "transport": "udp", "psk": False},
-        {"node": 20, "name": "bob", "endpoint": "[::1]:15000", "transport": "tcp", "psk": True}]
+    assert re.search(rb"node +3\nreached +it calls us over UDP\npsk +no\n", done.out), done
+    assert listed(a) == [
+        {"node": 3, "name": "", "endpoint": "", "transport": "udp", "psk": False, "key": True, **c.print},
+        {"node": 20, "name": "bob", "endpoint": "[::1]:15000", "transport": "tcp", "psk": True, "key": True, **b.print}]
     text = expect(a.run("peers", "list"), 0).out.decode()
     assert "bob" in text and "(it calls us)" in text and "AAAA" not in text
     expect(a.run("peers", "add", b.pub), 0)   # the same again, without anything: replaced
-    assert json.loads(a.run("peers", "list", "--json").out)[1] == {
-        "node": 20, "name": "", "endpoint": "", "transport": "udp", "psk": False}
+    assert listed(a)[1] == {"node": 20, "name": "", "endpoint": "", "transport": "udp", "psk": False, "key": True, **b.print}
 
 
 def with_key(pub, old, new):
@@ -87,7 +155,7 @@ def peers_that_are_refused(folder):
         ("a changed fingerprint", ["-"], with_key(c.pub, b"fingerprint = ", b"fingerprint = 0"), "line 4"),
         ("our own key", [a.pub], b"", "own key"),
         ("our own number", ["-"], with_key(c.pub, b"node = 3", b"node = 1"), "own number"),
-        ("another key for a number", ["-"], with_key(c.pub, b"node = 3", b"node = 2"), "known with another key.*peers/2 first"),
+        ("another key for a number", ["-"], with_key(c.pub, b"node = 3", b"node = 2"), "known by the fingerprint.*remove 2' first"),
         ("another number for a key", ["-"], with_key(b.pub, b"node = 2", b"node = 4"), "the key of node 2"),
         ("a name twice", [c.pub, "--name", "b"], b"", "node 2 is called 'b' already"),
         ("a name that is a number", [c.pub, "--name", "12"], b"", "not a number alone"),

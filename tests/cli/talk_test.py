@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from harness import (ENV, LATTICE, WAIT, Node, Receiver, case, copy, expect, free_port, main, read, run, two_nodes,
+from harness import (ENV, LATTICE, WAIT, Done, Node, Receiver, case, copy, expect, free_port, main, read, run, two_nodes,
                      write)
 
 PROTOS = ("--udp", "--tcp")
@@ -181,6 +181,208 @@ def a_terminal_is_shown_the_sender_and_no_control_characters(folder):
     os.close(master)
     assert shown.replace(b"\r\n", b"\n").startswith(
         b"1@1: ?[2Jred? ?1m ? gr\xc3\xbcn?tab\n9@1 (type 5): last"), shown
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@case
+def results_as_json(folder):
+    alice, bob = two_nodes(folder)
+    out = os.path.join(folder, "out")
+    texts = ["hello", 'quotes " and \\ and \t', "Gr\u00fc\u00dfe \U0001f600", ""]
+    with Receiver(bob, 7, "-n", len(texts) + 1, "--json") as recv:
+        for text in texts:
+            done = expect(alice.run("send", "7@bob", "-m", text, "--type", 3, "--from", 9, "--json", *recv.at), 0)
+            assert lines(done.out) == [{"node": 2, "pid": 7, "messages": 1, "bytes": len(text.encode())}], done
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"\xff\xc0\xaf\n"), 0)
+        got = lines(expect(recv.end(), 0).out)
+    assert got[:-1] == [{"source": 9, "node": 1, "type": 3, "seq": 1, "text": text} for text in texts], got
+    assert got[-1] == {"source": 1, "node": 1, "type": 0, "seq": 1, "base64": "/8Cv"}, got
+    source = write(os.path.join(folder, "in"), b"x" * 70000)
+    with Receiver(bob, 7, "-o", out, "--json") as recv:
+        done = expect(alice.run("send", "7@bob", "-f", source, "--json", *recv.at), 0)
+        assert lines(done.out) == [{"node": 2, "pid": 7, "files": 1, "bytes": 70000}], done
+        assert lines(expect(recv.end(), 0).out) == [{"source": 1, "node": 1, "bytes": 70000, "file": out}]
+    with Receiver(bob, 7, "-n", 1, "--json") as recv:   # JSON and a file's bytes do not mix
+        expect(alice.run("send", "7@bob", "-f", source, *recv.at), 0)
+        expect(alice.run("send", "7@bob", "-m", "last", *recv.at), 0)
+        assert [one["text"] for one in lines(expect(recv.end(), 0, "is ignored: -o FILE").out)] == ["last"]
+
+
+@case
+def a_target_by_its_address(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7, "-n", 2) as recv:
+        where = f"127.0.0.1:{recv.port}"
+        expect(alice.run("send", f"7@{where}", "-m", "x"), 1, f"no known node is reached at {where}", "peers list",
+               f"peers add FILE --at {where}", "--key FILE")
+        alice.knows(bob, "--at", where)
+        expect(alice.run("send", f"7@{where}", "-m", "one"), 0)
+        assert json.loads(expect(alice.run("ping", where, "-c", 1, "--json"), 0).out)["node"] == 2
+        expect(alice.run("send", f"7@{where}", "-m", "two", "--tcp"), 0)
+        assert expect(recv.end(), 0).out == b"one\ntwo\n"
+    carol = Node(folder, "carol", 3)
+    alice.knows(carol, "--at", where)
+    expect(alice.run("send", f"7@{where}", "-m", "x"), 1, "node 2 and node 3 are both reached at")
+
+
+@case
+def a_key_for_one_run(folder):
+    alice, bob, carol = Node(folder, "alice", 1), Node(folder, "bob", 2), Node(folder, "carol", 3)
+    bob.knows(alice)
+    with Receiver(bob, 7, "-n", 3) as recv:
+        where = f"127.0.0.1:{recv.port}"
+        expect(alice.run("send", f"7@{where}", "-m", "one", "--key", bob.pub), 0)
+        expect(alice.run("send", "7@2", "-m", "two", "--key", bob.pub, "--at", where, "--tcp"), 0)
+        expect(alice.run("ping", where, "-c", 1, "--key", bob.pub), 0)
+        expect(alice.run("ping", "2", "-c", 1), 1, "ENOKEY")        # nothing of it was kept
+        expect(alice.run("send", "7@3", "-m", "x", "--key", bob.pub), 1, "is the key of node 2, and '3' is node 3")
+        expect(alice.run("send", f"7@{where}", "-m", "x", "--key", alice.pub), 3, "ECONNREFUSED")    # a pid of our own
+        expect(alice.run("send", "7@2", "-m", "x", "--key", bob.pub), 1, "EDESTADDRREQ")
+        expect(alice.run("send", "7@2", "-m", "x", "--key", folder), 1, "Is a directory")
+        expect(alice.run("send", "7@2", "-m", "x", "--key", os.path.join(alice.dir, "node")), 1, "not a node's public key")
+        alice.knows(bob)
+        expect(alice.run("send", "7@bob", "-m", "three", "--key", bob.pub, "--at", where), 0)
+        assert expect(recv.end(), 0).out == b"one\ntwo\nthree\n"
+    mallory = Node(folder, "mallory", 2)
+    expect(alice.run("send", f"7@{where}", "-m", "x", "--key", mallory.pub), 1, "EKEYREJECTED", bob.print["fingerprint"],
+           mallory.print["fingerprint"], "lattice id")
+    assert carol.number == 3
+
+
+class Running:
+    """A command that goes on until it is interrupted. Use it with "with"."""
+
+    def __init__(self, node, *args):
+        self.args = [*map(str, args), "-d", node.dir]
+        self.child = subprocess.Popen([LATTICE, *self.args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, env=ENV)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+        self.child.stderr.close()
+
+    def line(self):
+        return self.child.stdout.readline()
+
+    def end(self, sig):
+        self.child.send_signal(sig)
+        out, err = self.child.communicate(timeout=WAIT)
+        return Done(self.args, self.child.returncode, out, err.decode(errors="replace"))
+
+
+@case
+def interrupted_pings_say_what_there_is(folder):
+    alice, bob = two_nodes(folder)
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        with Receiver(bob, 7) as recv, Running(alice, "ping", "bob", "-c", 1000, "-i", 1000, "-v", *recv.at) as ping:
+            assert b"handshake" in ping.line() and b"ping 1:" in ping.line()
+            done = expect(ping.end(sig), 0)
+            assert done.out.startswith(b"1 ping over udp, 0 lost (0.0 %): min "), done
+    # Also while it waits for somebody who has gone: what is under way is neither lost nor come.
+    with Receiver(bob, 7) as recv, \
+            Running(alice, "ping", "bob", "-c", 1000, "-i", 0, "-v", "--timeout", 100000, *recv.at) as ping:
+        assert b"handshake" in ping.line() and b"ping 1:" in ping.line()
+        os.kill(recv.child.pid, signal.SIGSTOP)
+        done = expect(ping.end(signal.SIGINT), 0)
+        assert b"pings over udp, 0 lost" in done.out or b"1 ping over udp, 0 lost" in done.out, done
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        with Running(alice, "ping", "bob", "--timeout", 100000, "--at", f"127.0.0.1:{silent.getsockname()[1]}") as ping:
+            silent.settimeout(WAIT)
+            silent.recv(2048)       # it calls
+            expect(ping.end(signal.SIGINT), 1, "interrupted before it had answered")
+
+
+@case
+def the_counters_of_a_node_that_runs(folder):
+    alice, bob = two_nodes(folder)
+    expect(bob.run("stats"), 3, "no node runs on", "lattice recv")
+    expect(run("stats", "-d", os.path.join(folder, "none")), 3, "no node runs on")
+    with Receiver(bob, 7, "-n", 2) as recv:
+        expect(alice.run("send", "7@bob", "-m", "one", *recv.at), 0)
+        rows = lines(expect(bob.run("stats", "--json"), 0).out)
+        head, peers = rows[0], [row for row in rows if "peer" in row]
+        counters = {row["counter"]: row["value"] for row in rows if "counter" in row}
+        assert head["node"] == 2 and head["port"] == recv.port and head["process"] == recv.child.pid, head
+        assert [peer["peer"] for peer in peers] == [1] and peers[0]["name"] == "alice" and peers[0]["packets_in"] > 0, peers
+        assert counters["recv.messages"] == 1 and counters["endpoints"] == 1, counters
+        assert len(rows) == 1 + len(peers) + len(counters)
+        text = expect(bob.run("stats"), 0).out.decode()
+        assert f"node 2, port {recv.port}, process {recv.child.pid}" in text and "peer 1 (alice)" in text, text
+        assert "messages received by them" in text and "session.replay" not in text, text
+        assert "session.replay" in expect(bob.run("stats", "-v"), 0).out.decode()
+        done = expect(alice.run("ping", "bob", "-c", 1, "--stats", "--json", *recv.at), 0)
+        assert {row["counter"] for row in lines(done.err)} >= {"net.udp_in", "net.udp_out"}, done
+        expect(alice.run("send", "7@bob", "-m", "two", "--stats", *recv.at), 0, r"net.udp_out +[1-9]")
+        expect(recv.end(), 0)
+    with Receiver(bob, 7, "--stats") as recv:
+        recv.end(signal.SIGKILL)    # leaves its socket's name
+    expect(bob.run("stats"), 3, "no node runs on")
+    with Receiver(bob, 7, "--stats") as recv:
+        expect(bob.run("stats"), 0)
+        expect(recv.end(signal.SIGINT), 0, r"keys.used +[1-9]")
+    assert not os.path.exists(os.path.join(bob.dir, "stats.sock"))
+
+
+# ---- the three likeliest mistakes: each message says where, and names what to do ----
+
+@case
+def mistake_the_other_has_another_key(folder):
+    """Bob made a new identity; alice has the old key. Over either transport he cannot answer her."""
+    alice, bob = two_nodes(folder)
+    again = Node(folder, "again", 2)
+    again.knows(alice)
+    with Receiver(again, 7) as recv:
+        for proto in PROTOS:
+            at = (proto, "--timeout", 1, *recv.at)
+            for command in (["ping", "bob"], ["send", "7@bob", "-m", "x"]):
+                expect(alice.run(*command, *at), 3, f"does not answer at {proto[2:]} 127.0.0.1:{recv.port}",
+                       "Is 'lattice id' there what 'lattice peers show 2' says here", why=str(command))
+        # What the two commands say differs, and adding the key that is right says how.
+        assert alice.run("peers", "show", "2").out.split()[-1].decode() != again.print["words"] == \
+            expect(run("id", "-d", again.dir), 0).out.split()[-1].decode()
+        expect(alice.run("peers", "add", again.pub), 1, "'lattice peers remove 2' first")
+        expect(alice.run("peers", "remove", "2"), 0)
+        alice.knows(again)
+        expect(alice.run("ping", "again", "-c", 1, *recv.at), 0)
+    assert bob.number == again.number
+
+
+@case
+def mistake_a_wrong_port(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        wrong = ("--at", f"127.0.0.1:{free_port()}", "--timeout", 1)
+        for command in (["ping", "bob"], ["send", "7@bob", "-m", "x"]):
+            expect(alice.run(*command, "--tcp", *wrong), 3, f"nothing listens at tcp {wrong[1]}",
+                   "'lattice recv' there says which port it has", "--at HOST:PORT", why=str(command))
+            expect(alice.run(*command, "--udp", *wrong), 3, f"at udp {wrong[1]}", r"'lattice recv'.* says (its|which) port",
+                   why=str(command))
+        assert f"port {recv.port}" in recv.said()
+
+
+@case
+def mistake_a_peer_that_was_not_added(folder):
+    alice, bob = Node(folder, "alice", 1), Node(folder, "bob", 2)
+    for command in (["ping", "2"], ["send", "7@2", "-m", "x"]):
+        expect(alice.run(*command), 1, "no key is known for node 2", "run 'lattice id --key' there",
+               "'lattice peers add' its output here", why=str(command))
+    for command in (["ping", "bob"], ["send", "7@bob", "-m", "x"]):
+        expect(alice.run(*command), 1, "no node is called 'bob' here", "'lattice peers add' adds one", why=str(command))
+    alice.knows(bob)        # but bob does not know alice
+    with Receiver(bob, 7) as recv:
+        expect(alice.run("ping", "bob", "--timeout", 1, *recv.at), 3, f"does not answer at udp 127.0.0.1:{recv.port}",
+               "Is this node's key known there", "'lattice peers add' there")
+        rows = {row["counter"]: row["value"] for row in lines(bob.run("stats", "--json").out) if "counter" in row}
+        assert rows["session.unknown_id"] > 0, rows     # and bob's node says that a stranger called
 
 
 # ---- what keeps them from talking ----

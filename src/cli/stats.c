@@ -1,0 +1,151 @@
+/* Counters: of a node that runs elsewhere (lattice stats), and of the command's own (--stats). */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <lattice/node.h>
+#include <lattice/state.h>
+
+#include "cli/cmd.h"
+#include "cli/json.h"
+#include "cli/options.h"
+
+enum { STATS_MAX = 256 };
+
+void cli_stats_print(const struct cli_options *opt, struct lattice_node *node)
+{
+	struct lattice_stat stats[STATS_MAX];
+	size_t count;
+
+	if (!opt->stats || node == NULL)
+		return;
+	count = lattice_node_stats(node, stats, STATS_MAX);
+	for (size_t i = 0; i < count && i < STATS_MAX; i++) {
+		if (opt->json)
+			fprintf(stderr, "{\"counter\":\"%s\",\"value\":%" PRIu64 ",\"text\":\"%s\"}\n",
+				stats[i].name, stats[i].value, stats[i].text);
+		else if (stats[i].value != 0 || opt->verbose)
+			fprintf(stderr, "%-24s %12" PRIu64 "  %s\n", stats[i].name, stats[i].value,
+				stats[i].text);
+	}
+}
+
+/* An fd of the node's stats.sock, or a negative errno. By the directory's fd, because its path may be a long one. */
+static int call(const char *dir)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, rc;
+
+	if (folder < 0)
+		return -errno;
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/stats.sock", folder);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	rc = fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+	close(folder);
+	if (rc == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* "" when the line has no such field. */
+static const char *field(const char *line, const char *name, char buf[static 512])
+{
+	if (!cli_json_field(line, name, buf, 512))
+		buf[0] = '\0';
+	return buf;
+}
+
+static void print_peer(const char *line)
+{
+	char node[512], name[512], endpoint[512], transport[512], key[512], up[512], number[512];
+
+	(void)field(line, "name", name);
+	(void)field(line, "endpoint", endpoint);
+	printf("peer %s%s%s%s%s%s over %s: ", field(line, "peer", node), name[0] != '\0' ? " (" : "", name,
+	       name[0] != '\0' ? ")" : "", endpoint[0] != '\0' ? " at " : "", endpoint,
+	       field(line, "transport", transport));
+	if (strcmp(field(line, "key", key), "true") != 0)
+		printf("its key is missing");
+	else
+		printf("%s", strcmp(field(line, "up", up), "true") == 0 ? "up" : "no session");
+	printf(", round trip %.1f us", strtod(field(line, "rtt_ns", number), NULL) / 1e3);
+	printf(", %s packets in", field(line, "packets_in", number));
+	printf(", %s out\n", field(line, "packets_out", number));
+}
+
+static void print_line(const char *line, bool all)
+{
+	char a[512], b[512], c[512], d[512];
+
+	if (cli_json_field(line, "counter", a, sizeof(a))) {
+		if (all || strcmp(field(line, "value", b), "0") != 0)
+			printf("%-24s %12s  %s\n", a, field(line, "value", b), field(line, "text", c));
+	} else if (cli_json_field(line, "peer", a, sizeof(a))) {
+		print_peer(line);
+	} else if (cli_json_field(line, "node", a, sizeof(a))) {
+		printf("node %s, port %s, process %s, version %s\n", a, field(line, "port", b),
+		       field(line, "process", c), field(line, "version", d));
+	}
+}
+
+static int run_stats(const struct cli_options *opt, int argc, char **argv)
+{
+	char where[4096], *line = NULL;
+	const char *dir = opt->dir;
+	size_t room = 0, lines = 0;
+	FILE *from;
+	int rc = 0, fd;
+
+	(void)argc;
+	(void)argv;
+	if (dir == NULL) {
+		rc = lattice_state_dir(where, sizeof(where));
+		dir = where;
+	}
+	if (rc < 0)
+		return cli_fail(NULL, rc, "no state directory");
+	fd = call(dir);
+	if (fd == -ENOENT || fd == -ECONNREFUSED) {
+		(void)cli_complain("no node runs on %s: 'lattice recv' runs one, -d names another directory",
+				   dir);
+		return CLI_UNREACHABLE;
+	}
+	if (fd < 0)
+		return cli_complain("%s/stats.sock: %s", dir, strerror(-fd));
+	from = fdopen(fd, "r");
+	if (from == NULL) {
+		close(fd);
+		return cli_complain("out of memory");
+	}
+	for (; getline(&line, &room, from) > 0; lines++) {
+		if (opt->json)
+			fputs(line, stdout);
+		else
+			print_line(line, opt->verbose);
+	}
+	free(line);
+	(void)fclose(from);
+	if (lines == 0) {
+		(void)cli_complain("the node on %s ended", dir);
+		return CLI_UNREACHABLE;
+	}
+	return CLI_OK;
+}
+
+const struct cli_command cli_stats = {
+	.name = "stats",
+	.args = "",
+	.summary = "show the peers and counters of a node that runs",
+	.text = "Asks the node that runs on the state directory, of whatever program, and prints its number and port, its\n"
+		"peers, and its counters; those that are 0 only with -v. It can be read only by the directory's owner.",
+	.options = (const int[]){ OPT_DIR, OPT_JSON, OPT_VERBOSE, OPT_HELP, 0 },
+	.run = run_stats,
+};
