@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: all demo check check-asan check-tsan lint format install clean help
+.PHONY: all demo check check-asan check-tsan soak soak-asan soak-tsan lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -41,6 +41,21 @@ check-asan-% check-tsan-%:
 	@scripts/bootstrap sanitize
 	@$(MAKE) -s $(@:check-%=build-%)
 	@$(sanitized) $(@:check-%=build/%)
+
+# How long a soak sends, in seconds; its set-up and its end come on top.
+SECONDS ?= 60
+
+soak: ## a hundred nodes and 64 threads for SECONDS=60; soak-asan and soak-tsan: under a sanitizer
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@$(main)/tests/soak/soak $(SECONDS)
+
+soak-asan soak-tsan:
+	@scripts/bootstrap sanitize
+	@$(MAKE) -s $(@:soak-%=build-%-gcc)
+	@$(soak_env) $(shell setarch -R true 2>/dev/null && echo setarch -R) $(@:soak-%=build/%-gcc)/tests/soak/soak $(SECONDS)
+soak-asan: soak_env = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+soak-tsan: soak_env = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint
