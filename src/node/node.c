@@ -62,7 +62,8 @@ static int check_config(const struct lattice_node_config *cfg)
 	return 0;
 }
 
-int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg, struct lat_packets *packets)
+int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,
+		  struct lat_packets *packets)
 {
 	static const struct lattice_node_config defaults;
 	struct lattice_node *node;
@@ -161,7 +162,7 @@ int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_no
 		return lat_network_key_why(node->network, handle, peer);
 	case -EDESTADDRREQ:
 		return lat_why(
-			node, rc,
+			handle, rc,
 			"no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
 			peer);
 	case -ETIMEDOUT:
@@ -169,12 +170,12 @@ int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_no
 		return lat_why(handle, rc, "node %u does not answer%s. " LAT_HINT_SILENT, peer, where, peer);
 	case -ECONNREFUSED:
 		return lat_why(
-			node, rc,
+			handle, rc,
 			"node %u: nothing listens%s. Is it running there, and is that its port? " LAT_HINT_PORT,
 			peer, where);
 	case -EPROTO:
 		return lat_why(
-			node, rc,
+			handle, rc,
 			"node %u broke a rule, or its version or number differ from what is configured",
 			peer);
 	case -ESHUTDOWN:
