@@ -55,9 +55,9 @@ enum cli_kind {
 /* One row of the table of options. */
 struct cli_row {
 	int id;
-	const char *name, *arg, *help; /* arg: NULL for a flag */
 	enum cli_kind kind;
-	size_t offset; /* in struct cli_options */
+	const char *name, *arg, *help; /* arg: NULL for a flag */
+	size_t offset;                 /* in struct cli_options */
 	uint64_t min, max;
 };
 const struct cli_row *cli_row(int id);

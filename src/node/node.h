@@ -38,7 +38,8 @@ struct lattice_node {
 };
 
 /* As lattice_node_open(); @packets gets the NET frames that peers send, and must outlive the node. NULL: they are dropped. */
-int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg, struct lat_packets *packets) LAT_MUST_CHECK;
+int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,
+		  struct lat_packets *packets) LAT_MUST_CHECK;
 
 struct lattice_node *lat_node_get(struct lattice_node *node);
 void lat_node_put(struct lattice_node *node);
