@@ -13,7 +13,7 @@ struct unit {
 	struct field *field;
 	struct lattice_channel *ch, *next; /* submitted by the work, when not NULL */
 	pthread_t thread;
-	uint32_t runs;
+	uint32_t times;
 	int rc, nested;
 };
 
@@ -32,7 +32,7 @@ static int run(void *ctx, struct lattice_channel *ch)
 
 	if (u->ch != ch)
 		return -EFAULT;
-	u->runs++;
+	u->times++;
 	u->thread = pthread_self();
 	u->field->ran[u->field->ran_count++ % sizeof(u->field->ran)] = (char)('a' + (u - u->field->unit));
 	if (u->next != NULL)
@@ -205,7 +205,7 @@ TEST(work_of_another_node_runs_at_once)
 	CHECK_EQ(lattice_channel_submit(f.unit[0].ch), 0);
 	CHECK_EQ(f.unit[0].nested, -ENODATA);
 	CHECK_EQ(g.unit[0].nested, 0);
-	CHECK_EQ(f.unit[1].runs, 1);
+	CHECK_EQ(f.unit[1].times, 1);
 	close_field(&f);
 	close_field(&g);
 }
@@ -229,7 +229,7 @@ TEST(it_runs_on_the_thread_that_made_it_ready)
 	CHECK_EQ(pthread_create(&thread, NULL, submit_it, &f.unit[0]), 0);
 	pthread_join(thread, NULL);
 	CHECK_EQ(f.unit[0].nested, 0);
-	CHECK_EQ(f.unit[1].runs, 1);
+	CHECK_EQ(f.unit[1].times, 1);
 	CHECK(pthread_equal(f.unit[1].thread, f.unit[0].thread));
 	CHECK(!pthread_equal(f.unit[1].thread, pthread_self()));
 	close_field(&f);
