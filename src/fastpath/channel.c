@@ -28,24 +28,24 @@
 
 struct lat_chan {
 	struct lat_inbox_source src;
-	struct lat_ring_rx rx; /* the inbox's lock */
+	/* The receiver's, under the inbox's lock; room_armed is the senders' too, when there is no room. */
+	struct lat_ring_rx rx;
+	_Atomic(uint64_t) wakes;
+	_Atomic(uint32_t) room_armed;
+	int (*admit)(void *user);
+	void *map;
 
-	struct lat_qlock lock; /* the sender's side; fair, so senders go first come, first served */
+	struct lat_qlock lock; /* the senders' side; fair, so they go first come, first served */
 	struct lat_ring_tx tx;
+	size_t map_bytes;
+	_Atomic(uint64_t) sent, sent_bytes, full, waits;
 	uint32_t len_max;
 	int room_fd;       /* -1 until somebody waits */
 	uint32_t sleepers; /* on room_fd */
+	_Atomic(uint32_t) refs;
+	_Atomic(int) dead; /* 0, or what sends return from now on */
 	bool watched;      /* room_fd was given away */
 	bool closed;
-	_Atomic(int) dead; /* 0, or what sends return from now on */
-	_Atomic(uint64_t) sent, sent_bytes, full, waits;
-
-	alignas(LAT_CACHELINE) _Atomic(uint32_t) room_armed;
-	_Atomic(uint64_t) wakes;
-	_Atomic(uint32_t) refs;
-	int (*admit)(void *user);
-	void *map;
-	size_t map_bytes;
 };
 
 struct outgoing {
@@ -181,7 +181,7 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	chan_get(ch);
 	rc = lat_inbox_attach(inbox, &ch->src);
 	if (rc < 0) {
-		chan_put(ch);
+		atomic_store_explicit(&ch->refs, 1, memory_order_relaxed); /* nobody else has seen it */
 		goto fail;
 	}
 	*out = ch;

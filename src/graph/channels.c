@@ -78,19 +78,21 @@ int lat_channels_open(struct lat_channels **out, uint32_t max)
 	return 0;
 }
 
-static void remove_entry(struct lat_channels *t, struct entry *e)
-{
-	HASH_DELETE(by_handle, t->handles, e);
-	HASH_DELETE(by_key, t->keys, e);
-	free(e);
-}
-
 void lat_channels_close(struct lat_channels *t)
 {
+	struct entry *e;
+
 	if (t == NULL)
 		return;
-	while (t->handles != NULL)
-		remove_entry(t, t->handles);
+	e = t->handles;
+	HASH_CLEAR(by_handle, t->handles); /* the entries stay, and stay in a row */
+	HASH_CLEAR(by_key, t->keys);
+	while (e != NULL) {
+		struct entry *next = e->by_handle.next;
+
+		free(e);
+		e = next;
+	}
 	lat_wipe(t->secret, sizeof(t->secret));
 	free(t);
 }
@@ -148,7 +150,9 @@ void *lat_channels_remove(struct lat_channels *t, uint64_t handle)
 	if (e == NULL)
 		return NULL;
 	channel = e->channel;
-	remove_entry(t, e);
+	HASH_DELETE(by_handle, t->handles, e);
+	HASH_DELETE(by_key, t->keys, e);
+	free(e);
 	return channel;
 }
 
