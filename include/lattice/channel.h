@@ -15,7 +15,8 @@ struct lattice_channel;
 
 enum lattice_channel_flags {
 	LATTICE_CHANNEL_LOSSY = 1, /* messages may be lost (counted), never doubled; to other nodes only */
-	LATTICE_CHANNEL_TOKEN_FULL = 2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
+	LATTICE_CHANNEL_TOKEN_FULL =
+		2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
 };
 
 /**
@@ -36,8 +37,9 @@ enum lattice_channel_flags {
  *   -EOPNOTSUPP    another node, but this one has no network
  *   -ENOBUFS, -ENOMEM, -EMFILE, -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src,
-                                                      int32_t dst, lattice_node_id node_id, uint32_t flags);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node,
+						      int32_t src, int32_t dst, lattice_node_id node_id,
+						      uint32_t flags);
 
 /**
  * Sends one message.
@@ -61,8 +63,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -EPROTO        the peer broke a rule
  *   -ESHUTDOWN     the channel or its node was closed here
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg,
-                                                      int64_t timeout_ns);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch,
+						      const struct lattice_msg *msg, int64_t timeout_ns);
 
 /**
  * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the
@@ -85,7 +87,8 @@ LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
  * @return 0, -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
  *   -ENOBUFS, -ENOMEM, -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent,
+							 struct lattice_channel *child);
 
 #ifdef __cplusplus
 }

@@ -21,8 +21,8 @@ struct lattice_endpoint;
  * @param pid  1 or more
  * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node,
-                                                       int32_t pid);
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out,
+						       struct lattice_node *node, int32_t pid);
 
 /* Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost (and its senders know). NULL is fine. */
 LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
@@ -41,8 +41,8 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
  *   -EMSGSIZE   the next message is longer than @bytes: msg->len says how long; it stays and is next again
  *   -ESHUTDOWN  the endpoint or its node was closed
  */
-LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf,
-                                                       size_t bytes, int64_t timeout_ns);
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
+						       void *buf, size_t bytes, int64_t timeout_ns);
 
 /* A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint; do not read or close it. */
 LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);

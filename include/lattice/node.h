@@ -17,21 +17,22 @@ struct lattice_node;
 
 enum lattice_host {
 	LATTICE_HOST_AUTO = 0, /* local messages only: no network, no identity key */
-	LATTICE_HOST_SELF = 1 /* with the network, in this process */
+	LATTICE_HOST_SELF = 1  /* with the network, in this process */
 };
 
 #define LATTICE_PORT_DEFAULT 15000
-#define LATTICE_PORT_ANY (-1) /* the kernel chooses; lattice_node_port() tells */
+#define LATTICE_PORT_ANY     (-1) /* the kernel chooses; lattice_node_port() tells */
 
 /* All zero is a good configuration. */
 struct lattice_node_config {
 	enum lattice_host host;
-	lattice_node_id node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
-	int port; /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
-	const char *bind_host; /* a literal address; NULL: all */
-	const char *state_dir; /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
-	uint32_t max_msg_bytes; /* longest message to or from other nodes; 0: 1 MiB */
-	bool no_threads; /* the caller runs the network by lattice_node_poll() */
+	lattice_node_id
+		node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
+	int port;        /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
+	const char *bind_host;    /* a literal address; NULL: all */
+	const char *state_dir;    /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
+	uint32_t max_msg_bytes;   /* longest message to or from other nodes; 0: 1 MiB */
+	bool no_threads;          /* the caller runs the network by lattice_node_poll() */
 	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
 };
 
@@ -54,7 +55,8 @@ struct lattice_node_config {
  *   -EINVAL       a value of the configuration
  *   -ENOMEM, -EMFILE, -ENOSPC, -EROFS
  */
-LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out, const struct lattice_node_config *cfg);
+LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
+						   const struct lattice_node_config *cfg);
 
 /**
  * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Calls that block
@@ -88,7 +90,7 @@ LATTICE_API int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns)
  *   -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer,
-                                                         const char *endpoint, enum lattice_proto proto);
+							 const char *endpoint, enum lattice_proto proto);
 
 /**
  * Makes sure that there is a session with @peer, waiting at most @timeout_ns for the handshake.
@@ -97,15 +99,15 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_set_remote(struct lattice_node *no
  *   number differ from the configured), -EOPNOTSUPP, -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_connect(struct lattice_node *node, lattice_node_id peer,
-                                                      int64_t timeout_ns);
+						      int64_t timeout_ns);
 
 /**
  * One authenticated round trip to @peer's I/O thread.
  * @param rtt_ns  the time it took, without waiting for a session
  * @return 0, or as lattice_node_connect()
  */
-LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns,
-                                                   int64_t timeout_ns);
+LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, lattice_node_id peer,
+						   uint64_t *rtt_ns, int64_t timeout_ns);
 
 /* The state of one peer, as lattice_node_peer() saw it. */
 struct lattice_peer_stats {
@@ -122,7 +124,7 @@ struct lattice_peer_stats {
 
 /* 0, -ENOKEY, -EOPNOTSUPP, -ESHUTDOWN. */
 LATTICE_API LATTICE_MUST_USE int lattice_node_peer(struct lattice_node *node, lattice_node_id peer,
-                                                   struct lattice_peer_stats *out);
+						   struct lattice_peer_stats *out);
 
 /* One counter. The name is stable ("net.tcp.accepted", "session.replay"); the text is a phrase for people. */
 struct lattice_stat {

@@ -39,7 +39,7 @@ struct lattice_peer {
 	lattice_node_id node;
 	char name[LATTICE_NAME_MAX + 1]; /* letters, digits, '-', '_', '.'; may be empty */
 	uint8_t key[LATTICE_PUBLIC_KEY_BYTES];
-	uint8_t psk[LATTICE_PSK_BYTES]; /* zeros: none */
+	uint8_t psk[LATTICE_PSK_BYTES];          /* zeros: none */
 	char endpoint[LATTICE_ENDPOINT_MAX + 1]; /* "host:port", "[v6]:port", or empty: it calls us */
 	enum lattice_proto proto;
 };
@@ -54,7 +54,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_state_dir(char *buf, size_t bytes);
  * Makes an identity in @dir (NULL: lattice_state_dir()), and the directory when needed (0700). @node 0: derived from this machine.
  * 0, -EEXIST (there is one: it is never overwritten; *out is filled in), -EACCES (also: others may read the secret), -ENOSPC, -EROFS, -EINVAL, -EBADMSG.
  */
-LATTICE_API LATTICE_MUST_USE int lattice_state_keygen(const char *dir, lattice_node_id node, struct lattice_identity *out);
+LATTICE_API LATTICE_MUST_USE int lattice_state_keygen(const char *dir, lattice_node_id node,
+						      struct lattice_identity *out);
 
 /* Reads the public part. 0, -ENOENT (none yet), -EACCES, -EBADMSG (damaged). */
 LATTICE_API LATTICE_MUST_USE int lattice_state_identity(const char *dir, struct lattice_identity *out);
@@ -64,7 +65,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_state_identity(const char *dir, struct 
  * parse: 0, -EBADMSG (form, or the fingerprint does not fit the key).
  */
 LATTICE_API int lattice_identity_format(const struct lattice_identity *id, char *buf, size_t bytes);
-LATTICE_API LATTICE_MUST_USE int lattice_identity_parse(struct lattice_identity *out, const char *text, size_t bytes);
+LATTICE_API LATTICE_MUST_USE int lattice_identity_parse(struct lattice_identity *out, const char *text,
+							size_t bytes);
 
 /*
  * Adds or replaces a peer. 0, -EINVAL (number, name or endpoint of a wrong form, our own key), -EEXIST (the name or key belongs to
@@ -77,8 +79,9 @@ LATTICE_API LATTICE_MUST_USE int lattice_state_peer_add(const char *dir, const s
  * Calls @fn for each peer in order of node numbers; a nonzero return of @fn stops and is returned. 0 at the end, -EBADMSG (a damaged
  * file; lattice_explain(NULL, ...) names it and the line), -EACCES.
  */
-LATTICE_API LATTICE_MUST_USE int lattice_state_peers(const char *dir, int (*fn)(void *ctx, const struct lattice_peer *peer),
-                                                     void *ctx);
+LATTICE_API LATTICE_MUST_USE int lattice_state_peers(const char *dir,
+						     int (*fn)(void *ctx, const struct lattice_peer *peer),
+						     void *ctx);
 
 #ifdef __cplusplus
 }

@@ -44,8 +44,8 @@ static int enter(struct lattice_channel *ch)
 	}
 	pthread_mutex_unlock(&node->lock);
 	if (rc == -EEXIST)
-		return lat_why(NULL, rc, "a channel from pid %d to pid %d@%u is open on this node already", ch->key.src,
-		               ch->key.dst, ch->key.node);
+		return lat_why(NULL, rc, "a channel from pid %d to pid %d@%u is open on this node already",
+			       ch->key.src, ch->key.dst, ch->key.node);
 	if (rc == -ENOBUFS)
 		return lat_why(NULL, rc, "the node has its %d channels already", LAT_CHANNELS_DEFAULT);
 	return rc;
@@ -74,8 +74,9 @@ static int open_local(struct lattice_channel *ch)
 	int rc;
 
 	if (ep == NULL)
-		return lat_why(NULL, -ECONNREFUSED, "nobody receives as pid %d on this node: open its endpoint first",
-		               ch->key.dst);
+		return lat_why(NULL, -ECONNREFUSED,
+			       "nobody receives as pid %d on this node: open its endpoint first",
+			       ch->key.dst);
 	rc = lat_chan_open(&ch->local, ep->inbox, &cfg);
 	lat_endpoint_put(ep);
 	return rc;
@@ -87,25 +88,30 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 	int rc;
 
 	if (ch->node->network == NULL)
-		return lat_why(NULL, -EOPNOTSUPP,
-		               "pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
-		               ch->key.dst, ch->key.node);
+		return lat_why(
+			NULL, -EOPNOTSUPP,
+			"pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
+			ch->key.dst, ch->key.node);
 	if ((flags & LATTICE_CHANNEL_LOSSY) == 0)
 		cflags |= LAT_CFLAG_RELIABLE;
 	if ((flags & LATTICE_CHANNEL_TOKEN_FULL) != 0)
 		cflags |= LAT_CFLAG_TOKEN_FULL;
-	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node, cflags);
+	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node,
+			       cflags);
 	if (rc == -ENOKEY)
-		return lat_why(NULL, rc, "no key is known for node %u: add its public key with 'lattice peers add'",
-		               ch->key.node);
+		return lat_why(NULL, rc,
+			       "no key is known for node %u: add its public key with 'lattice peers add'",
+			       ch->key.node);
 	if (rc == -EDESTADDRREQ)
-		return lat_why(NULL, rc, "no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
-		               ch->key.node);
+		return lat_why(
+			NULL, rc,
+			"no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
+			ch->key.node);
 	return rc;
 }
 
 int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src, int32_t dst,
-                         lattice_node_id node_id, uint32_t flags)
+			 lattice_node_id node_id, uint32_t flags)
 {
 	struct lattice_channel *ch;
 	int rc;
@@ -116,7 +122,8 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 	if (node_id == node->id)
 		node_id = 0;
 	if ((flags & ~(uint32_t)ALL_FLAGS) != 0 || (flags != 0 && node_id == 0))
-		return lat_why(NULL, -EINVAL, "flags %#x: unknown, or for channels to other nodes only", flags);
+		return lat_why(NULL, -EINVAL, "flags %#x: unknown, or for channels to other nodes only",
+			       flags);
 	rc = lat_node_check(node, NULL);
 	if (rc < 0)
 		return rc;
@@ -154,27 +161,33 @@ static int send_why(const struct lattice_channel *ch, int rc)
 	lattice_node_id node = ch->key.node;
 
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
-		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src, dst, node);
+		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
+			       dst, node);
 	switch (rc) {
 	case -EMSGSIZE:
 		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit", src, dst, node);
 	case -ECONNREFUSED:
-		return lat_why(ch, rc, "channel %d->%d@%u: nobody receives as pid %d there, or nothing listens at node %u's address",
-		               src, dst, node, dst, node);
+		return lat_why(
+			ch, rc,
+			"channel %d->%d@%u: nobody receives as pid %d there, or nothing listens at node %u's address",
+			src, dst, node, dst, node);
 	case -EACCES:
 		return lat_why(ch, rc, "channel %d->%d@%u: node %u does not allow it", src, dst, node, node);
 	case -EHOSTUNREACH:
 	case -ETIMEDOUT:
 		if (node == 0)
 			return lat_why(ch, rc, "channel %d->%d: the receiver made no room in time", src, dst);
-		return lat_why(ch, rc,
-		               "channel %d->%d@%u: no room in time, or node %u does not answer: is it running at that address, "
-		               "does it know this node's key, and is the mesh key the same?",
-		               src, dst, node, node);
+		return lat_why(
+			ch, rc,
+			"channel %d->%d@%u: no room in time, or node %u does not answer: is it running at that address, "
+			"does it know this node's key, and is the mesh key the same?",
+			src, dst, node, node);
 	case -ECONNRESET:
-		return lat_why(ch, rc, "channel %d->%d@%u: node %u restarted, or ended the session", src, dst, node, node);
+		return lat_why(ch, rc, "channel %d->%d@%u: node %u restarted, or ended the session", src, dst,
+			       node, node);
 	case -EOWNERDEAD:
-		return lat_why(ch, rc, "channel %d->%d@%u: the receiving endpoint was closed", src, dst, node);
+		return lat_why(ch, rc, "channel %d->%d@%u: the receiving endpoint was closed", src, dst,
+			       node);
 	default:
 		return rc;
 	}
@@ -198,7 +211,8 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	if (rc < 0)
 		return rc;
 	if (ch->local != NULL)
-		rc = local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
+		rc = local_rc(
+			lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
 	else
 		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len, deadline_of(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;

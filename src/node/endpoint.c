@@ -124,7 +124,8 @@ void lat_endpoints_shutdown(struct lattice_node *node)
 }
 
 /* The caller runs the network: waits for a message and for packets together. */
-static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info, uint64_t deadline)
+static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info,
+			uint64_t deadline)
 {
 	int rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
 
@@ -139,7 +140,7 @@ static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, st
 }
 
 int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
-                          int64_t timeout_ns)
+			  int64_t timeout_ns)
 {
 	uint64_t deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
 	struct lattice_node *node = ep->node;

@@ -38,8 +38,8 @@ static void forget(struct lat_inbound *in)
 	free(in);
 }
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
-                        void **user)
+int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
+			uint16_t cflags, void **user)
 {
 	struct lat_network *net = ctx;
 	struct lat_chan_config cfg = {

@@ -75,10 +75,8 @@ TEST(endpoints)
 		int32_t pid;
 		int want;
 	} rows[] = {
-		{ "the least pid", 1, 0 },
-		{ "the same again", 1, -EADDRINUSE },
-		{ "the largest", INT32_MAX, 0 },
-		{ "zero", 0, -EINVAL },
+		{ "the least pid", 1, 0 },       { "the same again", 1, -EADDRINUSE },
+		{ "the largest", INT32_MAX, 0 }, { "zero", 0, -EINVAL },
 		{ "negative", -1, -EINVAL },
 	};
 	struct lattice_endpoint *ep[ARRAY_LEN(rows)];
@@ -121,7 +119,8 @@ TEST(channels)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CHECK_EQ_ROW(rows[i].why,
-			     lattice_channel_open(&ch[i], node, rows[i].src, rows[i].dst, rows[i].node, rows[i].flags),
+			     lattice_channel_open(&ch[i], node, rows[i].src, rows[i].dst, rows[i].node,
+						  rows[i].flags),
 			     rows[i].want);
 		CHECK_EQ_ROW(rows[i].why, ch[i] != NULL, rows[i].want == 0);
 	}

@@ -144,7 +144,7 @@ static void on_path_proven(void *ctx, const struct lat_path *from, uint32_t node
 		return;
 	ours = lat_driver_conn_outgoing(net->driver, from->conn);
 	lat_driver_conn_prove(net->driver, from->conn, node,
-	                      ours == lat_engine_smaller_id(net->engine, node));
+			      ours == lat_engine_smaller_id(net->engine, node));
 }
 
 static void on_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, int err)
@@ -275,7 +275,7 @@ static uint8_t proto_of(enum lattice_proto proto)
 
 /* @handle: for the sentence. Resolves "host:port" to a path. */
 static int resolve(const void *handle, const char *endpoint, enum lattice_proto proto, uint32_t node,
-                   struct lat_path *path)
+		   struct lat_path *path)
 {
 	struct lat_path found[PATHS_MAX];
 	char host[LAT_HOST_TEXT];
@@ -307,20 +307,22 @@ static int add_peer(struct lat_network *net, const struct lattice_peer *peer)
 			goto out;
 		if (rc < 0) { /* a name that does not resolve today must not keep the node from starting */
 			lat_log(LAT_LOG_WARN, "node %u: '%s' does not resolve; it can call us", peer->node,
-			        peer->endpoint);
+				peer->endpoint);
 			memset(&pc.path, 0, sizeof(pc.path));
 		}
 	}
 	rc = lat_engine_peer_add(net->engine, &pc);
 	if (rc < 0)
 		(void)lat_why(NULL, rc, "peer %u cannot be added: %s", peer->node,
-		              rc == -EINVAL ? "its number or key is this node's own" : lattice_error_name(rc));
+			      rc == -EINVAL ? "its number or key is this node's own"
+					    : lattice_error_name(rc));
 out:
 	lat_wipe(&pc, sizeof(pc));
 	return rc;
 }
 
-int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint, enum lattice_proto proto)
+int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
+			   enum lattice_proto proto)
 {
 	struct lat_peer_info info;
 	struct lat_path path;
@@ -453,13 +455,13 @@ void lat_network_stats(struct lat_network *net, struct lat_stats *s)
 		enum lat_engine_counter c = (enum lat_engine_counter)i;
 
 		lat_stats_put(s, lat_engine_counter_name(c), lat_engine_counter_text(c),
-		              lat_engine_counter(net->engine, c));
+			      lat_engine_counter(net->engine, c));
 	}
 	for (int i = 0; i < LAT_NET_COUNTERS; i++) {
 		enum lat_driver_counter c = (enum lat_driver_counter)i;
 
 		lat_stats_put(s, lat_driver_counter_name(c), lat_driver_counter_text(c),
-		              lat_driver_counter(net->driver, c));
+			      lat_driver_counter(net->driver, c));
 	}
 	lat_arena_stats(net->arena, &keys);
 	lat_stats_put(s, "keys.used", "slots of the key arena in use", keys.slots_used);
@@ -483,7 +485,9 @@ uint16_t lat_network_port(struct lat_network *net)
 
 static int open_engine(struct lat_network *net, const struct lattice_node_config *cfg)
 {
-	struct lat_engine_config ec = { .node = lat_state_node(net->state), .seed = net->seed, .max_msg = cfg->max_msg_bytes };
+	struct lat_engine_config ec = { .node = lat_state_node(net->state),
+					.seed = net->seed,
+					.max_msg = cfg->max_msg_bytes };
 	int rc;
 
 	lat_random(&ec.boot_id, sizeof(ec.boot_id));
@@ -497,7 +501,9 @@ static int open_engine(struct lat_network *net, const struct lattice_node_config
 static int open_driver(struct lat_network *net, const struct lattice_node_config *cfg)
 {
 	struct lat_driver_config dc = {
-		.port = (uint16_t)(cfg->port == LATTICE_PORT_ANY ? 0 : cfg->port == 0 ? LATTICE_PORT_DEFAULT : cfg->port),
+		.port = (uint16_t)(cfg->port == LATTICE_PORT_ANY ? 0
+				   : cfg->port == 0              ? LATTICE_PORT_DEFAULT
+								 : cfg->port),
 		.bind_host = cfg->bind_host,
 		.no_thread = cfg->no_threads,
 	};
@@ -505,13 +511,14 @@ static int open_driver(struct lat_network *net, const struct lattice_node_config
 
 	if (rc < 0)
 		return lat_why(NULL, rc, "port %u%s%s cannot be bound (UDP and TCP): %s", dc.port,
-		               dc.bind_host != NULL ? " of " : "", dc.bind_host != NULL ? dc.bind_host : "",
-		               rc == -EADDRINUSE ? "another program has it; choose another port" : lattice_error_name(rc));
+			       dc.bind_host != NULL ? " of " : "", dc.bind_host != NULL ? dc.bind_host : "",
+			       rc == -EADDRINUSE ? "another program has it; choose another port"
+						 : lattice_error_name(rc));
 	return 0;
 }
 
-int lat_network_open(struct lat_network **out, struct lattice_node *node, const struct lattice_node_config *cfg,
-                     lattice_node_id *id)
+int lat_network_open(struct lat_network **out, struct lattice_node *node,
+		     const struct lattice_node_config *cfg, lattice_node_id *id)
 {
 	struct lat_network *net = calloc(1, sizeof(*net));
 	int rc;
@@ -524,12 +531,16 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node, const 
 
 	rc = lat_arena_open(&net->arena, ARENA_SLOTS_MAX, cfg->allow_unlocked_keys);
 	if (rc < 0) {
-		(void)lat_why(NULL, rc, "the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
+		(void)lat_why(
+			NULL, rc,
+			"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
 		goto fail;
 	}
 	net->seed = lat_arena_get(net->arena);
 	if (net->seed == NULL) {
-		rc = lat_why(NULL, -EPERM, "the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
+		rc = lat_why(
+			NULL, -EPERM,
+			"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
 		goto fail;
 	}
 	rc = lat_state_open(&net->state, cfg->state_dir, cfg->node_id, net->seed);
@@ -567,7 +578,8 @@ static void say_goodbye(struct lat_network *net, uint64_t now)
 	if (rc == -ESHUTDOWN)
 		return;
 	for (size_t i = 0; i < lat_state_peer_count(net->state); i++)
-		(void)lat_engine_peer_close(net->engine, now, lat_state_peer_at(net->state, i)->node, LAT_CODE_ESHUTDOWN);
+		(void)lat_engine_peer_close(net->engine, now, lat_state_peer_at(net->state, i)->node,
+					    LAT_CODE_ESHUTDOWN);
 	(void)lat_engine_tick(net->engine, lat_network_now());
 }
 

@@ -32,13 +32,13 @@ struct lat_network {
 	struct lattice_node *node;
 	struct lat_arena *arena;
 	struct lat_state *state;
-	uint8_t *seed; /* in the arena */
-	struct lat_engine *engine; /* NULL once closed */
-	struct lat_driver *driver; /* NULL once closed */
-	struct lat_waitq changed; /* a peer's state, an answered ping */
-	struct lat_ping *pings; /* waiting */
+	uint8_t *seed;                 /* in the arena */
+	struct lat_engine *engine;     /* NULL once closed */
+	struct lat_driver *driver;     /* NULL once closed */
+	struct lat_waitq changed;      /* a peer's state, an answered ping */
+	struct lat_ping *pings;        /* waiting */
 	struct lat_outbound *outbound; /* all of them */
-	struct lat_inbound *inbound; /* all of them */
+	struct lat_inbound *inbound;   /* all of them */
 	uint64_t ping_token;
 	unsigned turning; /* callers in lat_network_turn() */
 	bool no_thread;
@@ -47,8 +47,8 @@ struct lat_network {
 };
 
 /* Everything that lattice_node_open() says of LATTICE_HOST_SELF. *id: the node's number, 0 in: kept or derived. */
-int lat_network_open(struct lat_network **out, struct lattice_node *node, const struct lattice_node_config *cfg,
-                     lattice_node_id *id) LAT_MUST_CHECK;
+int lat_network_open(struct lat_network **out, struct lattice_node *node,
+		     const struct lattice_node_config *cfg, lattice_node_id *id) LAT_MUST_CHECK;
 /* Waits for what was accepted (bounded), says goodbye, stops the thread, ends every channel. Calls then return -ESHUTDOWN. */
 void lat_network_shutdown(struct lat_network *net);
 /* Frees. Nobody may use it any more. NULL is fine. */
@@ -71,7 +71,8 @@ int lat_network_turn(struct lat_network *net, int fd, uint64_t deadline_ns) LAT_
 /* The machine's time. */
 uint64_t lat_network_now(void);
 
-int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint, enum lattice_proto proto);
+int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
+			   enum lattice_proto proto);
 int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns);
 int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns);
 int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out);

@@ -16,7 +16,7 @@
 #include "os/random.h"
 #include "wire/packet.h"
 
-#define SECONDS(n) ((n) * LAT_NS_PER_S)
+#define SECONDS(n) ((n)*LAT_NS_PER_S)
 
 /* Two nodes with a state directory each; what a row wants different, it changes before open_pair(). */
 struct side {
@@ -161,7 +161,8 @@ TEST(messages_both_ways)
 		for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
 			msg = (struct lattice_msg){ .type = -5, .data = out, .len = lens[i] };
 			CHECK_EQ_ROW(ways[w].why, lattice_channel_send(ab, &msg, SECONDS(20)), 0);
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(at_b, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(at_b, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_EQ_ROW(ways[w].why, msg.len, lens[i]);
 			CHECK_EQ_ROW(ways[w].why, msg.source, 10);
 			CHECK_EQ_ROW(ways[w].why, msg.node, 1);
@@ -170,7 +171,8 @@ TEST(messages_both_ways)
 			CHECK_MEM_ROW(ways[w].why, in, out, lens[i]);
 			msg = (struct lattice_msg){ .type = 6, .data = out, .len = lens[i] };
 			CHECK_EQ_ROW(ways[w].why, lattice_channel_send(ba, &msg, SECONDS(20)), 0);
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(at_a, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(at_a, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_EQ_ROW(ways[w].why, msg.len, lens[i]);
 			CHECK_EQ_ROW(ways[w].why, msg.node, 2);
 		}
@@ -210,7 +212,8 @@ TEST(a_full_receiver_holds_the_sender_back)
 		}
 		CHECK_EQ_ROW(ways[w].why, rc, -ETIMEDOUT);
 		for (uint32_t i = 0; i < sent; i++) {
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(ep, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(ep, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_MEM_ROW(ways[w].why, in, &i, sizeof(i));
 		}
 		msg = (struct lattice_msg){ .data = data, .len = sizeof(data) };
@@ -233,7 +236,9 @@ TEST(lossy_channel)
 
 	meet(&p, "127.0.0.1", LATTICE_UDP);
 	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
-	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2, LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL), 0);
+	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2,
+				      LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL),
+		 0);
 	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
 	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);
 	CHECK_EQ(msg.type, 3);
@@ -272,14 +277,16 @@ TEST(who_may_not_talk)
 			(void)snprintf(path, sizeof(path), "%s/mesh_key", p.b.dir);
 			f = fopen(path, "w");
 			CHECK_EQ_ROW(rows[i].why, f != NULL, true);
-			CHECK_EQ_ROW(rows[i].why, fputs("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n", f) > 0, true);
+			CHECK_EQ_ROW(rows[i].why,
+				     fputs("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n", f) > 0, true);
 			CHECK_EQ_ROW(rows[i].why, fclose(f), 0);
 			CHECK_EQ_ROW(rows[i].why, chmod(path, 0600), 0);
 		}
 		open_pair(&p);
 		point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
 		CHECK_EQ_ROW(rows[i].why,
-			     lattice_node_connect(p.a.node, 2, rows[i].want == 0 ? SECONDS(20) : LAT_NS_PER_S),
+			     lattice_node_connect(p.a.node, 2,
+						  rows[i].want == 0 ? SECONDS(20) : LAT_NS_PER_S),
 			     rows[i].want);
 		if (rows[i].want < 0) /* silence */
 			CHECK_EQ_ROW(rows[i].why, stat_of(p.b.node, "net.udp_out"),
@@ -337,9 +344,9 @@ TEST(one_node_per_state_directory)
 	make_pair(&p);
 	CHECK_EQ(open_side(&p.a, false), 0);
 	CHECK_EQ(lattice_node_open(&second, &(struct lattice_node_config){ .host = LATTICE_HOST_SELF,
-									     .port = LATTICE_PORT_ANY,
-									     .state_dir = p.a.dir,
-									     .allow_unlocked_keys = true }),
+									   .port = LATTICE_PORT_ANY,
+									   .state_dir = p.a.dir,
+									   .allow_unlocked_keys = true }),
 		 -EBUSY);
 	CHECK_EQ(second == NULL, true);
 	(void)lattice_explain(NULL, -EBUSY, text, sizeof(text));
@@ -505,7 +512,8 @@ TEST(strangers_over_tcp)
 	CHECK_EQ(lattice_node_connect(p.a.node, 2, SECONDS(20)), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		fd[i] = tcp_to(&p.b);
-		CHECK_EQ_ROW(rows[i].why, send(fd[i], rows[i].bytes, rows[i].count, MSG_NOSIGNAL), rows[i].count);
+		CHECK_EQ_ROW(rows[i].why, send(fd[i], rows[i].bytes, rows[i].count, MSG_NOSIGNAL),
+			     rows[i].count);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pollfd poll_fd = { .fd = fd[i], .events = POLLIN };
@@ -559,7 +567,8 @@ TEST(without_threads)
 	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
 	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2, 0), 0);
 	CHECK_EQ(lattice_channel_send(ch, &msg, 0), -EAGAIN);
-	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), LAT_NS_PER_S / 4), -ETIMEDOUT); /* and B's network ran */
+	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), LAT_NS_PER_S / 4),
+		 -ETIMEDOUT); /* and B's network ran */
 	msg = (struct lattice_msg){ .type = 8, .data = "hello", .len = 5 };
 	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
 	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);

@@ -54,7 +54,7 @@ static int check_config(const struct lattice_node_config *cfg)
 		return lat_why(NULL, -EINVAL, "port %d is not in 1..65535", cfg->port);
 	if (cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2)
 		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is over %u", cfg->max_msg_bytes,
-		               (unsigned)LAT_REASM_PEER_BYTES / 2);
+			       (unsigned)LAT_REASM_PEER_BYTES / 2);
 	return 0;
 }
 
@@ -141,19 +141,30 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 {
 	switch (rc) {
 	case -ENOKEY:
-		return lat_why(node, rc, "no key is known for node %u: add its public key with 'lattice peers add'", peer);
+		return lat_why(node, rc,
+			       "no key is known for node %u: add its public key with 'lattice peers add'",
+			       peer);
 	case -EDESTADDRREQ:
-		return lat_why(node, rc, "no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'", peer);
+		return lat_why(
+			node, rc,
+			"no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
+			peer);
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
-		return lat_why(node, rc,
-		               "node %u does not answer: is it running at that address, does it know this node's key, is "
-		               "its key here the one it has, and is the mesh key the same?",
-		               peer);
+		return lat_why(
+			node, rc,
+			"node %u does not answer: is it running at that address, does it know this node's key, is "
+			"its key here the one it has, and is the mesh key the same?",
+			peer);
 	case -ECONNREFUSED:
-		return lat_why(node, rc, "node %u: nothing listens at its address: is it running, is the port right?", peer);
+		return lat_why(node, rc,
+			       "node %u: nothing listens at its address: is it running, is the port right?",
+			       peer);
 	case -EPROTO:
-		return lat_why(node, rc, "node %u broke a rule, or its version or number differ from what is configured", peer);
+		return lat_why(
+			node, rc,
+			"node %u broke a rule, or its version or number differ from what is configured",
+			peer);
 	case -ESHUTDOWN:
 		return lat_why(node, rc, "the node was closed");
 	default:
@@ -161,14 +172,16 @@ static int peer_why(const struct lattice_node *node, lattice_node_id peer, int r
 	}
 }
 
-int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint, enum lattice_proto proto)
+int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint,
+			    enum lattice_proto proto)
 {
 	int rc = check_network(node);
 
 	if (rc < 0)
 		return rc;
 	if (proto != LATTICE_UDP && proto != LATTICE_TCP)
-		return lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP", peer, (int)proto);
+		return lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
+			       peer, (int)proto);
 	rc = lat_network_set_remote(node->network, peer, endpoint, proto);
 	return peer_why(node, peer, rc);
 }

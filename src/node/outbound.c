@@ -37,8 +37,8 @@ static void end(struct lat_outbound *o, int err)
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
 }
 
-int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
-                      uint16_t cflags)
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
+		      uint32_t node, uint16_t cflags)
 {
 	struct lat_outbound *o = calloc(1, sizeof(*o));
 	uint64_t now;
@@ -55,7 +55,8 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	}
 	o->next = net->outbound;
 	net->outbound = o;
-	rc = lat_engine_peer_connect(net->engine, now, node); /* -EDESTADDRREQ: who has no address and is not here */
+	rc = lat_engine_peer_connect(net->engine, now,
+				     node); /* -EDESTADDRREQ: who has no address and is not here */
 	if (rc == 0)
 		rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
 	if (rc < 0)
@@ -84,14 +85,17 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 
 	if (deadline_ns == 0)
 		return -EAGAIN;
-	(void)lat_engine_peer_connect(e, lat_network_now(), o->node); /* one that is down is called once more */
+	(void)lat_engine_peer_connect(e, lat_network_now(),
+				      o->node); /* one that is down is called once more */
 	rc = lat_network_wait(o->net, &o->room, deadline_ns);
-	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 && info.state == LAT_PEER_DOWN)
+	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 &&
+	    info.state == LAT_PEER_DOWN)
 		rc = info.err < 0 ? info.err : -EHOSTUNREACH;
 	return rc;
 }
 
-int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+		      uint64_t deadline_ns)
 {
 	uint64_t now, seq;
 	int rc = lat_network_begin(o->net, &now);
@@ -99,8 +103,9 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 	if (rc < 0)
 		return rc;
 	for (;;) {
-		rc = o->state == ENDED ? ended(o)
-				       : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
+		rc = o->state == ENDED
+			     ? ended(o)
+			     : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
 		if (rc == 0)
 			o->sent = seq;
 		if (rc != -EAGAIN)

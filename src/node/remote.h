@@ -18,10 +18,11 @@ struct lattice_endpoint;
 
 /* ---- outbound ---- */
 
-int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
-                      uint16_t cflags) LAT_MUST_CHECK;
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
+		      uint32_t node, uint16_t cflags) LAT_MUST_CHECK;
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
-int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns) LAT_MUST_CHECK;
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+		      uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
 /* Messages accepted; *received (may be NULL): acknowledged, or what the channel's end said. */
 uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received);
@@ -40,8 +41,8 @@ void lat_outbound_on_room(void *ctx, void *user);
 
 /* ---- inbound ---- */
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
-                        void **user);
+int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
+			uint16_t cflags, void **user);
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);
 void lat_inbound_on_ended(void *ctx, void *user, int err);
 
