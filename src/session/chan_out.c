@@ -165,6 +165,16 @@ bool lat_chan_out_control(struct lat_chan_out *co, struct lat_out *o)
 		lat_out_note(o, LAT_FRAME_CHAN_CLOSE, c->handle, 0, NULL, 0);
 		lat_chan_unwant(c, LAT_WANT_CLOSE);
 	}
+	if (c->want & LAT_WANT_RESET) {
+		const struct lat_frame_chan_reset f = {
+			.chan = c->num, .code = LAT_CODE_ECONNRESET, .side = 0, .next_seq = co->q.next_seq
+		};
+
+		if (lat_out_full(o) || lat_frame_chan_reset_encode(&o->w, &f) < 0)
+			return false;
+		lat_out_note(o, LAT_FRAME_CHAN_RESET, c->handle, 0, NULL, 0);
+		lat_chan_unwant(c, LAT_WANT_RESET);
+	}
 	return true;
 }
 
@@ -267,22 +277,44 @@ int lat_chan_out_credit(struct lat_peer *p, const struct lat_frame_credit *f)
 void lat_chan_out_end(struct lat_chan_out *co, int err, uint64_t last_seq)
 {
 	struct lat_engine *e = co->c.peer->engine;
+	bool told = co->state == LAT_OUT_RESET;
 
 	if (co->state == LAT_OUT_DONE)
 		return;
 	lat_chan_bury(&co->c);
-	e->ops->outbound_ended(e->ctx, co->c.user, err, last_seq);
+	if (!told)
+		e->ops->outbound_ended(e->ctx, co->c.user, err, last_seq);
+}
+
+void lat_chan_out_abandon(struct lat_chan_out *co, int err)
+{
+	struct lat_engine *e = co->c.peer->engine;
+	uint64_t acked, next;
+
+	if (co->state == LAT_OUT_OPENING) {
+		lat_chan_out_end(co, err, 0);
+		return;
+	}
+	if (co->state == LAT_OUT_RESET || co->state == LAT_OUT_DONE)
+		return;
+	co->state = LAT_OUT_RESET;
+	lat_chan_unwant(&co->c, co->c.want);
+	lat_chan_out_update(co);
+	lat_chan_want(&co->c, LAT_WANT_RESET);
+	acked = lat_sendq_acked_seq(&co->q);
+	next = co->q.next_seq;
+	lat_sendq_fini(&co->q);
+	co->q_init = false;
+	co->q.next_seq = next; /* for the frame */
+	e->ops->outbound_ended(e->ctx, co->c.user, err, acked);
 }
 
 void lat_chan_out_reset(struct lat_chan_out *co, uint16_t code, uint64_t next_seq)
 {
 	int err = lat_code_to_errno(code);
-	uint64_t acked = lat_sendq_acked_seq(&co->q);
 	uint64_t last = next_seq == 0 ? 0 : next_seq - 1;
 
-	/* What was acknowledged was received; what was never sent was not. */
-	if (last < acked)
-		last = acked;
+	/* The receiver knows best what it took, but it cannot have taken what was never sent. */
 	if (last >= co->q.next_seq)
 		last = co->q.next_seq - 1;
 	lat_chan_out_end(co, err == 0 ? -ECONNRESET : err, last);

@@ -304,6 +304,75 @@ TEST(the_receiver_has_enough)
 	}
 }
 
+TEST(out_of_reach_for_too_long)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 23, &o);
+		struct world_chan *c[2], *in[2];
+		const int from[2] = { 0, 1 };
+
+		for (int k = 0; k < 2; k++)
+			c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+		CHECK(world_pump(w, c, from, 2, 10, 100, 10 * SEC));
+		for (int k = 0; k < 2; k++)
+			in[k] = world_chan_at(w, !k, c[k]);
+		/* Two that were acknowledged, but not yet taken. */
+		in[0]->room = 0;
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(world_chan_send(w, 0, c[0], 100), 0);
+		world_run(w, SEC);
+		w->unreachable = true;
+		world_cut(w, 0, 1);
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(world_chan_send(w, k, c[k], 100), 0);
+		world_run(w, 60 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].state[1], LAT_PEER_DOWN);
+		CHECK_ROW(protos[i].why, !c[0]->ended && !c[1]->ended && !in[0]->ended && !in[1]->ended);
+		world_run(w, 90 * SEC);
+		CHECK_ROW(protos[i].why, c[0]->ended && c[0]->err == -ECONNRESET && c[0]->last_seq == 12);
+		CHECK_ROW(protos[i].why, c[1]->ended && c[1]->err == -ECONNRESET && c[1]->last_seq == 10);
+		CHECK_ROW(protos[i].why, in[1]->ended && in[1]->err == -ECONNRESET);
+		/* Nothing acknowledged is dropped: the end comes after it. */
+		CHECK_ROW(protos[i].why, !in[0]->ended && in[0]->got == 10);
+		in[0]->room = 5;
+		lat_engine_drain(w->node[1].engine, w->now, in[0]->handle);
+		CHECK_ROW(protos[i].why, in[0]->ended && in[0]->err == -ECONNRESET && in[0]->got == 12);
+		/* Nobody is called for the sake of what is over. */
+		world_run(w, 100 * SEC);
+		w->node[0].sent_packets = w->node[1].sent_packets = 0;
+		world_run(w, 500 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].sent_packets + w->node[1].sent_packets, 0);
+		w->unreachable = false;
+		c[0] = world_chan_open(w, 0, 1, 20, LAT_CFLAG_RELIABLE);
+		CHECK_ROW(protos[i].why, world_pump(w, c, from, 1, 10, 100, 70 * SEC));
+		CHECK_EQ(w->node[0].bad + w->node[1].bad, 0);
+		world_close(w);
+	}
+}
+
+TEST(only_one_side_lost_patience)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 24, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+	const int from = 0;
+
+	/* The sender is silent and never notices; the receiver wanted something and gave it up. It tells when they meet. */
+	CHECK(world_pump(w, &c, &from, 1, 10, 100, 10 * SEC));
+	in = world_chan_at(w, 1, c);
+	world_run(w, 400 * SEC);
+	w->unreachable = true;
+	world_connect(w, 1, 0);
+	world_run(w, 150 * SEC);
+	CHECK(in->ended && in->err == -ECONNRESET && !c->ended);
+	w->unreachable = false;
+	CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+	world_run(w, SEC);
+	CHECK(c->ended && c->err == -ECONNRESET && c->last_seq == 10);
+	world_close(w);
+}
+
 TEST(goodbye)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {

@@ -70,7 +70,7 @@ static int on_chan_reset(struct lat_peer *p, const struct lat_frame *f)
 		int err = lat_code_to_errno(r.code);
 
 		if (ci != NULL)
-			lat_chan_in_end(ci, err == 0 ? -ECONNRESET : err);
+			lat_chan_in_end(ci, err == 0 ? -ECONNRESET : err, true);
 	}
 	return 0;
 }
