@@ -14,7 +14,7 @@ struct lattice_node;
 struct lattice_channel;
 
 enum lattice_channel_flags {
-	LATTICE_CHANNEL_LOSSY = 1, /* messages may be lost (counted), never doubled; to other nodes only */
+	LATTICE_CHANNEL_LOSSY = 1,     /* messages may be lost (counted) or overtake each other, never doubled; to other nodes only */
 	LATTICE_CHANNEL_TOKEN_FULL =
 		2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
 };
@@ -31,6 +31,7 @@ enum lattice_channel_flags {
  * @param flags    of enum lattice_channel_flags
  * @return 0, or
  *   -ECONNREFUSED  this node has no endpoint @dst
+ *   -EEXIST        a channel from @src to @dst on that node is open on this node already
  *   -ENOKEY        no key known for @node_id (lattice_state_peer_add)
  *   -EDESTADDRREQ  the key is known, but no address
  *   -EINVAL        a pid below 1, unknown flags, flags that are for other nodes only

@@ -29,10 +29,12 @@ struct lattice_node_config {
 	lattice_node_id
 		node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
 	int port;        /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
-	const char *bind_host;    /* a literal address; NULL: all */
-	const char *state_dir;    /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
-	uint32_t max_msg_bytes;   /* longest message to or from other nodes; 0: 1 MiB */
-	bool no_threads;          /* the caller runs the network by lattice_node_poll() */
+	const char *bind_host; /* a literal address; NULL: all */
+	const char *state_dir; /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
+	uint32_t
+		max_msg_bytes; /* longest message, here and to other nodes, its 12 bytes of pids and type included:
+				 * 68 to 8 MiB; 0: 1 MiB */
+	bool no_threads;       /* the caller runs the network by lattice_node_poll() */
 	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
 };
 

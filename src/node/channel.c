@@ -67,8 +67,8 @@ static int open_local(struct lattice_channel *ch)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
 	struct lat_chan_config cfg = {
-		.slots = lat_ring_slots_for(ch->node->max_msg),
-		.len_max = ch->node->max_msg,
+		.slots = lat_ring_slots_for(ch->node->len_max),
+		.len_max = ch->node->len_max,
 		.from = { .pid = ch->key.src },
 	};
 	int rc;

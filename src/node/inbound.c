@@ -43,8 +43,8 @@ int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_p
 {
 	struct lat_network *net = ctx;
 	struct lat_chan_config cfg = {
-		.slots = lat_ring_slots_for(net->node->max_msg),
-		.len_max = net->node->max_msg,
+		.slots = lat_ring_slots_for(net->node->len_max),
+		.len_max = net->node->len_max,
 		.from = { .pid = src_pid, .node = node },
 	};
 	struct lat_inbound *in;

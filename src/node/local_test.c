@@ -8,7 +8,7 @@
 
 #include "base/test.h"
 
-enum { BIG = 1 << 20 };
+enum { BIG = (1 << 20) - 12 };
 
 static struct lattice_node *open_node(void)
 {
@@ -50,7 +50,9 @@ TEST(node_configuration)
 		{ "a port below any", { .port = -2 }, -EINVAL },
 		{ "the last port", { .port = 65535 }, 0 },
 		{ "a port too far", { .port = 65536 }, -EINVAL },
-		{ "the longest messages", { .max_msg_bytes = 8 << 20 }, 0 },
+		{ "the shortest message limit", { .max_msg_bytes = 68 }, 0 },
+		{ "one byte less", { .max_msg_bytes = 67 }, -EINVAL },
+		{ "the longest", { .max_msg_bytes = 8 << 20 }, 0 },
 		{ "one byte more", { .max_msg_bytes = (8 << 20) + 1 }, -EINVAL },
 	};
 

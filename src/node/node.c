@@ -52,9 +52,10 @@ static int check_config(const struct lattice_node_config *cfg)
 		return lat_why(NULL, -EINVAL, "node number 0xffffffff is reserved");
 	if (cfg->port < LATTICE_PORT_ANY || cfg->port > UINT16_MAX)
 		return lat_why(NULL, -EINVAL, "port %d is not in 1..65535", cfg->port);
-	if (cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2)
-		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is over %u", cfg->max_msg_bytes,
-			       (unsigned)LAT_REASM_PEER_BYTES / 2);
+	if (cfg->max_msg_bytes != 0 &&
+	    (cfg->max_msg_bytes < LAT_MSG_LIMIT_MIN || cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2))
+		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is not in %d..%d", cfg->max_msg_bytes,
+			       LAT_MSG_LIMIT_MIN, LAT_REASM_PEER_BYTES / 2);
 	return 0;
 }
 
@@ -78,7 +79,8 @@ int lattice_node_open(struct lattice_node **out, const struct lattice_node_confi
 	pthread_mutex_init(&node->lock, NULL);
 	atomic_init(&node->refs, 1);
 	node->no_threads = cfg->no_threads;
-	node->max_msg = cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT;
+	node->len_max = (cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT) -
+			LAT_MSG_OVERHEAD;
 
 	rc = lat_channels_open(&node->channels, 0);
 	if (rc == 0)

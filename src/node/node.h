@@ -14,7 +14,11 @@
 
 #include "base/util.h"
 
-enum { LAT_ENDPOINTS_MAX = 65536 }; /* per node */
+enum {
+	LAT_ENDPOINTS_MAX = 65536, /* per node */
+	LAT_MSG_OVERHEAD = 12,     /* of a message on the wire: two pids and the type */
+	LAT_MSG_LIMIT_MIN = 68,    /* of max_msg_bytes: the specification's message fits */
+};
 
 struct lat_channels;
 struct lat_dag;
@@ -29,7 +33,7 @@ struct lattice_node {
 
 	struct lat_network *network; /* NULL: local only. Set once at open */
 	lattice_node_id id;
-	uint32_t max_msg;
+	uint32_t len_max; /* bytes of data that a message carries */
 	bool no_threads;
 	atomic_bool closed;
 	_Atomic(uint32_t) refs;
