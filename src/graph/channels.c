@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "graph/channels.h"
-#include "graph/table.h"
+#include "base/table.h"
 #include "os/random.h"
 
 enum { KEY_BYTES = 12, SECRET_BYTES = 16 };
@@ -20,7 +20,6 @@ struct entry {
 	struct lat_channels_key key;
 	uint8_t packed[KEY_BYTES];
 	void *channel;
-	bool unlisted;
 	UT_hash_handle by_handle, by_key;
 };
 
@@ -114,12 +113,12 @@ int lat_channels_insert(struct lat_channels *t, const struct lat_channels_key *k
 	e->handle = t->last_handle + 1;
 	pack(e->packed, key);
 	HASH_ADD(by_handle, t->handles, handle, sizeof(e->handle), e);
-	if (e->unlisted) {
+	if (e->by_handle.tbl == NULL) {
 		free(e);
 		return -ENOMEM;
 	}
 	HASH_ADD_KEYPTR_BYHASHVALUE(by_key, t->keys, e->packed, KEY_BYTES, hash(t, e->packed), e);
-	if (e->unlisted) {
+	if (e->by_key.tbl == NULL) {
 		HASH_DELETE(by_handle, t->handles, e);
 		free(e);
 		return -ENOMEM;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "graph/dag.h"
-#include "graph/table.h"
+#include "base/table.h"
 
 struct edge {
 	struct vertex *parent, *child;
@@ -22,7 +22,6 @@ struct vertex {
 	UT_hash_handle hh;
 	struct edge *children, *parents;
 	uint32_t parent_count;
-	bool unlisted;
 	char name[LAT_DAG_NAME];
 	uint64_t seen;       /* number of the last search that came here */
 	struct vertex *from; /* which came from there */
@@ -123,7 +122,7 @@ int lat_dag_add(struct lat_dag *dag, uint64_t id, const char *name)
 	if (name != NULL)
 		memcpy(v->name, name, strnlen(name, sizeof(v->name) - 1));
 	HASH_ADD(hh, dag->table, id, sizeof(v->id), v);
-	if (v->unlisted) {
+	if (v->hh.tbl == NULL) {
 		free(v);
 		return -ENOMEM;
 	}

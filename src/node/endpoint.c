@@ -56,7 +56,9 @@ static int enter(struct lattice_endpoint *ep)
 		rc = lat_why(NULL, -ESHUTDOWN, "the node was closed");
 	} else {
 		HASH_ADD(hh, node->endpoints, pid, sizeof(ep->pid), ep);
-		ep->open = true;
+		ep->open = ep->hh.tbl != NULL;
+		if (!ep->open)
+			rc = -ENOMEM;
 	}
 	pthread_mutex_unlock(&node->lock);
 	return rc;
