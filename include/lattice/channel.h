@@ -14,7 +14,8 @@ struct lattice_node;
 struct lattice_channel;
 
 enum lattice_channel_flags {
-	LATTICE_CHANNEL_LOSSY = 1,     /* messages may be lost (counted) or overtake each other, never doubled; to other nodes only */
+	LATTICE_CHANNEL_LOSSY =
+		1, /* messages may be lost (counted) or overtake each other, never doubled; to other nodes only */
 	LATTICE_CHANNEL_TOKEN_FULL =
 		2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
 };
