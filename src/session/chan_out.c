@@ -116,6 +116,10 @@ static int ask(struct lat_chan_out *co, struct lat_out *o)
 	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CHAN_OPEN)
 		return -EMSGSIZE;
 	if (c->open_serial != s->serial) {
+		if (!lat_bucket_take(&p->ask_rate, e->now, LAT_ASK_RATE_PER_S, LAT_ASK_BURST)) {
+			p->ask_at_ns = e->now + (uint64_t)LAT_NS_PER_S / LAT_ASK_RATE_PER_S;
+			return -EAGAIN;
+		}
 		/* A new session, a new question: the old one is given up. */
 		if (lat_idmap_get(&p->reqs_out, c->req) == c)
 			lat_idmap_del(&p->reqs_out, c->req);
@@ -151,7 +155,11 @@ bool lat_chan_out_control(struct lat_chan_out *co, struct lat_out *o)
 	if (lat_out_full(o))
 		return false;
 	if (c->want & LAT_WANT_OPEN) {
-		if (ask(co, o) < 0)
+		int rc = ask(co, o);
+
+		if (rc == -EAGAIN)
+			return true; /* its turn will come; others have theirs */
+		if (rc < 0)
 			return false;
 		lat_chan_unwant(c, LAT_WANT_OPEN);
 	}

@@ -201,6 +201,29 @@ TEST(nobody_listens)
 	world_close(w);
 }
 
+TEST(many_channels_at_once)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 25, &o);
+		struct world_chan *c[400];
+
+		/* More than the peer grants in a burst: the rest waits its turn, and what is open does not wait for it. */
+		for (size_t k = 0; k < ARRAY_LEN(c); k++)
+			c[k] = world_chan_open(w, 0, 1, (int32_t)k + 1, LAT_CFLAG_RELIABLE);
+		world_run(w, 200 * MS);
+		CHECK_ROW(protos[i].why, c[0]->open && !c[399]->open);
+		CHECK_EQ(world_chan_send(w, 0, c[0], 100), 0);
+		world_run(w, 50 * MS);
+		CHECK_EQ_ROW(protos[i].why, world_chan_at(w, 1, c[0])->got, 1);
+		world_run(w, 6 * SEC);
+		for (size_t k = 0; k < ARRAY_LEN(c); k++)
+			CHECK_ROW(protos[i].why, c[k]->open);
+		CHECK_EQ(world_count(w, 1, LAT_COUNT_OPEN_REFUSED), 0);
+		world_close(w);
+	}
+}
+
 TEST(too_long)
 {
 	const struct world_options o = { .proto = LAT_PROTO_UDP, .max_msg = 10000 };

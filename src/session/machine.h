@@ -38,8 +38,11 @@ enum {
 	LAT_RATE_BUCKETS = 1024,
 	LAT_PINGS_MAX = 16,
 	LAT_PONGS_MAX = 16,
-	LAT_ANSWERS_MAX = 256, /* CHAN_NAK and CHAN_CLOSE frames that belong to no channel, waiting */
-	LAT_CLOSES_MAX = 2,    /* of TCP connections in a row on which nothing opened (section 7) */
+	LAT_ANSWERS_MAX = LAT_MAX_CHAN, /* CHAN_NAK and CHAN_CLOSE that belong to no channel, waiting */
+	/* We ask for channels a little slower than a peer may refuse us for (section 6.2). */
+	LAT_ASK_RATE_PER_S = LAT_CHAN_OPEN_RATE_PER_S * 9 / 10,
+	LAT_ASK_BURST = LAT_CHAN_OPEN_BURST * 9 / 10,
+	LAT_CLOSES_MAX = 2, /* of TCP connections in a row on which nothing opened (section 7) */
 	LAT_FLIGHT_UDP_BYTES = 256 << 10,
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
 };
@@ -312,7 +315,9 @@ struct lat_peer {
 	struct lat_numtab nums_in, nums_out;
 	struct lat_channum numbers;
 	struct lat_budget budget;
-	struct lat_bucket open_rate;
+	struct lat_bucket open_rate; /* of the peer's CHAN_OPENs */
+	struct lat_bucket ask_rate;  /* of ours */
+	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
 	bool lossy_partials; /* some lossy channel holds partial messages */
 

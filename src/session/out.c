@@ -377,12 +377,9 @@ void lat_out_flush(struct lat_peer *p, uint64_t now)
 	while (p->flight_bytes < flight_max(p)) {
 		int rc;
 
-		if (control_pending(s))
-			rc = build_control(s, now, true);
-		else if (p->ready != NULL)
+		rc = control_pending(s) ? build_control(s, now, true) : 0;
+		if (rc == 0 && p->ready != NULL)
 			rc = build_data(s, now);
-		else
-			break;
 		if (rc < 0)
 			return;
 		if (rc == 0)

@@ -540,6 +540,8 @@ uint64_t lat_peer_run(struct lat_peer *p, uint64_t now)
 
 	due = min64(due, lat_attempt_due(p));
 	due = min64(due, p->path.proto == LAT_PROTO_TCP ? UINT64_MAX : p->pto_at_ns);
+	if (p->ask_at_ns > now && p->slot[LAT_SLOT_CURRENT] != NULL)
+		due = min64(due, p->ask_at_ns);
 	if (p->conn_down && p->slot[LAT_SLOT_CURRENT] != NULL)
 		due = min64(due, p->conn_retry_ns);
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)
