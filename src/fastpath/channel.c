@@ -33,6 +33,7 @@ struct lat_chan {
 	_Atomic(uint64_t) wakes;
 	_Atomic(uint32_t) room_armed;
 	int (*admit)(void *user);
+	void (*freed)(void *user);
 	void *map;
 
 	struct lat_qlock lock; /* the senders' side; fair, so they go first come, first served */
@@ -87,6 +88,8 @@ static void chan_put(struct lat_chan *ch)
 	if (ch->room_fd >= 0)
 		lat_eventfd_close(ch->room_fd);
 	lat_region_unmap(ch->map, ch->map_bytes);
+	if (ch->freed != NULL)
+		ch->freed(ch->src.user);
 	free(ch);
 }
 
@@ -178,9 +181,11 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	ch->src.ops = cfg->admit == NULL ? &ops : &ops_admit;
 	ch->src.user = cfg->user;
 	ch->src.from = cfg->from;
+	ch->freed = cfg->freed;
 	chan_get(ch);
 	rc = lat_inbox_attach(inbox, &ch->src);
 	if (rc < 0) {
+		ch->freed = NULL;
 		atomic_store_explicit(&ch->refs, 1, memory_order_relaxed); /* nobody else has seen it */
 		goto fail;
 	}
