@@ -218,13 +218,13 @@ static void storm(uint64_t seed, uint8_t proto)
 
 TEST(storms_over_udp)
 {
-	for (uint64_t seed = 1; seed <= world_seeds(12); seed++)
+	for (uint64_t seed = 1; seed <= world_seeds(8); seed++)
 		storm(seed, LAT_PROTO_UDP);
 }
 
 TEST(storms_over_tcp)
 {
-	for (uint64_t seed = 1; seed <= world_seeds(12); seed++)
+	for (uint64_t seed = 1; seed <= world_seeds(8); seed++)
 		storm(seed, LAT_PROTO_TCP);
 }
 
