@@ -489,11 +489,15 @@ void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node)
 	e->now = now;
 	p->conn_down = false;
 	p->blocked = false;
+	p->proven_conn = 0; /* it may replace one that nobody has told us is gone */
 	free(p->stash);
 	p->stash = NULL;
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)
 		if (p->slot[i] != NULL)
 			lat_session_requeue(p->slot[i]);
+	if (p->slot[LAT_SLOT_CURRENT] != NULL)
+		p->slot[LAT_SLOT_CURRENT]->want_confirm =
+			true; /* it has to prove itself soon, with or without traffic */
 	if (p->attempt != NULL && p->attempt->path.proto == LAT_PROTO_TCP)
 		lat_attempt_resend(p->attempt, now);
 	lat_peer_touch(p);

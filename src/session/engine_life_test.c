@@ -135,8 +135,29 @@ TEST(a_connection_is_cut_in_the_middle)
 			CHECK_EQ(in->skipped, 0);
 			CHECK_EQ(w->node[k].bad, 0);
 		}
+		CHECK_EQ(w->streams_refused, 0);
 		world_close(w);
 	}
+}
+
+/* The side that was called closes what proves nothing: a new connection has to speak though there is nothing to say. */
+TEST(a_new_connection_proves_itself)
+{
+	const struct world_options o = { .proto = LAT_PROTO_TCP };
+	struct world *w = world_open(2, 1, &o);
+	uint64_t handshakes;
+
+	CHECK_EQ(lat_engine_peer_connect(w->node[0].engine, w->now, 2), 0);
+	world_tick(w, 0);
+	world_run(w, SEC);
+	CHECK_EQ(w->stream[0][1].known[1], true);
+	handshakes = w->packets_of_type[LAT_PKT_M1];
+	world_cut(w, 0, 1);
+	CHECK_EQ(w->stream[0][1].known[1], false);
+	world_run(w, SEC);
+	CHECK_EQ(w->stream[0][1].known[1], true);
+	CHECK_EQ(w->packets_of_type[LAT_PKT_M1], handshakes);
+	world_close(w);
 }
 
 TEST(both_start_together)

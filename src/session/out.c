@@ -26,8 +26,9 @@ static size_t flight_max(const struct lat_peer *p)
 
 static size_t packet_max(const struct lat_session *s)
 {
+	/* The side that was called bounds a connection that has proved nothing (section 7): begin with something small. */
 	if (tcp(s->peer))
-		return LAT_TCP_MAX_PKT;
+		return s->peer->proven_conn != 0 ? LAT_TCP_MAX_PKT : LAT_UDP_BASE;
 	/* No search for a larger path maximum yet: every path carries UDP_BASE. */
 	return s->udp_max >= LAT_DATA_MIN_LEN + LAT_UNIT && s->udp_max < LAT_UDP_BASE ? s->udp_max
 										      : LAT_UDP_BASE;
