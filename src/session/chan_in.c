@@ -465,8 +465,12 @@ int lat_chan_in_offer(struct lat_chan_in *ci)
 			lat_chan_bury(&ci->c);
 		return 0;
 	}
+	if (rc == -EPROTO) { /* the session is about to end, and nobody will ask for the lie again */
+		lat_chan_in_abandon(ci, LAT_CODE_EPROTO, false);
+		return rc;
+	}
 	after_messages(ci);
-	return rc == -EPROTO ? rc : 0;
+	return 0;
 }
 
 /* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */
