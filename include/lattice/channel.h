@@ -37,7 +37,9 @@ enum lattice_channel_flags {
  *   -EDESTADDRREQ  the key is known, but no address
  *   -EINVAL        a pid below 1, unknown flags, flags that are for other nodes only
  *   -EOPNOTSUPP    another node, but this one has no network
- *   -ENOBUFS, -ENOMEM, -EMFILE, -ESHUTDOWN
+ *   -ENOBUFS       too many: of this node, to that endpoint, or to that node
+ *   -ESHUTDOWN     the node was closed
+ *   -ENOMEM
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node,
 						      int32_t src, int32_t dst, lattice_node_id node_id,
@@ -57,13 +59,17 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -EAGAIN        not open yet or no room, and timeout_ns was 0
  *   -ETIMEDOUT     still so after timeout_ns
  *   -EMSGSIZE      over the channel's limit; nothing was sent
- *   -ECONNREFUSED  nobody receives as that pid there, or (TCP) nobody listens at that address
+ *   -EHOSTUNREACH  the peer does not answer. The channel stays: later it may
+ *   -ENETUNREACH   this machine has no way to it. The channel stays
+ *  and, the channel being over for good,
+ *   -ECONNREFUSED  nobody receives as that pid there; or (TCP) nobody listens at that address, then the channel stays
  *   -EACCES        the other node does not allow it
- *   -EHOSTUNREACH  the peer does not answer
- *   -ECONNRESET    the peer restarted or ended the session; lattice_channel_sent() says what arrived
- *   -EOWNERDEAD    the receiving endpoint was closed
- *   -EPROTO        the peer broke a rule
- *   -ESHUTDOWN     the channel or its node was closed here
+ *   -ENOBUFS       the other node has no room for more channels from this one
+ *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed
+ *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived
+ *   -EOWNERDEAD    the receiving endpoint, or its node, was closed
+ *   -EPROTO        the peer broke a rule, or says that this node did
+ *   -ESHUTDOWN     the node was closed here
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch,
 						      const struct lattice_msg *msg, int64_t timeout_ns);
@@ -71,11 +77,15 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch
 /**
  * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the
  * channel).
- * @return 0, -EAGAIN, -ETIMEDOUT, or what lattice_channel_send() would return for a channel that has ended
+ * @return 0, -EAGAIN (it is not, and timeout_ns was 0), -ETIMEDOUT, or what lattice_channel_send() says of a peer that is out
+ *   of reach and of a channel that is over
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns);
 
-/* How many messages were accepted; of a channel that has ended, the last number known to be received is *received. */
+/*
+ * How many messages were accepted. *received, unless NULL: the number of the last one known to be received (on a channel to
+ * another node: to have arrived there, for an endpoint that was open).
+ */
 LATTICE_API uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received);
 
 /*

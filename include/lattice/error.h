@@ -1,6 +1,15 @@
 /*
  * Errors are negative errno values: 0 or a count is success. LATTICE_E* name the ones that the library uses, for
  * systems that lack some of them.
+ *
+ * Each call names its errors. Besides those,
+ *   -EINVAL  any call: NULL for a handle, or a pointer that must be there
+ *   -EPERM   any call on the handle of a node that was opened before this process was forked. A child of fork(2) has
+ *            the handles, but neither the node's threads nor its keys: there, calls that return no error return 0 and
+ *            do nothing, closing too. It may open a node of its own (with another state directory while the parent's
+ *            node runs), and should exec or end: until then it holds the parent's sockets open
+ *   -EMFILE, -ENFILE, -ENOMEM  any call that waits: there is no file descriptor, or no memory, to wait with
+ *   -ESHUTDOWN  any call that waits, in a task whose scheduler was stopped
  */
 #ifndef LATTICE_ERROR_H
 #define LATTICE_ERROR_H
@@ -51,7 +60,8 @@ LATTICE_API int lattice_explain(const void *handle, int rc, char *buf, size_t by
 
 /*
  * Where the library's log lines go, one at a time without newline. NULL (the default): nowhere; the library never
- * prints. The callback may run on any thread, also on the library's own; it must not call the library.
+ * prints. The callback may run on any thread, also on the library's own, and under the library's
+ * locks: it must not call the library, nor wait for a thread that does.
  */
 enum lattice_log_level { LATTICE_LOG_ERROR, LATTICE_LOG_WARN, LATTICE_LOG_INFO, LATTICE_LOG_DEBUG };
 typedef void (*lattice_log_fn)(void *ctx, int level, const char *text);

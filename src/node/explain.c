@@ -50,9 +50,11 @@ static const struct {
 	{ ENFILE, "ENFILE", "the system has too many open files" },
 	{ ENOSPC, "ENOSPC", "the disk is full" },
 	{ EROFS, "EROFS", "the file system is read-only" },
+	{ EIO, "EIO", "the disk failed" },
 	{ ENOENT, "ENOENT", "there is no such file or name" },
 	{ EEXIST, "EEXIST", "it exists already" },
 	{ EADDRINUSE, "EADDRINUSE", "the port or pid is taken" },
+	{ EAFNOSUPPORT, "EAFNOSUPPORT", "this machine does not have that kind of address" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", "this machine does not have that address" },
 	{ EDESTADDRREQ, "EDESTADDRREQ",
 	  "no address is known for that node: give one with 'lattice peers add --at'" },
@@ -71,6 +73,11 @@ int lat_why(const void *handle, int rc, const char *fmt, ...)
 	(void)vsnprintf(last.text, sizeof(last.text), fmt, ap);
 	va_end(ap);
 	return rc;
+}
+
+void lat_why_forget(void)
+{
+	last.rc = 0;
 }
 
 /* Index in errors[], or -1. */

@@ -11,4 +11,7 @@
  */
 int lat_why(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* At the start of a call that may fail without a sentence of its own: an older one must not stand for it. */
+void lat_why_forget(void);
+
 #endif

@@ -3,6 +3,9 @@
  * calls on the machine one at a time. The machine's clock, random bytes, key memory and packets come from here.
  *
  * Locks: network before node (its pid table) before an inbox; the driver's own lock is innermost. The driver calls without a lock.
+ *
+ * Life: until lat_network_shutdown() the machine runs; after it every call returns -ESHUTDOWN. The driver, though deaf, stays
+ * until lat_network_free(), so that who waits for its descriptor waits for one that exists.
  */
 #ifndef LAT_NODE_NETWORK_H
 #define LAT_NODE_NETWORK_H
@@ -26,24 +29,38 @@ struct lat_ping;
 struct lat_state;
 struct lat_stats;
 struct lattice_node;
+struct lattice_peer;
+
+/* What the node keeps about a configured peer; the machine has the rest. Made at open, in order of numbers. */
+struct lat_neighbour {
+	struct lat_network *net;
+	lattice_node_id node;
+	struct lat_path call;         /* where it is called; proto 0: nowhere */
+	_Atomic(uint64_t) ring_bytes; /* of channels from it (inbound.c) */
+};
 
 struct lat_network {
 	pthread_mutex_t lock;
 	struct lattice_node *node;
 	struct lat_arena *arena;
 	struct lat_state *state;
-	uint8_t *seed;                 /* in the arena */
-	struct lat_engine *engine;     /* NULL once closed */
-	struct lat_driver *driver;     /* NULL once closed */
-	struct lat_waitq changed;      /* a peer's state, an answered ping */
-	struct lat_ping *pings;        /* waiting */
+	uint8_t *seed;             /* in the arena */
+	struct lat_engine *engine; /* NULL once closed */
+	struct lat_driver *driver;
+	struct lat_waitq changed; /* a peer's state, an answered ping, acknowledgements */
+	struct lat_neighbour *neighbours;
+	size_t neighbour_count;
+	struct lat_ping *pings; /* waiting */
+	uint64_t last_ping;
 	struct lat_outbound *outbound; /* all of them */
 	struct lat_inbound *inbound;   /* all of them */
-	uint64_t ping_token;
-	unsigned turning; /* callers in lat_network_turn() */
+	struct lat_inbound *starving;  /* of them, those for which the machine holds a message */
+	uint32_t ring_slots;           /* of each channel from another node */
+	uint64_t refused;              /* channels, for LAT_INBOUND_*_BYTES */
 	bool no_thread;
 	bool closing;
-	atomic_bool starved; /* the machine holds a message for a full inbox (inbound.c) */
+	atomic_bool starved;          /* one is starving (inbound.c) */
+	_Atomic(uint64_t) ring_bytes; /* of all neighbours */
 };
 
 /* Everything that lattice_node_open() says of LATTICE_HOST_SELF. *id: the node's number, 0 in: kept or derived. */
@@ -60,24 +77,39 @@ void lat_network_free(struct lat_network *net);
  */
 int lat_network_begin(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 void lat_network_end(struct lat_network *net);
-/* Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN, -EMFILE...; still inside in every case. */
+/*
+ * Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN (the network is closed, or the calling task's
+ * scheduler is stopped), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC; still inside in every case.
+ */
 int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns) LAT_MUST_CHECK;
 
 /*
  * no_thread only, without the lock: waits until the driver has something to do, @fd (-1: none) is readable or @deadline_ns of
- * CLOCK_MONOTONIC has come, and does it. 0 (look again), -ETIMEDOUT, -ESHUTDOWN.
+ * CLOCK_MONOTONIC has come, and does it. 0 (look again) or as lat_network_wait().
  */
 int lat_network_turn(struct lat_network *net, int fd, uint64_t deadline_ns) LAT_MUST_CHECK;
 /* The machine's time. */
 uint64_t lat_network_now(void);
+
+void lat_network_stats(struct lat_network *net, struct lat_stats *s);
+/* The bound port; stays when it is closed. */
+uint16_t lat_network_port(const struct lat_network *net);
+
+/* ---- peers.c ---- */
+
+/* Makes the table of neighbours and tells the machine of them. As lattice_node_open(). */
+int lat_network_peers_open(struct lat_network *net) LAT_MUST_CHECK;
+/* NULL: no such peer. It stays as long as the network does. */
+struct lat_neighbour *lat_network_neighbour(const struct lat_network *net, lattice_node_id node);
+/* What a caller is told for the reason why a peer is down: of all there are, those that the public headers name. */
+int lat_network_reason(int err);
+/* What the machine calls (struct lat_engine_ops), ctx being the network. */
+void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns);
 
 int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
 			   enum lattice_proto proto);
 int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns);
 int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns);
 int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out);
-void lat_network_stats(struct lat_network *net, struct lat_stats *s);
-/* The bound port; 0 once closed. */
-uint16_t lat_network_port(struct lat_network *net);
 
 #endif

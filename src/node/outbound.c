@@ -4,6 +4,7 @@
 
 #include "node/network.h"
 #include "node/remote.h"
+#include "node/stats.h"
 
 enum state { OPENING, OPEN, ENDED };
 
@@ -14,7 +15,7 @@ struct lat_outbound {
 	uint32_t node, handle;
 	enum state state;
 	bool orphan; /* the owner let go */
-	int err;     /* ENDED: why */
+	int err;     /* ENDED: what calls return */
 	uint64_t sent, received;
 };
 
@@ -29,10 +30,36 @@ static void forget(struct lat_outbound *o)
 	free(o);
 }
 
+/*
+ * The machine's reason in the words of lattice_channel_send(). The code behind it is the peer's to choose, so whatever it is, it
+ * becomes one of those. -ESHUTDOWN is said of a receiver that closes, also by a node's goodbye; our own is said here.
+ */
+static int reason(const struct lat_network *net, int err)
+{
+	switch (err) {
+	case -EACCES:
+	case -EBUSY:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EHOSTUNREACH:
+	case -ENOBUFS:
+		return err;
+	case -EKEYREVOKED:
+	case -EKEYEXPIRED:
+		return -EACCES;
+	case -ESHUTDOWN:
+		return net->closing ? -ESHUTDOWN : -EOWNERDEAD;
+	case 0: /* we closed it */
+		return -ESHUTDOWN;
+	default:
+		return -EPROTO;
+	}
+}
+
 static void end(struct lat_outbound *o, int err)
 {
 	o->state = ENDED;
-	o->err = err;
+	o->err = reason(o->net, err);
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
 }
@@ -67,12 +94,6 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	return rc;
 }
 
-/* Inside begin and end: what a call on an ended channel returns. */
-static int ended(const struct lat_outbound *o)
-{
-	return o->err < 0 ? o->err : -ESHUTDOWN;
-}
-
 /*
  * Sleeps until something changes. 0: look again, or what the call is to return; the reason, when meanwhile the peer turned out not
  * to answer.
@@ -90,7 +111,7 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 	rc = lat_network_wait(o->net, &o->room, deadline_ns);
 	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 &&
 	    info.state == LAT_PEER_DOWN)
-		rc = info.err < 0 ? info.err : -EHOSTUNREACH;
+		rc = lat_network_reason(info.err);
 	return rc;
 }
 
@@ -104,7 +125,7 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 		return rc;
 	for (;;) {
 		rc = o->state == ENDED
-			     ? ended(o)
+			     ? o->err
 			     : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
 		if (rc == 0)
 			o->sent = seq;
@@ -129,7 +150,7 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
 	while (rc == 0 && o->state != ENDED && lat_engine_chan_unacked(o->net->engine, o->handle) > 0)
 		rc = wait_room(o, deadline_ns);
 	if (rc == 0 && o->state == ENDED && o->received < o->sent)
-		rc = ended(o);
+		rc = o->err;
 	lat_network_end(o->net);
 	return rc;
 }
@@ -162,10 +183,14 @@ void lat_outbound_close(struct lat_outbound *o)
 		pthread_mutex_unlock(&net->lock);
 		return;
 	}
-	if (o->state == ENDED || lat_engine_chan_close(net->engine, now, o->handle) < 0)
+	if (o->state == ENDED) {
 		forget(o);
-	else
-		o->orphan = true;
+	} else {
+		o->orphan =
+			true; /* first: one that has not opened yet ends, and frees itself, within the call */
+		if (lat_engine_chan_close(net->engine, now, o->handle) < 0)
+			forget(o);
+	}
 	lat_network_end(net);
 }
 
@@ -175,6 +200,16 @@ bool lat_outbound_any_unacked(const struct lat_network *net)
 		if (o->state == OPEN && lat_engine_chan_unacked(net->engine, o->handle) > 0)
 			return true;
 	return false;
+}
+
+void lat_outbound_stats(struct lat_network *net, struct lat_stats *s)
+{
+	uint64_t channels = 0;
+
+	for (const struct lat_outbound *o = net->outbound; o != NULL; o = o->next)
+		channels++;
+	lat_stats_put(s, "send.remote_channels",
+		      "channels to other nodes, closed ones that still deliver too", channels);
 }
 
 void lat_outbound_wake(struct lat_network *net, uint32_t node)
@@ -193,7 +228,7 @@ void lat_outbound_end_all(struct lat_network *net)
 		if (o->orphan)
 			forget(o);
 		else if (o->state != ENDED)
-			end(o, -ESHUTDOWN);
+			end(o, 0);
 	}
 }
 

@@ -14,6 +14,7 @@
 struct lat_inbound;
 struct lat_network;
 struct lat_outbound;
+struct lat_stats;
 struct lattice_endpoint;
 
 /* ---- outbound ---- */
@@ -31,6 +32,9 @@ void lat_outbound_close(struct lat_outbound *o);
 /* Something accepted on some channel is not acknowledged yet. The network's lock is held. */
 bool lat_outbound_any_unacked(const struct lat_network *net);
 
+/* The network's lock is held. */
+void lat_outbound_stats(struct lat_network *net, struct lat_stats *s);
+
 /* The node's state changed: who waits for it looks again. The network's lock is held. */
 void lat_outbound_wake(struct lat_network *net, uint32_t node);
 
@@ -40,6 +44,18 @@ void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq);
 void lat_outbound_on_room(void *ctx, void *user);
 
 /* ---- inbound ---- */
+
+/*
+ * Memory that peers can make us hold in rings, counted in full at open, though the kernel commits it as it is touched. A ring
+ * counts until what a closed channel left in it was received. Over the limit a channel is refused: -ENOBUFS to its opener.
+ */
+#define LAT_INBOUND_PEER_BYTES (UINT64_C(512) << 20)
+#define LAT_INBOUND_ALL_BYTES  (UINT64_C(4) << 30)
+
+/* The slots of a ring that one message of @len_max fits into. */
+uint32_t lat_inbound_ring_slots(uint32_t len_max);
+/* The network's lock is held. */
+void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
 
 int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
 			uint16_t cflags, void **user);
