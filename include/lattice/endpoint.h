@@ -28,6 +28,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint *
 /*
  * Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost. (A sender of this node is told
  * from which message on; one of another node, which did not arrive.) NULL is fine.
+ *
+ * Threads: any, also while others receive; but no call on it may begin any more.
  */
 LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
 

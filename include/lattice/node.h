@@ -69,9 +69,9 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
 
 /**
  * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Waits at most 2 s
- * for what was accepted to be received. Calls under way in other threads return -ESHUTDOWN; no call on @node may begin any more.
- * Handles of its endpoints and channels stay valid until each is closed, but every call on them returns -ESHUTDOWN. NULL is
- * fine.
+ * for what was accepted to be received. Calls under way in other threads return -ESHUTDOWN. Handles of its endpoints and channels
+ * stay valid until each is closed, but every call on them returns -ESHUTDOWN; while there is one, so does every call on
+ * @node, which is otherwise gone. NULL is fine.
  *
  * Threads: one closes, once; not from a log callback.
  */
