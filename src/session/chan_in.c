@@ -263,7 +263,8 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 
 	if (ci == NULL || ci->state != LAT_IN_OPEN)
 		return 0;
-	if (ci->reasm.reliable && f->final_seq < ci->reasm.next - 1)
+	/* Below what has been taken, or is held and acknowledged. */
+	if (ci->reasm.reliable && (f->final_seq < ci->reasm.next - 1 || f->final_seq < ci->reasm.top))
 		return -EPROTO;
 	ci->final_known = true;
 	ci->final_seq = f->final_seq;

@@ -210,10 +210,9 @@ int lat_chan_out_acked(struct lat_peer *p, struct lat_session *s, const struct l
 	(void)s;
 	if (f->req == 0)
 		return -EPROTO;
-	if (c == NULL)
+	/* Not asked for, or said twice. A number that is in use is not to be closed by that. */
+	if (c == NULL || co->state != LAT_OUT_OPENING)
 		return lat_numtab_get(&p->nums_out, f->chan) == NULL ? decline(p, f->chan) : 0;
-	if (co->state != LAT_OUT_OPENING) /* said twice */
-		return c->num == f->chan ? 0 : decline(p, f->chan);
 	if (lat_numtab_get(&p->nums_out, f->chan) != NULL)
 		return -EPROTO;
 	if (f->cflags != c->cflags || f->next_seq != 1) {

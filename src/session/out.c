@@ -108,6 +108,8 @@ static int transmit(struct lat_peer *p, uint64_t now, const uint8_t *packet, siz
 static int stash(struct lat_peer *p, uint64_t now, const uint8_t *packet, size_t bytes)
 {
 	p->blocked = true;
+	/* Only a CLOSE goes out past one that is kept, and after it nothing else counts. */
+	free(p->stash);
 	p->stash = malloc(bytes);
 	if (p->stash == NULL) {
 		path_failed(p, now);
