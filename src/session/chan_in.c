@@ -166,46 +166,95 @@ void lat_chan_in_free(struct lat_chan_in *ci)
 
 /* ---- the end ---- */
 
-void lat_chan_in_end(struct lat_chan_in *ci, int err)
+/* The application is told, or will be when it has taken what was acknowledged: that is never dropped (6.3). */
+static void tell(struct lat_chan_in *ci, int err, bool drain)
 {
 	struct lat_engine *e = ci->c.peer->engine;
-	bool told = ci->state != LAT_IN_OPEN;
 
+	if (ci->told)
+		return;
+	if (drain && ci->reasm.reliable && lat_reasm_head(&ci->reasm) != NULL) {
+		ci->draining = true;
+		ci->end_err = err;
+		return;
+	}
+	ci->draining = false;
+	ci->told = true;
+	lat_reasm_fini(&ci->reasm);
+	e->ops->inbound_ended(e->ctx, ci->c.user, err);
+}
+
+void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain)
+{
 	if (ci->state == LAT_IN_DONE)
 		return;
-	lat_chan_bury(&ci->c);
-	if (!told)
-		e->ops->inbound_ended(e->ctx, ci->c.user, err);
+	lat_chan_detach(&ci->c);
+	ci->state = LAT_IN_GONE;
+	tell(ci, ci->draining ? ci->end_err : err, drain);
+	if (ci->told)
+		lat_chan_bury(&ci->c);
+}
+
+/* The first sequence number that the application will not get. */
+static uint64_t next_seq(const struct lat_chan_in *ci, bool drain)
+{
+	const struct lat_reasm *r = &ci->reasm;
+	const struct lat_reasm_msg *m;
+	uint64_t seq = r->next;
+
+	if (!r->reliable)
+		return r->highest + 1;
+	while (drain && (m = lat_reasm_find(r, seq)) != NULL && m->units_missing == 0)
+		seq++;
+	return seq;
+}
+
+static void start_reset(struct lat_chan_in *ci, uint16_t code, bool drain)
+{
+	ci->state = LAT_IN_RESET;
+	ci->reset_code = code;
+	ci->final_seq = next_seq(ci, drain);
+	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	lat_chan_want(&ci->c, LAT_WANT_RESET);
 }
 
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code)
 {
-	const struct lat_reasm *r = &ci->reasm;
-
-	if (ci->state != LAT_IN_OPEN)
+	if (ci->state == LAT_IN_DONE)
 		return;
-	ci->state = LAT_IN_RESET;
-	ci->reset_code = code;
-	ci->final_seq = r->reliable ? r->next : r->highest + 1; /* next_seq of the frame */
-	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	if (ci->state == LAT_IN_OPEN)
+		start_reset(ci, code, false);
+	ci->draining = false;
+	ci->told = true; /* it asked for it */
 	lat_reasm_fini(&ci->reasm);
-	lat_chan_want(&ci->c, LAT_WANT_RESET);
+	if (ci->state == LAT_IN_GONE)
+		lat_chan_bury(&ci->c);
 }
 
-/* We end it for a reason of the peer's. */
-static void break_off(struct lat_chan_in *ci, uint16_t code)
+void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain)
 {
-	struct lat_engine *e = ci->c.peer->engine;
+	if (ci->state == LAT_IN_OPEN)
+		start_reset(ci, code, drain);
+	tell(ci, lat_code_to_errno(code), drain);
+	if (ci->state == LAT_IN_GONE && ci->told)
+		lat_chan_bury(&ci->c);
+}
 
-	lat_chan_in_reset(ci, code);
-	e->ops->inbound_ended(e->ctx, ci->c.user, lat_code_to_errno(code));
+void lat_chan_in_reset_acked(struct lat_chan_in *ci)
+{
+	if (ci->state != LAT_IN_RESET)
+		return;
+	lat_chan_detach(&ci->c);
+	ci->state = LAT_IN_GONE;
+	if (ci->told)
+		lat_chan_bury(&ci->c);
 }
 
 static void end_if_final(struct lat_chan_in *ci)
 {
 	if (ci->state == LAT_IN_OPEN && ci->final_known &&
 	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq))
-		lat_chan_in_end(ci, 0);
+		lat_chan_in_end(ci, 0, false);
 }
 
 int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
@@ -214,7 +263,8 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 
 	if (ci == NULL || ci->state != LAT_IN_OPEN)
 		return 0;
-	if (ci->reasm.reliable && f->final_seq < ci->reasm.next - 1)
+	/* Below what has been taken, or is held and acknowledged. */
+	if (ci->reasm.reliable && (f->final_seq < ci->reasm.next - 1 || f->final_seq < ci->reasm.top))
 		return -EPROTO;
 	ci->final_known = true;
 	ci->final_seq = f->final_seq;
@@ -334,7 +384,7 @@ static void wrong_token(struct lat_chan_in *ci)
 {
 	lat_count(ci->c.peer->engine, LAT_COUNT_TOKEN);
 	if (ci->reasm.reliable || ++ci->bad_tokens >= LAT_TOKEN_FAILS_MAX)
-		break_off(ci, LAT_CODE_EPERM);
+		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
 }
 
 /*
@@ -407,12 +457,21 @@ int lat_chan_in_offer(struct lat_chan_in *ci)
 	int rc = 0;
 
 	ci->blocked = false;
-	while (rc == 0 && ci->state == LAT_IN_OPEN && ci->reasm.reliable &&
-	       (m = lat_reasm_head(&ci->reasm)) != NULL)
+	while (rc == 0 && !ci->told && ci->reasm.reliable && (m = lat_reasm_head(&ci->reasm)) != NULL)
 		rc = offer_head(ci, m);
 	ci->blocked = rc == -EAGAIN;
+	if (ci->draining && rc != -EAGAIN) { /* that was all */
+		tell(ci, ci->end_err, false);
+		if (ci->state == LAT_IN_GONE)
+			lat_chan_bury(&ci->c);
+		return 0;
+	}
+	if (rc == -EPROTO) { /* the session is about to end, and nobody will ask for the lie again */
+		lat_chan_in_abandon(ci, LAT_CODE_EPROTO, false);
+		return rc;
+	}
 	after_messages(ci);
-	return rc == -EPROTO ? rc : 0;
+	return 0;
 }
 
 /* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */
@@ -507,7 +566,7 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
 	if (m.flags != 0) { /* calls and capabilities in messages are not carried yet */
-		break_off(ci, LAT_CODE_EACCES);
+		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
 	frag = (struct lat_reasm_frag){ .seq = m.seq,
@@ -536,7 +595,7 @@ int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_fram
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
 	if (run.flags != 0) {
-		break_off(ci, LAT_CODE_EACCES);
+		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
 	rc = lat_token_check_run(&key, &run);
