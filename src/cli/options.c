@@ -174,9 +174,8 @@ static int take(struct cli_options *opt, const struct cli_row *row, const char *
 	case KIND_NAME:
 	case KIND_FILE:
 	case KIND_FOLDER:
-		fine = *arg != '\0';
-		/* fall through */
 	case KIND_TEXT:
+		fine = row->kind == KIND_TEXT || *arg != '\0';
 		memcpy(field, &arg, sizeof(arg));
 		break;
 	case KIND_NUMBER:

@@ -25,7 +25,12 @@
 /* A file of which nothing more comes for this long has broken off, unless --timeout says another time. */
 #define STALL_NS (INT64_C(30) * 1000000000)
 
-enum { BUFFER_FIRST = 64 * 1024, PATH_ROOM = PATH_MAX };
+enum {
+	BUFFER_FIRST = 64 * 1024,
+	PATH_ROOM = PATH_MAX,
+	LOOK_EVERY = 64,
+	LAST_MAX = 65536, /* messages that are taken after a signal: more than wait, if senders do not stop */
+};
 
 /* The file that is being received; one at a time. */
 struct incoming {
@@ -45,6 +50,8 @@ struct receiver {
 	uint64_t messages, files;
 	bool terminal;
 	int signals;
+	bool ending;             /* a signal came */
+	unsigned unlooked, last; /* messages since signals were looked for, and after one came */
 };
 
 /* Neither a terminal's escape codes nor anything else that a sender could move the cursor with. */
@@ -267,6 +274,36 @@ static int wait_readable(const struct receiver *r, int64_t deadline)
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
+/*
+ * The next message. After a signal, what has arrived is still taken, because its senders were told that it has; then 1. Else 0,
+ * -ENOMSG (standard output is broken), -ETIMEDOUT, and other errors.
+ */
+static int next(struct receiver *r, struct lattice_msg *msg, uint8_t *buf, size_t room, int64_t deadline)
+{
+	for (;;) {
+		int rc;
+
+		if (!r->ending &&
+		    ++r->unlooked >= LOOK_EVERY) { /* messages that never pause must not hide a signal */
+			r->unlooked = 0;
+			r->ending = wait_readable(r, 0) == 1;
+		}
+		if (r->ending && r->last++ >= LAST_MAX)
+			return 1;
+		rc = lattice_endpoint_recv(r->endpoint, msg, buf, room, 0);
+		if (rc != -ENOMSG)
+			return rc;
+		if (r->ending)
+			return 1;
+		if (fflush(stdout) != 0)
+			return rc;
+		rc = wait_readable(r, deadline);
+		if (rc < 0)
+			return rc;
+		r->ending = rc == 1;
+	}
+}
+
 /* Receives until it is enough, a signal comes, or something fails. */
 static int receive(struct receiver *r)
 {
@@ -283,13 +320,7 @@ static int receive(struct receiver *r)
 		struct lattice_msg msg;
 		int rc;
 
-		while ((rc = lattice_endpoint_recv(r->endpoint, &msg, buf, room, 0)) == -ENOMSG) {
-			if (fflush(stdout) != 0)
-				break;
-			rc = wait_readable(r, deadline);
-			if (rc != 0)
-				break;
-		}
+		rc = next(r, &msg, buf, room, deadline);
 		if (rc == -EMSGSIZE) {
 			free(buf);
 			room = msg.len;

@@ -342,6 +342,11 @@ bool lat_driver_conn_outgoing(struct lat_driver *d, uint32_t conn)
 	return lat_tcp_outgoing(&d->tcp, conn);
 }
 
+void lat_driver_renew(struct lat_driver *d, uint32_t node)
+{
+	lat_tcp_renew(&d->tcp, node);
+}
+
 void lat_driver_forget(struct lat_driver *d, uint32_t node)
 {
 	lat_tcp_forget(&d->tcp, node);

@@ -135,6 +135,11 @@ LAT_MUST_CHECK int lat_driver_send(struct lat_driver *d, const struct lat_path *
 void lat_driver_conn_prove(struct lat_driver *d, uint32_t conn, uint32_t node, bool prefer);
 /* Whether we opened @conn; false when it is gone. */
 bool lat_driver_conn_outgoing(struct lat_driver *d, uint32_t conn);
+/*
+ * Nothing comes by the connection kept for @node any more: ends it, as one that failed with -ETIMEDOUT, and so opens it again
+ * where an address is known. None, or one that is still connecting: nothing.
+ */
+void lat_driver_renew(struct lat_driver *d, uint32_t node);
 /* Closes what is kept for @node and forgets it and its address, without conn_down. */
 void lat_driver_forget(struct lat_driver *d, uint32_t node);
 

@@ -255,6 +255,17 @@ bool lat_tcp_outgoing(struct lat_tcp *t, uint32_t conn)
 	return outgoing;
 }
 
+void lat_tcp_renew(struct lat_tcp *t, uint32_t node)
+{
+	struct lat_kept *k;
+
+	pthread_mutex_lock(&t->lock);
+	k = lat_kept_find_locked(t, node);
+	if (k != NULL && k->conn != NULL && !k->conn->connecting)
+		lat_tcp_conn_fail_locked(t, k->conn, -ETIMEDOUT);
+	pthread_mutex_unlock(&t->lock);
+}
+
 void lat_tcp_forget(struct lat_tcp *t, uint32_t node)
 {
 	struct lat_kept *k;

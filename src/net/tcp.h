@@ -65,6 +65,7 @@ LAT_MUST_CHECK int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, co
 				size_t bytes);
 void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer);
 bool lat_tcp_outgoing(struct lat_tcp *t, uint32_t conn);
+void lat_tcp_renew(struct lat_tcp *t, uint32_t node);
 void lat_tcp_forget(struct lat_tcp *t, uint32_t node);
 
 /* The I/O thread: what epoll says. They call the packet operation. */

@@ -11,7 +11,7 @@ static const int64_t goodbye_ns = LAT_NS_PER_S; /* how long reset waits for peer
 
 struct lat_netsend { /* on the caller's stack */
 	uint32_t node;
-	int err;
+	int failures, err; /* of connecting to it */
 	struct lat_netsend *next;
 };
 
@@ -21,8 +21,10 @@ void lat_netsend_failed(struct lat_network *net, uint32_t node, int err)
 	bool hopeless = err == -ECONNREFUSED || err == -EHOSTUNREACH || err == -ENETUNREACH;
 
 	for (struct lat_netsend *s = net->sending; s != NULL; s = s->next)
-		if (s->node == node && hopeless)
+		if (s->node == node && hopeless) {
+			s->failures++;
 			s->err = err;
+		}
 	lat_waitq_wake(&net->room);
 }
 
@@ -59,7 +61,8 @@ int lat_network_net_send(struct lat_network *net, lattice_node_id node, const vo
 		if (rc != -EAGAIN)
 			break;
 		rc = lat_network_wait(net, &net->room, deadline_ns);
-		if (rc == 0)
+		/* The first may have been tried before we came, and the peer be there by now. */
+		if ((rc == 0 && self.failures > 1) || (rc == -ETIMEDOUT && self.failures > 0))
 			rc = self.err;
 	}
 	for (at = &net->sending; *at != &self; at = &(*at)->next)

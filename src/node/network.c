@@ -128,6 +128,14 @@ static void on_path_proven(void *ctx, const struct lat_path *from, uint32_t node
 			      ours == lat_engine_smaller_id(net->engine, node));
 }
 
+/* What the kernel takes and nobody answers looks like a good connection to it: section 8.1 knows better. */
+static void on_path_silent(void *ctx, uint32_t node)
+{
+	struct lat_network *net = ctx;
+
+	lat_driver_renew(net->driver, node);
+}
+
 static void on_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, int err)
 {
 	struct lat_network *net = ctx;
@@ -155,6 +163,7 @@ static const struct lat_engine_ops engine_ops = {
 	.secret_put = on_secret_put,
 	.transmit = on_transmit,
 	.path_proven = on_path_proven,
+	.path_silent = on_path_silent,
 	.peer_state = on_peer_state,
 	.inbound_open = lat_inbound_on_open,
 	.deliver = lat_inbound_on_deliver,

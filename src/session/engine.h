@@ -49,6 +49,11 @@ struct lat_engine_ops {
 	int (*transmit)(void *ctx, const struct lat_path *to, const uint8_t *packet, size_t bytes);
 	/* A packet from @from has proved to be @node's: a TCP connection may be kept and used for that node. */
 	void (*path_proven)(void *ctx, const struct lat_path *from, uint32_t node);
+	/*
+	 * Nothing has come from the peer for LAT_DEAD_NS though something was due: should a TCP connection be what it went by,
+	 * that is to be replaced. lat_engine_conn_down() and lat_engine_conn_up() tell of it, as always.
+	 */
+	void (*path_silent)(void *ctx, uint32_t node);
 	/* The peer changed state. err: 0, or why it is down (-EHOSTUNREACH, -ECONNREFUSED, -EPROTO, ...). */
 	void (*peer_state)(void *ctx, uint32_t node, enum lat_peer_state state, int err);
 	/*

@@ -71,7 +71,7 @@ struct world_node {
 	int secrets;
 	enum lat_peer_state state[WORLD_NODES];
 	int state_err[WORLD_NODES];
-	int ups[WORLD_NODES], downs[WORLD_NODES];
+	int ups[WORLD_NODES], downs[WORLD_NODES], silences[WORLD_NODES];
 	uint64_t pongs, last_pong, last_rtt;
 	uint64_t nets, net_bytes, net_bad;
 	bool refuse;   /* nobody listens */
@@ -269,6 +269,13 @@ static inline void world_op_path_proven(void *ctx, const struct lat_path *from, 
 		n->world->stream[lo][hi].known[n->index == hi] = true;
 }
 
+static inline void world_op_path_silent(void *ctx, uint32_t node)
+{
+	struct world_node *n = ctx;
+
+	n->silences[node - 1]++;
+}
+
 static inline void world_op_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, int err)
 {
 	struct world_node *n = ctx;
@@ -406,6 +413,7 @@ static const struct lat_engine_ops world_ops = {
 	.secret_put = world_op_secret_put,
 	.transmit = world_op_transmit,
 	.path_proven = world_op_path_proven,
+	.path_silent = world_op_path_silent,
 	.peer_state = world_op_peer_state,
 	.inbound_open = world_op_inbound_open,
 	.deliver = world_op_deliver,

@@ -160,6 +160,45 @@ TEST(a_new_connection_proves_itself)
 	world_close(w);
 }
 
+static bool swallow(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	(void)w;
+	(void)from;
+	(void)to;
+	(void)packet;
+	(void)bytes;
+	return true;
+}
+
+/* A connection that takes everything and brings nothing: its owner is told once, and the next one carries on. */
+TEST(a_connection_falls_silent)
+{
+	const struct world_options o = { .proto = LAT_PROTO_TCP };
+	struct world *w = world_open(2, 21, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 10, LAT_CFLAG_RELIABLE), *in;
+	const int from = 0;
+
+	CHECK(world_pump(w, &c, &from, 1, 5, 100, 10 * SEC));
+	world_run(w, SEC);
+	CHECK_EQ(w->node[0].silences[1], 0);
+	w->filter = swallow;
+	CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+	world_run(w, (uint64_t)LAT_DEAD_NS - SEC);
+	CHECK_EQ(w->node[0].silences[1], 0);
+	world_run(w, 2 * SEC);
+	CHECK_EQ(w->node[0].silences[1], 1);
+	CHECK_EQ(w->node[1].silences[0], 0);
+	w->filter = NULL;
+	world_cut(w, 0, 1);
+	world_run(w, 5 * SEC);
+	in = world_chan_at(w, 1, c);
+	CHECK_EQ(in->got, 6);
+	CHECK_EQ(in->skipped, 0);
+	CHECK(!in->ended && !c->ended);
+	CHECK_EQ(w->node[0].silences[1], 1);
+	world_close(w);
+}
+
 TEST(both_start_together)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++)

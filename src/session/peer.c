@@ -453,6 +453,8 @@ static void run_current(struct lat_peer *p, uint64_t now)
 		p->owe_since_ns = now;
 		s->want_keepalive = true;
 	}
+	if (now >= dead_at(p) && !p->want_rekey && p->attempt == NULL)
+		p->engine->ops->path_silent(p->engine->ctx, p->node);
 	if (now >= rekey_at(s) || now >= dead_at(p))
 		p->want_rekey = true;
 }

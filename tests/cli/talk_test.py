@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Two nodes in two processes: messages, files, pings, and everything that keeps them from talking."""
+import base64
 import json
 import os
 import pty
@@ -200,6 +201,18 @@ def results_as_json(folder):
         got = lines(expect(recv.end(), 0).out)
     assert got[:-1] == [{"source": 9, "node": 1, "type": 3, "seq": 1, "text": text} for text in texts], got
     assert got[-1] == {"source": 1, "node": 1, "type": 0, "seq": 1, "base64": "/8Cv"}, got
+    # What is text and what is not is what Python says it is.
+    rows = [b"\x01\x7f\x00\r\x1b[2J", b"\xc2\x80", b"\xc1\xbf", b"\xc2", b"\xc2a", b"\xe0\xa0\x80", b"\xe0\x9f\xbf", b"\xed\x9f\xbf",
+            b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80",
+            b"\xf5\x80\x80\x80", b"\xf0\x90\x80", b"\x80", b"a\xfe", b"ab\xff", b"abc\xff"]
+    with Receiver(bob, 7, "-n", len(rows), "--json") as recv:
+        expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"".join(row + b"\n" for row in rows)), 0)
+        got = lines(expect(recv.end(), 0).out)
+    for row, one in zip(rows, got, strict=True):
+        try:
+            assert one.get("text") == row.decode(), (row, one)
+        except UnicodeDecodeError:
+            assert base64.b64decode(one["base64"], validate=True) == row and "text" not in one, (row, one)
     source = write(os.path.join(folder, "in"), b"x" * 70000)
     with Receiver(bob, 7, "-o", out, "--json") as recv:
         done = expect(alice.run("send", "7@bob", "-f", source, "--json", *recv.at), 0)
@@ -250,6 +263,48 @@ def a_key_for_one_run(folder):
     expect(alice.run("send", f"7@{where}", "-m", "x", "--key", mallory.pub), 1, "EKEYREJECTED", bob.print["fingerprint"],
            mallory.print["fingerprint"], "lattice id")
     assert carol.number == 3
+
+
+@case
+def what_was_acknowledged_is_shown_before_an_interrupt_ends_it(folder):
+    alice, bob = two_nodes(folder)
+    text = b"".join(b"%d\n" % i for i in range(2000))
+    with Receiver(bob, 7) as recv:
+        os.kill(recv.child.pid, signal.SIGSTOP)     # so that messages and signal are there at once
+        sender = subprocess.Popen([LATTICE, "send", "7@bob", "-", "-d", alice.dir, *map(str, recv.at)], stdin=subprocess.PIPE, env=ENV)
+        sender.stdin.write(text)
+        sender.stdin.close()
+        os.kill(recv.child.pid, signal.SIGCONT)
+        assert sender.wait(timeout=WAIT) == 0
+        assert expect(recv.end(signal.SIGINT), 0).out == text
+
+
+@case
+def progress_is_for_terminals(folder):
+    alice, bob = two_nodes(folder)
+    source = write(os.path.join(folder, "in"), os.urandom(200000))
+    with Receiver(bob, 7, "-o", os.path.join(folder, "out"), "-n", 2) as recv:
+        args = ["send", "7@bob", "-f", source, *recv.at]
+        assert expect(alice.run(*args), 0).err == ""
+        master, slave = pty.openpty()
+        done = subprocess.run([LATTICE, *args, "-d", alice.dir], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=slave, env=ENV, timeout=WAIT, check=False)
+        os.close(slave)
+        shown = os.read(master, 4096)
+        os.close(master)
+        assert done.returncode == 0 and done.stdout == b"" and b"\rsent 0.0 of 0.2 MiB (" in shown, (done, shown)
+        assert "\r" not in expect(recv.end(), 0).err
+
+
+@case
+def pings_end_when_nobody_is_there_any_more(folder):
+    alice, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv, Running(alice, "ping", "bob", "-c", 1000000, "-i", 0, "-v", "--tcp", "--timeout", 1,
+                                           *recv.at) as ping:
+        assert b"handshake" in ping.line() and b"ping 1:" in ping.line()
+        recv.end(signal.SIGKILL)
+        out, err = ping.child.communicate(timeout=WAIT)
+        assert ping.child.returncode == 3 and b"pings over tcp" in out and b"nothing listens at tcp" in err, (out[-300:], err)
 
 
 class Running:
