@@ -181,14 +181,13 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 			.data = buf,
 			.len = info.len,
 		};
-	else if (rc == -EMSGSIZE)
+	if (rc == -EMSGSIZE) {
 		msg->len = info.len;
-	lat_endpoint_put(ep);
-
-	if (rc == -EMSGSIZE)
-		return lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+	}
 	if (rc == -ESHUTDOWN)
-		return lat_why(ep, rc, "the endpoint or its node was closed");
+		(void)lat_why(ep, rc, "the endpoint or its node was closed");
+	lat_endpoint_put(ep);
 	return rc;
 }
 

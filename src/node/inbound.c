@@ -253,6 +253,10 @@ void lat_inbound_stats(struct lat_network *net, struct lat_stats *s)
 
 void lat_inbound_end_all(struct lat_network *net)
 {
-	while (net->inbound != NULL)
-		forget(net->inbound);
+	struct lat_inbound *next;
+
+	for (struct lat_inbound *in = net->inbound; in != NULL; in = next) {
+		next = in->next;
+		forget(in);
+	}
 }

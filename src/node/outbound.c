@@ -147,7 +147,7 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
 		      uint64_t deadline_ns)
 {
-	uint64_t now, seq;
+	uint64_t now, seq = 0;
 	bool once = true;
 	int rc = lat_network_begin(o->net, &now);
 

@@ -26,7 +26,8 @@ TEST(an_address_that_is_kept)
 		struct lattice_peer_stats stats;
 
 		meet(&p, "127.0.0.1", proto);
-		CHECK_EQ(lattice_node_ping(p.a.node, 2, &rtt, SECONDS(20)), 0);
+		CHECK_EQ(lattice_node_ping(p.a.node, 2, &rtt, SECONDS(20)),
+			 0); /* then both have the session */
 		CHECK_EQ(lattice_node_ping(p.b.node, 1, &rtt, SECONDS(20)), 0);
 		/* Where A's session came from is no address to call A at. */
 		CHECK_EQ(lattice_node_set_remote(p.b.node, 1, NULL, other), -EDESTADDRREQ);

@@ -198,8 +198,8 @@ static void sends_for_ever(struct actor *a)
 	do
 		rc = lattice_channel_send(a->ch, &msg, LATTICE_FOREVER);
 	while (rc == 0);
-	/* A peer that closed first is told of as that. */
-	(void)SURPRISED(a, "send", rc, -ESHUTDOWN, -EOWNERDEAD, -ECONNRESET, -EHOSTUNREACH);
+	/* A peer that closed first is told of as that; over TCP, where it was there is nobody. */
+	(void)SURPRISED(a, "send", rc, -ESHUTDOWN, -EOWNERDEAD, -ECONNRESET, -EHOSTUNREACH, -ECONNREFUSED);
 }
 
 /* ---- those who ask ---- */

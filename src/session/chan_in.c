@@ -10,6 +10,8 @@
 #include "base/util.h"
 #include "cap/chain.h"
 
+static const uint64_t expire_every_ns = 50 * (uint64_t)LAT_NS_PER_MS;
+
 /* ---- opening ---- */
 
 static int refuse(struct lat_peer *p, uint32_t req, uint16_t code)
@@ -142,6 +144,30 @@ int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame
 	return rc;
 }
 
+static void wait_for_memory(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer;
+
+	if (ci->credit_waits)
+		return;
+	if (p->credit_waiters == NULL)
+		DL_APPEND2(p->engine->hungry, p, hungry_prev, hungry_next);
+	DL_APPEND2(p->credit_waiters, ci, credit_prev, credit_next);
+	ci->credit_waits = true;
+}
+
+static void stop_waiting(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer;
+
+	if (!ci->credit_waits)
+		return;
+	DL_DELETE2(p->credit_waiters, ci, credit_prev, credit_next);
+	ci->credit_waits = false;
+	if (p->credit_waiters == NULL)
+		DL_DELETE2(p->engine->hungry, p, hungry_prev, hungry_next);
+}
+
 void lat_chan_in_free(struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
@@ -156,8 +182,7 @@ void lat_chan_in_free(struct lat_chan_in *ci)
 		DL_DELETE(lane->session->rx_lanes, lane);
 		free(lane);
 	}
-	if (ci->credit_waits)
-		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
+	stop_waiting(ci);
 	lat_reasm_fini(&ci->reasm);
 	if (ci->c.secret != NULL)
 		e->ops->secret_put(e->ctx, ci->c.secret);
@@ -274,16 +299,6 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 
 /* ---- control frames ---- */
 
-static void wait_for_memory(struct lat_chan_in *ci)
-{
-	struct lat_engine *e = ci->c.peer->engine;
-
-	if (ci->credit_waits)
-		return;
-	DL_APPEND2(e->credit_waiters, ci, credit_prev, credit_next);
-	ci->credit_waits = true;
-}
-
 static int say_ack(struct lat_chan_in *ci, struct lat_out *o)
 {
 	struct lat_frame_chan_ack f = { .req = ci->c.req,
@@ -349,27 +364,32 @@ bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o)
 	return true;
 }
 
+/* The first of the peer's that waits: does it get what it is owed now? */
+static bool serve_one(struct lat_peer *p)
+{
+	struct lat_chan_in *ci = p->credit_waiters;
+	uint64_t limit;
+
+	if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
+		if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0)
+			return false;
+		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
+	}
+	stop_waiting(ci);
+	return true;
+}
+
+/* However many channels one peer lets wait, a look at its first is enough to know whether there is memory for it. */
 void lat_chan_in_credit_retry(struct lat_engine *e)
 {
-	const struct lat_peer *full = NULL;
-	struct lat_chan_in *ci, *tmp;
+	struct lat_peer *p, *tmp;
+	bool served;
 
-	DL_FOREACH_SAFE2(e->credit_waiters, ci, tmp, credit_next)
-	{
-		uint64_t limit;
-
-		if (ci->c.peer == full)
-			continue;
-		if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
-			if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0) {
-				full = ci->c.peer;
-				continue;
-			}
-			lat_chan_want(&ci->c, LAT_WANT_CREDIT);
-		}
-		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
-		ci->credit_waits = false;
-	}
+	do {
+		served = false;
+		DL_FOREACH_SAFE2(e->hungry, p, tmp, hungry_next)
+		served = serve_one(p) || served;
+	} while (served);
 }
 
 /* ---- messages ---- */
@@ -539,7 +559,8 @@ static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
 			return take_lossy(ci, f->seq);
 		return ci->blocked ? 0 : lat_chan_in_offer(ci);
 	case 0:
-		ci->c.peer->lossy_partials = ci->c.peer->lossy_partials || !ci->reasm.reliable;
+		if (!ci->reasm.reliable && now + (uint64_t)LAT_REASM_TIME_NS < ci->c.peer->lossy_due_ns)
+			ci->c.peer->lossy_due_ns = now + (uint64_t)LAT_REASM_TIME_NS;
 		return 0;
 	case -EALREADY:
 		lat_count(e, LAT_COUNT_DUP_MSG);
@@ -622,8 +643,8 @@ uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
 	struct lat_chan *c;
 	uint64_t due = UINT64_MAX;
 
-	if (!p->lossy_partials)
-		return due;
+	if (now < p->lossy_due_ns)
+		return p->lossy_due_ns;
 	DL_FOREACH(p->chans, c) {
 		struct lat_chan_in *ci = (struct lat_chan_in *)c;
 		uint64_t next;
@@ -634,6 +655,9 @@ uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
 		count_lossy(ci);
 		due = next < due ? next : due;
 	}
-	p->lossy_partials = due != UINT64_MAX;
+	/* A peer with many channels is not looked through for each of its messages. */
+	if (due != UINT64_MAX && due < now + expire_every_ns)
+		due = now + expire_every_ns;
+	p->lossy_due_ns = due;
 	return due;
 }

@@ -448,7 +448,7 @@ uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now)
 
 	e->now = now;
 	due = lat_half_expire(e, now);
-	if (e->credit_waiters != NULL)
+	if (e->hungry != NULL)
 		lat_chan_in_credit_retry(e);
 	while ((first = lat_dues_first(&e->dues)) != NULL && first->at_ns <= now) {
 		lat_dues_set(&e->dues, first, UINT64_MAX);

@@ -293,6 +293,30 @@ TEST(cookies_are_demanded)
 	world_close(w);
 }
 
+/*
+ * Over TCP there are no cookies: who keeps half-open entries of a peer's by forged datagrams, from anywhere or with its own
+ * address in them, must not lock that peer out.
+ */
+TEST(a_peer_over_tcp_finds_its_place)
+{
+	const struct world_options o = { .proto = LAT_PROTO_TCP };
+
+	for (uint8_t addr = 1; addr <= 100; addr = (uint8_t)(addr + 99)) {
+		struct world *w = world_open(2, 5, &o);
+
+		world_connect(w, 0, 1);
+		world_run(w, SEC);
+		CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+		flood(w, 60, 2 * MS, addr, addr == 1 ? 1 : 40);
+		CHECK(world_count(w, 1, LAT_COUNT_HALF_FULL) > 0);
+		world_restart(w, 0, &o);
+		world_connect(w, 0, 1);
+		world_run(w, SEC);
+		CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+		world_close(w);
+	}
+}
+
 TEST(under_load_everybody_shows_a_cookie)
 {
 	struct world_chan *c;

@@ -481,6 +481,40 @@ TEST(goodbye)
 	}
 }
 
+static bool swallow_close_reply;
+
+static bool no_answers_from_1(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	(void)w;
+	(void)to;
+	(void)packet;
+	(void)bytes;
+	return from == 1 && swallow_close_reply;
+}
+
+/* While a CLOSE is repeated nothing else is said: a new session made in between would be taken down with the old one. */
+TEST(a_hello_while_closing_waits)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 11, &o);
+
+	world_connect(w, 0, 1);
+	world_run(w, SEC);
+	CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+	swallow_close_reply = true; /* its answer to the CLOSE gets lost */
+	w->filter = no_answers_from_1;
+	CHECK_EQ(lat_engine_peer_close(w->node[0].engine, w->now, 2, LAT_CODE_ESHUTDOWN), 0);
+	world_tick(w, 0);
+	world_run(w, 5 * MS);
+	swallow_close_reply = false;
+	world_connect(w, 1, 0);
+	world_run(w, 3 * SEC);
+	CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+	CHECK_EQ(w->node[1].state[0], LAT_PEER_UP);
+	CHECK_EQ(world_info(w, 1, 0).handshakes, 2);
+	world_close(w);
+}
+
 TEST(a_peer_that_calls_us)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {

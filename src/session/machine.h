@@ -42,7 +42,8 @@ enum {
 	/* We ask for channels a little slower than a peer may refuse us for (section 6.2). */
 	LAT_ASK_RATE_PER_S = LAT_CHAN_OPEN_RATE_PER_S * 9 / 10,
 	LAT_ASK_BURST = LAT_CHAN_OPEN_BURST * 9 / 10,
-	LAT_CLOSES_MAX = 2, /* of TCP connections in a row on which nothing opened (section 7) */
+	LAT_STALE_LOOKS_PER_S = 1000, /* for the peer that a STALE, or DATA of no session, comes from */
+	LAT_CLOSES_MAX = 2,           /* of TCP connections in a row on which nothing opened (section 7) */
 	LAT_FLIGHT_UDP_BYTES = 256 << 10,
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
 };
@@ -230,7 +231,7 @@ struct lat_chan_in {
 	uint64_t missed_seen, given_up_seen; /* of reasm's counts, already counted */
 	uint8_t nonce_r[LAT_WIRE_CHAN_NONCE];
 	struct lat_rx_lane *lane[LAT_PLACES];
-	struct lat_chan_in *credit_prev, *credit_next; /* engine->credit_waiters */
+	struct lat_chan_in *credit_prev, *credit_next; /* peer->credit_waiters */
 };
 
 /* A control frame that belongs to no channel: CHAN_NAK, or CHAN_CLOSE of a number that we did not want. */
@@ -319,7 +320,10 @@ struct lat_peer {
 	struct lat_bucket ask_rate;  /* of ours */
 	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
-	bool lossy_partials; /* some lossy channel holds partial messages */
+	uint64_t lossy_due_ns; /* no partial message is given up before; UINT64_MAX: there is none */
+
+	struct lat_chan_in *credit_waiters;         /* wait for memory, first come first served */
+	struct lat_peer *hungry_prev, *hungry_next; /* engine->hungry while there are any */
 
 	uint64_t handshake_ns, handshakes, rekeys;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
@@ -360,10 +364,10 @@ struct lat_engine {
 	uint64_t m1_second_ns, load_until_ns;
 	uint32_t m1_in_second;
 	uint64_t cookie_born_ns;
-	struct lat_bucket stale_rate;
+	struct lat_bucket stale_rate, stale_look_rate;
 
 	struct lat_budget budget;
-	struct lat_chan_in *credit_waiters; /* first come, first served */
+	struct lat_peer *hungry; /* those with channels that wait for memory; each gets one in turn */
 
 	uint64_t counters[LAT_COUNT_MAX];
 	uint8_t packet[LAT_DATA_HDR + LAT_TCP_MAX_PKT]; /* under construction */

@@ -54,6 +54,7 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 	if (p->call.proto != 0)
 		p->path = p->call;
 	p->pto_at_ns = UINT64_MAX;
+	p->lossy_due_ns = UINT64_MAX;
 	p->budget.max = LAT_REASM_PEER_BYTES;
 	/* max_msg is announced as at most half of it (section 0). */
 	if (p->budget.max / 2 < e->max_msg)
@@ -352,15 +353,22 @@ static bool is_from(const struct lat_peer *p, const struct lat_path *from)
 	return lat_path_equal(from, &p->path) || lat_path_equal(from, &p->call);
 }
 
+/* Anybody may ask us to look through all peers; so not more often than this. */
+static bool look_rate(struct lat_engine *e, uint64_t now)
+{
+	return lat_bucket_take(&e->stale_look_rate, now, LAT_STALE_LOOKS_PER_S, LAT_STALE_LOOKS_PER_S);
+}
+
 void lat_peer_stale(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *packet,
 		    size_t bytes)
 {
 	struct lat_stale stale;
 	struct lat_peer *p;
 
-	(void)now;
-	if (lat_stale_decode(&stale, packet, bytes) < 0)
+	if (lat_stale_decode(&stale, packet, bytes) < 0 || !look_rate(e, now)) {
+		lat_count(e, LAT_COUNT_HS_STATE);
 		return;
+	}
 	DL_FOREACH(e->peer_list, p) {
 		if (!is_from(p, from))
 			continue;
@@ -370,7 +378,7 @@ void lat_peer_stale(struct lat_engine *e, uint64_t now, const struct lat_path *f
 			if (s == NULL || s->idx_remote != stale.idx || !s->peer_stale_known ||
 			    !lat_equal_ct(s->peer_stale, stale.token, sizeof(stale.token)))
 				continue;
-			p->want_connect = p->want_connect || i == LAT_SLOT_CURRENT;
+			p->want_connect = p->want_connect || (i == LAT_SLOT_CURRENT && !p->closing);
 			lat_session_erase(s);
 			return;
 		}
@@ -384,6 +392,8 @@ void lat_peer_stale_answer(struct lat_engine *e, uint64_t now, const struct lat_
 	uint8_t packet[LAT_STALE_LEN];
 	struct lat_peer *p;
 
+	if (!look_rate(e, now))
+		return;
 	DL_FOREACH(e->peer_list, p)
 		if (is_from(p, from))
 			break;
