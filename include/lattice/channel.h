@@ -14,8 +14,10 @@ struct lattice_node;
 struct lattice_channel;
 
 enum lattice_channel_flags {
-	LATTICE_CHANNEL_LOSSY = 1, /* messages may be lost (counted), never doubled; to other nodes only */
-	LATTICE_CHANNEL_TOKEN_FULL = 2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
+	LATTICE_CHANNEL_LOSSY =
+		1, /* messages may be lost (counted) or overtake each other, never doubled; to other nodes only */
+	LATTICE_CHANNEL_TOKEN_FULL =
+		2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
 };
 
 /**
@@ -30,14 +32,18 @@ enum lattice_channel_flags {
  * @param flags    of enum lattice_channel_flags
  * @return 0, or
  *   -ECONNREFUSED  this node has no endpoint @dst
+ *   -EEXIST        a channel from @src to @dst on that node is open on this node already
  *   -ENOKEY        no key known for @node_id (lattice_state_peer_add)
  *   -EDESTADDRREQ  the key is known, but no address
  *   -EINVAL        a pid below 1, unknown flags, flags that are for other nodes only
  *   -EOPNOTSUPP    another node, but this one has no network
- *   -ENOBUFS, -ENOMEM, -EMFILE, -ESHUTDOWN
+ *   -ENOBUFS       too many: of this node, to that endpoint, or to that node
+ *   -ESHUTDOWN     the node was closed
+ *   -ENOMEM
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src,
-                                                      int32_t dst, lattice_node_id node_id, uint32_t flags);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node,
+						      int32_t src, int32_t dst, lattice_node_id node_id,
+						      uint32_t flags);
 
 /**
  * Sends one message.
@@ -53,25 +59,33 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -EAGAIN        not open yet or no room, and timeout_ns was 0
  *   -ETIMEDOUT     still so after timeout_ns
  *   -EMSGSIZE      over the channel's limit; nothing was sent
- *   -ECONNREFUSED  nobody receives as that pid there, or (TCP) nobody listens at that address
+ *   -EHOSTUNREACH  the peer does not answer. The channel stays: later it may
+ *   -ENETUNREACH   this machine has no way to it. The channel stays
+ *  and, the channel being over for good,
+ *   -ECONNREFUSED  nobody receives as that pid there; or (TCP) nobody listens at that address, then the channel stays
  *   -EACCES        the other node does not allow it
- *   -EHOSTUNREACH  the peer does not answer
- *   -ECONNRESET    the peer restarted or ended the session; lattice_channel_sent() says what arrived
- *   -EOWNERDEAD    the receiving endpoint was closed
- *   -EPROTO        the peer broke a rule
- *   -ESHUTDOWN     the channel or its node was closed here
+ *   -ENOBUFS       the other node has no room for more channels from this one
+ *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed
+ *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived
+ *   -EOWNERDEAD    the receiving endpoint, or its node, was closed
+ *   -EPROTO        the peer broke a rule, or says that this node did
+ *   -ESHUTDOWN     the node was closed here
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg,
-                                                      int64_t timeout_ns);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch,
+						      const struct lattice_msg *msg, int64_t timeout_ns);
 
 /**
  * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the
  * channel).
- * @return 0, -EAGAIN, -ETIMEDOUT, or what lattice_channel_send() would return for a channel that has ended
+ * @return 0, -EAGAIN (it is not, and timeout_ns was 0), -ETIMEDOUT, or what lattice_channel_send() says of a peer that is out
+ *   of reach and of a channel that is over
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns);
 
-/* How many messages were accepted; of a channel that has ended, the last number known to be received is *received. */
+/*
+ * How many messages were accepted. *received, unless NULL: the number of the last one known to be received (on a channel to
+ * another node: to have arrived there, for an endpoint that was open).
+ */
 LATTICE_API uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received);
 
 /*
@@ -85,7 +99,8 @@ LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
  * @return 0 (also when it was said before), -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
  *   -ENOBUFS, -ENOMEM, -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent,
+							 struct lattice_channel *child);
 
 /*
  * What a channel's submission runs. Returns 0, or a negative errno: then the work of all that depends on it fails with that, without
@@ -99,7 +114,8 @@ typedef int (*lattice_work_fn)(void *ctx, struct lattice_channel *ch);
  * @param ctx  handed to @fn; must stay until @fn has run
  * @return 0, -EALREADY (its work is submitted and has not come to an end), -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn, void *ctx);
+LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn,
+							  void *ctx);
 
 /**
  * Submits the channel's work. It runs once per submission, when the work of every parent (lattice_channel_add_dep()) was submitted and

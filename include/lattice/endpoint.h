@@ -19,12 +19,18 @@ struct lattice_endpoint;
  * channels to it from now on.
  *
  * @param pid  1 or more
- * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ESHUTDOWN
+ * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ENFILE,
+ *   -ESHUTDOWN
  */
-LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node,
-                                                       int32_t pid);
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out,
+						       struct lattice_node *node, int32_t pid);
 
-/* Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost (and its senders know). NULL is fine. */
+/*
+ * Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost. (A sender of this node is told
+ * from which message on; one of another node, which did not arrive.) NULL is fine.
+ *
+ * Threads: any, also while others receive; but no call on it may begin any more.
+ */
 LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
 
 /**
@@ -34,17 +40,21 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
  * @param buf         @bytes of the caller's, where the message is copied to
  * @param timeout_ns  longest wait; 0 does not wait, LATTICE_FOREVER does not give up
  *
- * Threads: any number may receive on one endpoint; each message goes to one.
+ * Threads: any number may receive on one endpoint; each message goes to one. A node opened with no_threads receives from
+ * other nodes only while it waits here or in another call.
  * @return 0, or
  *   -ENOMSG     nothing there and timeout_ns was 0; the fd of lattice_endpoint_fd() is not readable until there is
  *   -ETIMEDOUT  still nothing after timeout_ns
  *   -EMSGSIZE   the next message is longer than @bytes: msg->len says how long; it stays and is next again
  *   -ESHUTDOWN  the endpoint or its node was closed
  */
-LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf,
-                                                       size_t bytes, int64_t timeout_ns);
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
+						       void *buf, size_t bytes, int64_t timeout_ns);
 
-/* A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint; do not read or close it. */
+/*
+ * A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint, and goes with it; do not
+ * read or close it. The descriptor, or -EPERM.
+ */
 LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);
 
 #ifdef __cplusplus

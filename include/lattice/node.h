@@ -29,10 +29,12 @@ struct lattice_node_config {
 	lattice_node_id
 		node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
 	int port;        /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
-	const char *bind_host;    /* a literal address; NULL: all */
-	const char *state_dir;    /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
-	uint32_t max_msg_bytes;   /* longest message to or from other nodes; 0: 1 MiB */
-	bool no_threads;          /* the caller runs the network by lattice_node_poll() */
+	const char *bind_host; /* a literal address; NULL: all */
+	const char *state_dir; /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
+	uint32_t
+		max_msg_bytes; /* longest message, here and to other nodes, its 12 bytes of pids and type included:
+				 * 68 to 8 MiB; 0: 1 MiB */
+	bool no_threads;       /* the caller runs the network by lattice_node_poll() */
 	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
 };
 
@@ -45,50 +47,59 @@ struct lattice_node_config {
  * @param out  the node; NULL on failure
  * @param cfg  NULL for the defaults; copied
  *
- * Threads: any. Blocks for file and key work only (a millisecond).
+ * Threads: any. Blocks for file and key work (a millisecond), and while peers' host names are resolved.
  * @return 0, or
  *   -EBUSY        another node has this state directory; lattice_explain() names its pid
  *   -EADDRINUSE   the port is taken
- *   -EADDRNOTAVAIL, -EACCES   the address cannot be bound; the state directory cannot be read or written
+ *   -EADDRNOTAVAIL, -EAFNOSUPPORT   bind_host is not an address of this machine
+ *   -EACCES       the port may not be bound; the state directory cannot be read or written, or others may read its secrets
  *   -EBADMSG      a file in the state directory is damaged; lattice_explain() names it and the line
- *   -EKEYREJECTED a peer's file has a key that is not the one of its fingerprint
- *   -EPERM        the keys' memory cannot be locked (RLIMIT_MEMLOCK) and allow_unlocked_keys is false
- *   -EINVAL       a value of the configuration
- *   -ENOMEM, -EMFILE, -ENOSPC, -EROFS
+ *   -EKEYREJECTED two peers have one key, or a peer's file has a key that is not the one of its fingerprint
+ *   -EPERM        the keys' memory cannot be locked (RLIMIT_MEMLOCK) and allow_unlocked_keys is false, or getrandom(2) is
+ *                 forbidden
+ *   -ENOSYS       the kernel has no getrandom(2), or cannot keep memory out of dumps and children
+ *   -EINVAL       a value of the configuration, a number that is not the one kept in the state directory, or a peer
+ *                 with this node's own number or key
+ *   -ENOENT       no state directory is named, and there is no HOME to put one into
+ *   -EAGAIN       no thread to be had
+ *   -ENOMEM, -ENOBUFS (more peers than keys can be kept for), -EMFILE, -ENFILE, -ENAMETOOLONG, -ENOSPC, -EROFS, -EIO
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
 						   const struct lattice_node_config *cfg);
 
 /**
- * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Calls that block
- * in other threads return -ESHUTDOWN first. Handles of its endpoints and channels stay valid until each is closed, but every call on them
- * returns -ESHUTDOWN. Waits at most 2 s for what was accepted to be received. NULL is fine.
+ * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Waits at most 2 s
+ * for what was accepted to be received. Calls under way in other threads return -ESHUTDOWN. Handles of its endpoints and channels
+ * stay valid until each is closed, but every call on them returns -ESHUTDOWN; while there is one, so does every call on
+ * @node, which is otherwise gone. NULL is fine.
  *
- * Threads: one closes; not from a log callback.
+ * Threads: one closes, once; not from a log callback.
  */
 LATTICE_API void lattice_node_close(struct lattice_node *node);
 
 /* This node's number; 0 for NULL. */
 LATTICE_API lattice_node_id lattice_node_number(const struct lattice_node *node);
 
-/* The bound UDP and TCP port, 0 without a network. */
+/* The bound UDP and TCP port; 0 for NULL and without a network. */
 LATTICE_API uint16_t lattice_node_port(const struct lattice_node *node);
 
 /**
  * With no_threads: one turn of network work, waiting at most @timeout_ns for something to happen. With I/O threads: nothing to
  * do, returns 0 at once.
- * @return 0, or -ESHUTDOWN
+ *
+ * Threads: any; several share the work.
+ * @return 0 (also when nothing happened), or -ESHUTDOWN
  */
 LATTICE_API int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns);
 
 /**
  * Says where a peer is reached, for this run; its key must be known (lattice_state_peer_add). @endpoint is "host:port"
- * or "[v6]:port"; NULL keeps the address and changes @proto only.
+ * or "[v6]:port"; NULL keeps the address that was configured or said here last, and changes @proto only.
  *
  * Blocks while the name is resolved.
- * @return 0, -ENOKEY (no key known for @peer), -EINVAL (form of @endpoint), -ENOENT (the name does not resolve),
+ * @return 0, -ENOKEY (no key known for @peer), -EINVAL (form of @endpoint, or @proto), -ENOENT (the name does not resolve),
  *   -EAGAIN (it cannot be resolved now), -EDESTADDRREQ (no address known to keep), -EOPNOTSUPP (a node without network),
- *   -ESHUTDOWN
+ *   -ESHUTDOWN, -ENOMEM
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer,
 							 const char *endpoint, enum lattice_proto proto);
@@ -111,15 +122,15 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_add_peer(struct lattice_node *node
 /**
  * Makes sure that there is a session with @peer, waiting at most @timeout_ns for the handshake.
  * @return 0, -ETIMEDOUT, -EHOSTUNREACH (does not answer: wrong address, or it does not know our key, or we have not the
- *   key it has), -ECONNREFUSED (TCP: nobody listens), -ENOKEY, -EDESTADDRREQ (no address known), -EPROTO (version or node
- *   number differ from the configured), -EOPNOTSUPP, -ESHUTDOWN
+ *   key it has), -ENETUNREACH (this machine has no way to it), -ECONNREFUSED (TCP: nobody listens), -ENOKEY, -EDESTADDRREQ
+ *   (no address known), -EPROTO (version or node number differ from the configured), -EOPNOTSUPP, -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_connect(struct lattice_node *node, lattice_node_id peer,
 						      int64_t timeout_ns);
 
 /**
- * One authenticated round trip to @peer's I/O thread.
- * @param rtt_ns  the time it took, without waiting for a session
+ * One authenticated round trip to @peer's I/O thread. What gets no answer is asked again each second.
+ * @param rtt_ns  the time from the question that was answered to its answer
  * @return 0, or as lattice_node_connect()
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, lattice_node_id peer,
@@ -142,7 +153,7 @@ struct lattice_peer_stats {
 LATTICE_API LATTICE_MUST_USE int lattice_node_peer(struct lattice_node *node, lattice_node_id peer,
 						   struct lattice_peer_stats *out);
 
-/* One counter. The name is stable ("net.tcp.accepted", "session.replay"); the text is a phrase for people. */
+/* One counter. The name is stable ("net.tcp_accepted", "session.replay"); the text is a phrase for people. */
 struct lattice_stat {
 	const char *name;
 	const char *text;
@@ -151,7 +162,7 @@ struct lattice_stat {
 
 /**
  * Reads the node's counters. Never carries keys.
- * @param out  room for @max counters; may be NULL when @max is 0
+ * @param out  room for @max counters; NULL: none
  * @return how many counters there are (may be more than @max; only @max are written)
  */
 LATTICE_API size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, size_t max);

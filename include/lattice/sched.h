@@ -75,8 +75,9 @@ int lattice_task_spawn(struct lattice_sched *s, int32_t pid, lattice_task_fn fn,
  * Runs tasks, the longest ready first, until every task has ended, those spawned meanwhile too. Sleeps when
  * all wait.
  *
- * While it runs, lattice_endpoint_recv() and lattice_channel_send() called by a task wait for their time-outs
- * without keeping the thread. Any other call that blocks, blocks all tasks.
+ * While it runs, the calls of a task that take a time-out (receiving, sending, flushing, connecting, ...) wait for it
+ * without keeping the thread, and with a node opened with no_threads they do its network's work meanwhile. Any other
+ * call that blocks, blocks all tasks.
  *
  * @return 0, or
  *   -EBUSY   it is running: called by one of its tasks, or by a second thread

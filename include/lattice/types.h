@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define LATTICE_API __attribute__((visibility("default")))
+#define LATTICE_API      __attribute__((visibility("default")))
 #define LATTICE_MUST_USE __attribute__((warn_unused_result))
 
 /* A time-out that never ends. Others are nanoseconds of CLOCK_MONOTONIC; 0 does not wait. */
@@ -19,10 +19,7 @@ extern "C" {
 typedef uint32_t lattice_node_id;
 
 /* How a peer is reached. */
-enum lattice_proto {
-	LATTICE_UDP = 1,
-	LATTICE_TCP = 2
-};
+enum lattice_proto { LATTICE_UDP = 1, LATTICE_TCP = 2 };
 
 /* The specification's fixed message: 64 bytes. On the wire it is the type and the 56 payload bytes. */
 struct lattice_message {
@@ -33,12 +30,12 @@ struct lattice_message {
 
 /* A message of any length up to the channel's limit. */
 struct lattice_msg {
-	int32_t source; /* set on receive: the sender's pid */
-	int32_t type; /* the sender's; the library gives it no meaning */
-	uint32_t badge; /* set on receive: badge of the capability used; 0 for a grant by identity */
+	int32_t source;       /* set on receive: the sender's pid */
+	int32_t type;         /* the sender's; the library gives it no meaning */
+	uint32_t badge;       /* set on receive: badge of the capability used; 0 for a grant by identity */
 	lattice_node_id node; /* set on receive: the sender's node, 0 for this one */
-	uint64_t seq; /* set on receive: the message's number on its channel, from 1 */
-	const void *data; /* len bytes; on receive they lie in the caller's buffer */
+	uint64_t seq;         /* set on receive: the message's number on its channel, from 1 */
+	const void *data;     /* len bytes; on receive they lie in the caller's buffer */
 	size_t len;
 };
 

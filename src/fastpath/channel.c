@@ -28,24 +28,25 @@
 
 struct lat_chan {
 	struct lat_inbox_source src;
-	struct lat_ring_rx rx; /* the inbox's lock */
+	/* The receiver's, under the inbox's lock; room_armed is the senders' too, when there is no room. */
+	struct lat_ring_rx rx;
+	_Atomic(uint64_t) wakes;
+	_Atomic(uint32_t) room_armed;
+	int (*admit)(void *user);
+	void (*freed)(void *user);
+	void *map;
 
-	struct lat_qlock lock; /* the sender's side; fair, so senders go first come, first served */
+	struct lat_qlock lock; /* the senders' side; fair, so they go first come, first served */
 	struct lat_ring_tx tx;
+	size_t map_bytes;
+	_Atomic(uint64_t) sent, sent_bytes, full, waits;
 	uint32_t len_max;
 	int room_fd;       /* -1 until somebody waits */
 	uint32_t sleepers; /* on room_fd */
+	_Atomic(uint32_t) refs;
+	_Atomic(int) dead; /* 0, or what sends return from now on */
 	bool watched;      /* room_fd was given away */
 	bool closed;
-	_Atomic(int) dead; /* 0, or what sends return from now on */
-	_Atomic(uint64_t) sent, sent_bytes, full, waits;
-
-	alignas(LAT_CACHELINE) _Atomic(uint32_t) room_armed;
-	_Atomic(uint64_t) wakes;
-	_Atomic(uint32_t) refs;
-	int (*admit)(void *user);
-	void *map;
-	size_t map_bytes;
 };
 
 struct outgoing {
@@ -87,6 +88,8 @@ static void chan_put(struct lat_chan *ch)
 	if (ch->room_fd >= 0)
 		lat_eventfd_close(ch->room_fd);
 	lat_region_unmap(ch->map, ch->map_bytes);
+	if (ch->freed != NULL)
+		ch->freed(ch->src.user);
 	free(ch);
 }
 
@@ -178,10 +181,12 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	ch->src.ops = cfg->admit == NULL ? &ops : &ops_admit;
 	ch->src.user = cfg->user;
 	ch->src.from = cfg->from;
+	ch->freed = cfg->freed;
 	chan_get(ch);
 	rc = lat_inbox_attach(inbox, &ch->src);
 	if (rc < 0) {
-		chan_put(ch);
+		ch->freed = NULL;
+		atomic_store_explicit(&ch->refs, 1, memory_order_relaxed); /* nobody else has seen it */
 		goto fail;
 	}
 	*out = ch;

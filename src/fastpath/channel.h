@@ -20,6 +20,12 @@ struct lat_chan_config {
 	struct lat_inbox_from from; /* in lat_inbox_info */
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. */
 	int (*admit)(void *user);
+	/*
+	 * The memory of a channel that was opened has gone: both sides have let go, and what it held was received or
+	 * is lost. With @user, once, on whichever thread let go last, perhaps before lat_chan_close() returns. NULL:
+	 * nobody is told. Short, does not block.
+	 */
+	void (*freed)(void *user);
 };
 
 /* Live; each number is exact once both sides are quiet. */

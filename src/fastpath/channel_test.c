@@ -211,6 +211,42 @@ static int refuse(void *user)
 	return *(int *)user;
 }
 
+static void count_freed(void *user)
+{
+	++*(int *)user;
+}
+
+TEST(the_owner_is_told_when_the_memory_goes)
+{
+	struct lat_inbox *inbox;
+	struct lat_inbox_info info;
+	struct lat_chan *ch;
+	int freed = 0;
+	struct lat_chan_config cfg = { .slots = 8, .user = &freed, .freed = count_freed };
+
+	CHECK_EQ(lat_inbox_open(&inbox), 0);
+	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), 0);
+	lat_chan_close(ch);
+	CHECK_EQ(freed, 1); /* it was empty */
+
+	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), 0);
+	CHECK_EQ(lat_chan_send(ch, 1, "x", 1, 0), 0);
+	lat_chan_close(ch);
+	CHECK_EQ(freed, 1); /* a message is still there */
+	CHECK_EQ(recv_one(inbox, &info), 0);
+	CHECK_EQ(recv_one(inbox, &info), -ENOMSG);
+	CHECK_EQ(freed, 2);
+
+	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), 0);
+	lat_inbox_shutdown(inbox);
+	CHECK_EQ(freed, 2);
+	lat_chan_close(ch);
+	CHECK_EQ(freed, 3);
+	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), -ESHUTDOWN); /* and not of what was never opened */
+	CHECK_EQ(freed, 3);
+	lat_inbox_close(inbox);
+}
+
 TEST(refused_by_the_receiver)
 {
 	int verdict = 0;

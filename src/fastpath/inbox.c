@@ -31,17 +31,19 @@
 #include "os/eventfd.h"
 
 struct lat_inbox {
-	pthread_mutex_t lock; /* everything here but the atomics */
-	int fd;
-	uint32_t refs; /* owner, receivers inside, sources not yet ended or detached */
-	bool closed;
-	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
-	uint32_t cleared;                            /* value of written */
-	struct lat_inbox_source *all, *first, *last; /* first, last: ready ones, in turn */
-	struct lat_inbox_stats stats;
 	alignas(LAT_CACHELINE) _Atomic(struct lat_inbox_source *) stack;
 	_Atomic(uint32_t) armed;
 	_Atomic(uint32_t) written;
+	/* All from here on under the lock; fd never changes. What a receive writes has lines of its own. */
+	struct lat_inbox_source *all;
+	int fd;
+	uint32_t cleared; /* value of written */
+	bool closed;
+	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
+	alignas(LAT_CACHELINE) pthread_mutex_t lock;
+	struct lat_inbox_source *first, *last; /* the ready ones, in turn */
+	struct lat_inbox_stats stats;
+	uint32_t refs; /* owner, receivers inside, sources not yet ended or detached */
 };
 
 /* Sources that were detached under the lock and are told about it after. */

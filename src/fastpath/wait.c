@@ -27,3 +27,24 @@ int lat_wait_fd(int fd, short events, uint64_t deadline_ns)
 	while (rc == -EINTR);
 	return rc < 0 ? rc : 0;
 }
+
+int lat_wait_readable(int a, int b, uint64_t deadline_ns)
+{
+	struct pollfd p[2] = { { .fd = a, .events = POLLIN }, { .fd = b, .events = POLLIN } };
+	int rc, both;
+
+	if (b < 0)
+		return lat_wait_fd(a, POLLIN, deadline_ns);
+	if (thread_hook != NULL) {
+		rc = lat_poll_join(&both, a, b);
+		if (rc < 0)
+			return rc;
+		rc = thread_hook->wait_fd(thread_hook->ctx, both, POLLIN, deadline_ns);
+		lat_poll_join_close(both);
+		return rc;
+	}
+	do
+		rc = lat_poll_until(p, ARRAY_LEN(p), deadline_ns);
+	while (rc == -EINTR);
+	return rc < 0 ? rc : 0;
+}

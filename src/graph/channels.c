@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "graph/channels.h"
-#include "graph/table.h"
+#include "base/table.h"
 #include "os/random.h"
 
 enum { KEY_BYTES = 12, SECRET_BYTES = 16 };
@@ -20,7 +20,6 @@ struct entry {
 	struct lat_channels_key key;
 	uint8_t packed[KEY_BYTES];
 	void *channel;
-	bool unlisted;
 	UT_hash_handle by_handle, by_key;
 };
 
@@ -78,19 +77,21 @@ int lat_channels_open(struct lat_channels **out, uint32_t max)
 	return 0;
 }
 
-static void remove_entry(struct lat_channels *t, struct entry *e)
-{
-	HASH_DELETE(by_handle, t->handles, e);
-	HASH_DELETE(by_key, t->keys, e);
-	free(e);
-}
-
 void lat_channels_close(struct lat_channels *t)
 {
+	struct entry *e;
+
 	if (t == NULL)
 		return;
-	while (t->handles != NULL)
-		remove_entry(t, t->handles);
+	e = t->handles;
+	HASH_CLEAR(by_handle, t->handles); /* the entries stay, and stay in a row */
+	HASH_CLEAR(by_key, t->keys);
+	while (e != NULL) {
+		struct entry *next = e->by_handle.next;
+
+		free(e);
+		e = next;
+	}
 	lat_wipe(t->secret, sizeof(t->secret));
 	free(t);
 }
@@ -112,12 +113,12 @@ int lat_channels_insert(struct lat_channels *t, const struct lat_channels_key *k
 	e->handle = t->last_handle + 1;
 	pack(e->packed, key);
 	HASH_ADD(by_handle, t->handles, handle, sizeof(e->handle), e);
-	if (e->unlisted) {
+	if (e->by_handle.tbl == NULL) {
 		free(e);
 		return -ENOMEM;
 	}
 	HASH_ADD_KEYPTR_BYHASHVALUE(by_key, t->keys, e->packed, KEY_BYTES, hash(t, e->packed), e);
-	if (e->unlisted) {
+	if (e->by_key.tbl == NULL) {
 		HASH_DELETE(by_handle, t->handles, e);
 		free(e);
 		return -ENOMEM;
@@ -148,7 +149,9 @@ void *lat_channels_remove(struct lat_channels *t, uint64_t handle)
 	if (e == NULL)
 		return NULL;
 	channel = e->channel;
-	remove_entry(t, e);
+	HASH_DELETE(by_handle, t->handles, e);
+	HASH_DELETE(by_key, t->keys, e);
+	free(e);
 	return channel;
 }
 

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "graph/dag.h"
-#include "graph/table.h"
+#include "base/table.h"
 
 struct edge {
 	struct vertex *parent, *child;
-	struct edge *next_child, *prev_child;   /* of the parent */
-	struct edge *next_parent, *prev_parent; /* of the child */
+	struct edge *next_child, **at_child;   /* in the parent's list; at: what points here */
+	struct edge *next_parent, **at_parent; /* in the child's */
 };
 
 struct vertex {
@@ -22,7 +22,6 @@ struct vertex {
 	UT_hash_handle hh;
 	struct edge *children, *parents;
 	uint32_t parent_count;
-	bool unlisted;
 	char name[LAT_DAG_NAME];
 	uint64_t seen;       /* number of the last search that came here */
 	struct vertex *from; /* which came from there */
@@ -56,32 +55,15 @@ static struct edge *find_edge(const struct vertex *parent, const struct vertex *
 
 static void unlink_edge(struct lat_dag *dag, struct edge *e)
 {
-	if (e->prev_child != NULL)
-		e->prev_child->next_child = e->next_child;
-	else
-		e->parent->children = e->next_child;
+	*e->at_child = e->next_child;
 	if (e->next_child != NULL)
-		e->next_child->prev_child = e->prev_child;
-	if (e->prev_parent != NULL)
-		e->prev_parent->next_parent = e->next_parent;
-	else
-		e->child->parents = e->next_parent;
+		e->next_child->at_child = e->at_child;
+	*e->at_parent = e->next_parent;
 	if (e->next_parent != NULL)
-		e->next_parent->prev_parent = e->prev_parent;
+		e->next_parent->at_parent = e->at_parent;
 	e->child->parent_count--;
 	dag->edges--;
 	free(e);
-}
-
-static void remove_vertex(struct lat_dag *dag, struct vertex *v)
-{
-	while (v->children != NULL)
-		unlink_edge(dag, v->children);
-	while (v->parents != NULL)
-		unlink_edge(dag, v->parents);
-	HASH_DEL(dag->table, v);
-	dag->vertices--;
-	free(v);
 }
 
 int lat_dag_open(struct lat_dag **out, const struct lat_dag_limits *limits)
@@ -103,10 +85,25 @@ int lat_dag_open(struct lat_dag **out, const struct lat_dag_limits *limits)
 
 void lat_dag_close(struct lat_dag *dag)
 {
+	struct vertex *v;
+
 	if (dag == NULL)
 		return;
-	while (dag->table != NULL)
-		remove_vertex(dag, dag->table);
+	v = dag->table;
+	HASH_CLEAR(hh, dag->table); /* the vertices stay, and stay in a row */
+	while (v != NULL) {
+		struct vertex *next = v->hh.next;
+		struct edge *e = v->children;
+
+		while (e != NULL) {
+			struct edge *after = e->next_child;
+
+			free(e);
+			e = after;
+		}
+		free(v);
+		v = next;
+	}
 	free(dag);
 }
 
@@ -125,7 +122,7 @@ int lat_dag_add(struct lat_dag *dag, uint64_t id, const char *name)
 	if (name != NULL)
 		memcpy(v->name, name, strnlen(name, sizeof(v->name) - 1));
 	HASH_ADD(hh, dag->table, id, sizeof(v->id), v);
-	if (v->unlisted) {
+	if (v->hh.tbl == NULL) {
 		free(v);
 		return -ENOMEM;
 	}
@@ -139,7 +136,17 @@ int lat_dag_remove(struct lat_dag *dag, uint64_t id)
 
 	if (v == NULL)
 		return -ENOENT;
-	remove_vertex(dag, v);
+	for (struct edge *e = v->children, *next; e != NULL; e = next) {
+		next = e->next_child;
+		unlink_edge(dag, e);
+	}
+	for (struct edge *e = v->parents, *next; e != NULL; e = next) {
+		next = e->next_parent;
+		unlink_edge(dag, e);
+	}
+	HASH_DEL(dag->table, v);
+	dag->vertices--;
+	free(v);
 	return 0;
 }
 
@@ -218,13 +225,15 @@ int lat_dag_add_dep(struct lat_dag *dag, uint64_t parent, uint64_t child, struct
 		return -ENOMEM;
 	e->parent = p;
 	e->child = c;
+	e->at_child = &p->children;
 	e->next_child = p->children;
-	if (p->children != NULL)
-		p->children->prev_child = e;
+	if (e->next_child != NULL)
+		e->next_child->at_child = &e->next_child;
 	p->children = e;
+	e->at_parent = &c->parents;
 	e->next_parent = c->parents;
-	if (c->parents != NULL)
-		c->parents->prev_parent = e;
+	if (e->next_parent != NULL)
+		e->next_parent->at_parent = &e->next_parent;
 	c->parents = e;
 	c->parent_count++;
 	dag->edges++;

@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "graph/table.h"
+#include "base/table.h"
 
 struct lat_work_item {
 	uint64_t id;
 	UT_hash_handle hh;
-	bool unlisted;
 	bool has; /* work of its own */
 	enum lat_work_state state;
 	int rc;                            /* DONE */
@@ -188,7 +187,7 @@ int lat_work_add(struct lat_work *w, uint64_t id, const char *name)
 	it->id = id;
 	it->state = LAT_WORK_DONE; /* nothing to do, and nothing to wait for */
 	HASH_ADD(hh, w->items, id, sizeof(it->id), it);
-	if (!it->unlisted)
+	if (it->hh.tbl != NULL)
 		return 0;
 	free(it);
 fail:

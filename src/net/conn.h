@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "net/outq.h"
-#include "net/table.h"
+#include "base/table.h"
 #include "wire/path.h"
 #include "wire/stream.h"
 

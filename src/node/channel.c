@@ -59,8 +59,8 @@ static int open_local(struct lattice_channel *ch)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
 	struct lat_chan_config cfg = {
-		.slots = lat_ring_slots_for(ch->node->max_msg),
-		.len_max = ch->node->max_msg,
+		.slots = lat_ring_slots_for(ch->node->len_max),
+		.len_max = ch->node->len_max,
 		.from = { .pid = ch->key.src },
 	};
 	int rc;
@@ -71,7 +71,11 @@ static int open_local(struct lattice_channel *ch)
 			       ch->key.dst);
 	rc = lat_chan_open(&ch->local, ep->inbox, &cfg);
 	lat_endpoint_put(ep);
-	return rc;
+	if (rc != -ESHUTDOWN)
+		return rc;
+	rc = lat_node_check(ch->node, NULL);
+	return rc < 0 ? rc
+		      : lat_why(NULL, -ECONNREFUSED, "the endpoint of pid %d was just closed", ch->key.dst);
 }
 
 static int open_remote(struct lattice_channel *ch, uint32_t flags)
@@ -97,6 +101,9 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 			NULL, rc,
 			"no address is known for node %u: give one with 'lattice peers add --at HOST:PORT'",
 			ch->key.node);
+	if (rc == -ENOBUFS)
+		return lat_why(NULL, rc, "node %u has as many channels from this one as there may be",
+			       ch->key.node);
 	return rc;
 }
 
@@ -106,7 +113,12 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 	struct lattice_channel *ch;
 	int rc;
 
+	lat_why_forget();
+	if (out == NULL)
+		return -EINVAL;
 	*out = NULL;
+	if (node == NULL)
+		return -EINVAL;
 	if (src < 1 || dst < 1)
 		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", src < 1 ? src : dst);
 	if (node_id == node->id)
@@ -135,7 +147,7 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 
 void lattice_channel_close(struct lattice_channel *ch)
 {
-	if (ch == NULL)
+	if (ch == NULL || lat_node_foreign(ch->node))
 		return;
 	leave(ch);
 	lat_chan_close(ch->local);
@@ -150,22 +162,39 @@ static int send_why(const struct lattice_channel *ch, int rc)
 	int32_t src = ch->key.src, dst = ch->key.dst;
 	lattice_node_id node = ch->key.node;
 	char where[LAT_PATH_TEXT + 8] = "";
+	bool up = false;
 
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
 			       dst, node);
 	if (ch->remote != NULL)
-		lat_network_where(ch->node->network, node, where, sizeof(where));
+		up = lat_network_where(ch->node->network, node, where, sizeof(where));
 	switch (rc) {
 	case -EMSGSIZE:
 		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit", src, dst, node);
 	case -ECONNREFUSED:
-		return lat_why(
-			ch, rc,
-			"channel %d->%d@%u: nobody receives as pid %d there, or nothing listens%s. " LAT_HINT_PORT,
-			src, dst, node, dst, where);
+		if (up)
+			return lat_why(
+				ch, rc,
+				"channel %d->%d@%u: nobody receives as pid %d there. Start the receiver, then "
+				"open the channel again",
+				src, dst, node, dst);
+		return lat_why(ch, rc, "channel %d->%d@%u: nothing listens%s. " LAT_HINT_PORT, src, dst, node,
+			       where);
 	case -EACCES:
 		return lat_why(ch, rc, "channel %d->%d@%u: node %u does not allow it", src, dst, node, node);
+	case -EBUSY:
+		return lat_why(
+			ch, rc,
+			"channel %d->%d@%u: node %u was asked for too many channels at once: open it again later",
+			src, dst, node, node);
+	case -ENOBUFS:
+		return lat_why(ch, rc,
+			       "channel %d->%d@%u: node %u has no room for more channels from this one", src,
+			       dst, node, node);
+	case -EPROTO:
+		return lat_why(ch, rc, "channel %d->%d@%u: node %u broke a rule, or says that this one did",
+			       src, dst, node, node);
 	case -EHOSTUNREACH:
 	case -ETIMEDOUT:
 		if (node == 0)
@@ -175,8 +204,8 @@ static int send_why(const struct lattice_channel *ch, int rc)
 			"channel %d->%d@%u: node %u does not answer%s, or makes no room. " LAT_HINT_SILENT,
 			src, dst, node, node, where, node);
 	case -ECONNRESET:
-		return lat_why(ch, rc, "channel %d->%d@%u: node %u restarted, or ended the session", src, dst,
-			       node, node);
+		return lat_why(ch, rc, "channel %d->%d@%u: node %u restarted, or was out of reach too long",
+			       src, dst, node, node);
 	case -EOWNERDEAD:
 		return lat_why(ch, rc, "channel %d->%d@%u: the receiving endpoint was closed", src, dst,
 			       node);
@@ -188,7 +217,14 @@ static int send_why(const struct lattice_channel *ch, int rc)
 /* The inbox's words in ours. */
 static int local_rc(int rc)
 {
-	return rc == -EPIPE ? -EOWNERDEAD : rc;
+	switch (rc) {
+	case -EPIPE:
+		return -EOWNERDEAD;
+	case -ENOTRECOVERABLE: /* something wrote over the memory */
+		return -EPROTO;
+	default:
+		return rc;
+	}
 }
 
 static uint64_t deadline_of(int64_t timeout_ns)
@@ -198,8 +234,11 @@ static uint64_t deadline_of(int64_t timeout_ns)
 
 int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
 {
-	int rc = lat_node_check(ch->node, ch);
+	int rc;
 
+	if (ch == NULL || msg == NULL || (msg->data == NULL && msg->len > 0))
+		return lat_why(ch, -EINVAL, "no channel, no message, or a length without data");
+	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
 	if (ch->local != NULL)
@@ -212,7 +251,7 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 
 int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 {
-	int rc = lat_node_check(ch->node, ch);
+	int rc = ch != NULL ? lat_node_check(ch->node, ch) : -EINVAL;
 
 	if (rc < 0)
 		return rc;
@@ -225,6 +264,8 @@ int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 
 uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received)
 {
+	if (ch == NULL || lat_node_foreign(ch->node))
+		return 0;
 	if (ch->local != NULL)
 		return lat_chan_sent(ch->local, received);
 	return lat_outbound_sent(ch->remote, received);

@@ -56,7 +56,9 @@ static int enter(struct lattice_endpoint *ep)
 		rc = lat_why(NULL, -ESHUTDOWN, "the node was closed");
 	} else {
 		HASH_ADD(hh, node->endpoints, pid, sizeof(ep->pid), ep);
-		ep->open = true;
+		ep->open = ep->hh.tbl != NULL;
+		if (!ep->open)
+			rc = -ENOMEM;
 	}
 	pthread_mutex_unlock(&node->lock);
 	return rc;
@@ -82,9 +84,17 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 	struct lattice_endpoint *ep;
 	int rc;
 
+	lat_why_forget();
+	if (out == NULL)
+		return -EINVAL;
 	*out = NULL;
+	if (node == NULL)
+		return -EINVAL;
 	if (pid < 1)
 		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", pid);
+	rc = lat_node_check(node, NULL);
+	if (rc < 0)
+		return rc;
 	ep = calloc(1, sizeof(*ep));
 	if (ep == NULL)
 		return -ENOMEM;
@@ -104,7 +114,7 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 
 void lattice_endpoint_close(struct lattice_endpoint *ep)
 {
-	if (ep == NULL)
+	if (ep == NULL || lat_node_foreign(ep->node))
 		return;
 	(void)leave(ep);
 	if (ep->node->network != NULL)
@@ -124,7 +134,8 @@ void lat_endpoints_shutdown(struct lattice_node *node)
 }
 
 /* The caller runs the network: waits for a message and for packets together. */
-static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info, uint64_t deadline)
+static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info,
+			uint64_t deadline)
 {
 	int rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
 
@@ -139,13 +150,20 @@ static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, st
 }
 
 int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
-                          int64_t timeout_ns)
+			  int64_t timeout_ns)
 {
-	uint64_t deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
-	struct lattice_node *node = ep->node;
+	struct lattice_node *node;
 	struct lat_inbox_info info;
+	uint64_t deadline;
 	int rc;
 
+	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
+		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
+	node = ep->node;
+	rc = lat_node_check_ours(node, ep);
+	if (rc < 0)
+		return rc;
+	deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
 	(void)endpoint_get(ep); /* it may be closed while we wait */
 	if (node->no_threads && node->network != NULL)
 		rc = recv_turning(ep, buf, bytes, &info, deadline);
@@ -163,20 +181,21 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 			.data = buf,
 			.len = info.len,
 		};
-	else if (rc == -EMSGSIZE)
+	if (rc == -EMSGSIZE) {
 		msg->len = info.len;
-	lat_endpoint_put(ep);
-
-	if (rc == -EMSGSIZE)
-		return lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+	}
 	if (rc == -ESHUTDOWN)
-		return lat_why(ep, rc, "the endpoint or its node was closed");
+		(void)lat_why(ep, rc, "the endpoint or its node was closed");
+	lat_endpoint_put(ep);
 	return rc;
 }
 
 int lattice_endpoint_fd(const struct lattice_endpoint *ep)
 {
-	return lat_inbox_fd(ep->inbox);
+	int rc = ep != NULL ? lat_node_check_ours(ep->node, ep) : -EINVAL;
+
+	return rc < 0 ? rc : lat_inbox_fd(ep->inbox);
 }
 
 void lat_endpoints_stats(struct lattice_node *node, struct lat_stats *s)

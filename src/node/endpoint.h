@@ -5,9 +5,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include <lattice/endpoint.h>
+
+#include "base/table.h"
 
 struct lat_inbox;
 struct lat_stats;

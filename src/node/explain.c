@@ -50,11 +50,13 @@ static const struct {
 	{ ENFILE, "ENFILE", "the system has too many open files" },
 	{ ENOSPC, "ENOSPC", "the disk is full" },
 	{ EROFS, "EROFS", "the file system is read-only" },
+	{ EIO, "EIO", "the disk failed" },
 	{ ENOENT, "ENOENT", "there is no such file or name" },
 	{ EEXIST, "EEXIST", "it exists already" },
 	{ EALREADY, "EALREADY", "it was submitted, and has not come to an end" },
 	{ ENOTCONN, "ENOTCONN", "not connected, or not open" },
 	{ EADDRINUSE, "EADDRINUSE", "the port or pid is taken" },
+	{ EAFNOSUPPORT, "EAFNOSUPPORT", "this machine does not have that kind of address" },
 	{ EADDRNOTAVAIL, "EADDRNOTAVAIL", "this machine does not have that address" },
 	{ EDESTADDRREQ, "EDESTADDRREQ",
 	  "no address is known for that node: give one with 'lattice peers add --at'" },
@@ -75,19 +77,16 @@ int lat_why(const void *handle, int rc, const char *fmt, ...)
 	return rc;
 }
 
-void lat_why_text(const void *handle, int rc, char *buf, size_t bytes)
-{
-	if (last.rc == rc && last.handle == handle)
-		(void)snprintf(buf, bytes, "%s", last.text);
-	else
-		(void)lattice_explain(NULL, rc, buf, bytes);
-}
-
 int lat_why_hand(const void *from, const void *handle, int rc)
 {
 	if (rc < 0 && last.rc == rc && last.handle == from)
 		last.handle = handle;
 	return rc;
+}
+
+void lat_why_forget(void)
+{
+	last.rc = 0;
 }
 
 /* Index in errors[], or -1. */

@@ -14,8 +14,8 @@
 int lat_why(const void *handle, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the sentence about @from one about @handle, if it is that of @rc, which is returned. */
 int lat_why_hand(const void *from, const void *handle, int rc);
-/* The sentence itself, without the error's name: to say it again for another handle. */
-void lat_why_text(const void *handle, int rc, char *buf, size_t bytes);
+/* At the start of a call that may fail without a sentence of its own: an older one must not stand for it. */
+void lat_why_forget(void);
 
 /* What to do when a node does not answer; the number of the node follows. */
 #define LAT_HINT_SILENT                                                                                                 \

@@ -1,10 +1,13 @@
 /*
  * Channels from other nodes: each feeds the inbox of the endpoint it leads to, as a local channel does. All state but the
- * `starved` flag is guarded by the network's lock.
+ * `starved` flag and the counts of bytes is guarded by the network's lock.
  *
  * A full ring: the machine keeps the message and is asked again when a receiver has made room. No wake is lost, because both sides
  * exchange the network's flag: if the receiver's exchange [r] comes after the deliverer's [d], it sees the flag and asks
  * again; if it comes before, [d] acquires what [r] released, and the second try sees the room.
+ *
+ * What is taken out of a ring, and when, is for receivers to say, and they run beside all this; so the bytes are given back by
+ * whoever lets go of a ring last.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,60 +17,151 @@
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
+#include "node/stats.h"
+
+enum { SLOTS_MIN = 1024 };
 
 struct lat_inbound {
 	struct lat_network *net;
-	struct lat_inbound *next;
-	struct lattice_endpoint *ep; /* a reference */
+	struct lat_inbound *next, **at;                   /* at: what points to this one */
+	struct lat_inbound *starving_next, **starving_at; /* NULL: it is not starving */
+	struct lattice_endpoint *ep;                      /* a reference */
 	struct lat_chan *chan;
 	uint32_t handle;
-	bool starved; /* the machine holds a message for it */
-	bool gone;    /* the endpoint was closed; the reset is on its way */
+	uint64_t received; /* starving: by the endpoint, when there was no room */
 };
+
+/* ---- those for which the machine holds a message ---- */
+
+static void starve(struct lat_inbound *in)
+{
+	struct lat_inbound **list = &in->net->starving;
+
+	if (in->starving_at != NULL)
+		return;
+	in->starving_next = *list;
+	in->starving_at = list;
+	if (*list != NULL)
+		(*list)->starving_at = &in->starving_next;
+	*list = in;
+}
+
+static void unstarve(struct lat_inbound *in)
+{
+	if (in->starving_at == NULL)
+		return;
+	*in->starving_at = in->starving_next;
+	if (in->starving_next != NULL)
+		in->starving_next->starving_at = in->starving_at;
+	in->starving_at = NULL;
+}
+
+/* ---- rings ---- */
+
+uint32_t lat_inbound_ring_slots(uint32_t len_max)
+{
+	uint32_t slots = SLOTS_MIN;
+
+	while (lat_ring_len_max(slots) < len_max)
+		slots *= 2;
+	return slots;
+}
+
+static uint64_t ring_bytes(const struct lat_network *net)
+{
+	return (uint64_t)net->ring_slots * LAT_RING_SLOT;
+}
+
+/* Only this adds, under the network's lock, so the limits hold though others subtract meanwhile. */
+static bool charge(struct lat_neighbour *n)
+{
+	struct lat_network *net = n->net;
+	uint64_t bytes = ring_bytes(net);
+
+	if (atomic_load_explicit(&n->ring_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_PEER_BYTES ||
+	    atomic_load_explicit(&net->ring_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_ALL_BYTES) {
+		net->refused++;
+		return false;
+	}
+	(void)atomic_fetch_add_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&net->ring_bytes, bytes, memory_order_relaxed);
+	return true;
+}
+
+/* Any thread, whatever locks it holds. The endpoint's reference to the node keeps the network. */
+static void uncharge(void *user)
+{
+	struct lat_neighbour *n = user;
+	uint64_t bytes = ring_bytes(n->net);
+
+	(void)atomic_fetch_sub_explicit(&n->net->ring_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_sub_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
+}
+
+/* ---- what the machine calls ---- */
 
 static void forget(struct lat_inbound *in)
 {
-	struct lat_inbound **at = &in->net->inbound;
-
-	while (*at != NULL && *at != in)
-		at = &(*at)->next;
-	if (*at != NULL)
-		*at = in->next;
+	unstarve(in);
+	*in->at = in->next;
+	if (in->next != NULL)
+		in->next->at = in->at;
 	lat_chan_close(in->chan); /* what it holds is still received */
 	lat_endpoint_put(in->ep);
 	free(in);
 }
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
-                        void **user)
+/* 0, or the code to refuse with. in->ep is set. */
+static int open_ring(struct lat_inbound *in, uint32_t node, int32_t src_pid)
+{
+	struct lat_network *net = in->net;
+	struct lat_neighbour *n = lat_network_neighbour(net, node);
+	const struct lat_chan_config cfg = {
+		.slots = net->ring_slots,
+		.len_max = net->node->len_max,
+		.from = { .pid = src_pid, .node = node },
+		.user = n,
+		.freed = uncharge,
+	};
+	int rc;
+
+	if (n == NULL || !charge(n))
+		return LAT_CODE_ENOBUFS;
+	rc = lat_chan_open(&in->chan, in->ep->inbox, &cfg);
+	if (rc == 0)
+		return LAT_CODE_OK;
+	uncharge(n);
+	return rc == -ESHUTDOWN ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
+}
+
+int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
+			uint16_t cflags, void **user)
 {
 	struct lat_network *net = ctx;
-	struct lat_chan_config cfg = {
-		.slots = lat_ring_slots_for(net->node->max_msg),
-		.len_max = net->node->max_msg,
-		.from = { .pid = src_pid, .node = node },
-	};
 	struct lat_inbound *in;
-	int rc;
+	int code;
 
 	(void)cflags;
 	in = calloc(1, sizeof(*in));
 	if (in == NULL)
 		return LAT_CODE_ENOBUFS;
+	in->net = net;
+	in->handle = handle;
 	in->ep = lat_endpoint_find(net->node, dst_pid);
 	if (in->ep == NULL) {
 		free(in);
 		return LAT_CODE_ECONNREFUSED;
 	}
-	in->net = net;
-	in->handle = handle;
-	rc = lat_chan_open(&in->chan, in->ep->inbox, &cfg);
-	if (rc < 0) {
+	code = open_ring(in, node, src_pid);
+	if (code != LAT_CODE_OK) {
 		lat_endpoint_put(in->ep);
 		free(in);
-		return rc == -ESHUTDOWN ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
+		return code;
 	}
 	in->next = net->inbound;
+	in->at = &net->inbound;
+	if (in->next != NULL)
+		in->next->at = &in->next;
 	net->inbound = in;
 	*user = in;
 	return LAT_CODE_OK;
@@ -80,16 +174,15 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 	int rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
 
 	if (rc == -EAGAIN) {
-		in->starved = true;
+		starve(in);
 		(void)atomic_exchange_explicit(&net->starved, true, memory_order_acq_rel); /* [d] */
+		(void)lat_chan_sent(in->chan, &in->received);
 		rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
 	}
 	if (rc == -EAGAIN)
 		return rc;
-	in->starved = false;
-	if (rc < 0)
-		in->gone = true; /* nobody will receive it: the endpoint's close resets the channel */
-	return 0;
+	unstarve(in);
+	return 0; /* other errors: the inbox was closed, and the reset of this channel is on its way */
 }
 
 void lat_inbound_on_ended(void *ctx, void *user, int err)
@@ -99,18 +192,33 @@ void lat_inbound_on_ended(void *ctx, void *user, int err)
 	forget(user);
 }
 
+/* ---- what endpoints call ---- */
+
 void lat_inbound_taken(struct lat_network *net)
 {
-	struct lat_inbound *next;
-	uint64_t now;
+	struct lat_inbound *todo, *in;
+	uint64_t now, received;
 
 	if (!atomic_exchange_explicit(&net->starved, false, memory_order_acq_rel)) /* [r] */
 		return;
 	if (lat_network_begin(net, &now) < 0)
 		return;
-	for (struct lat_inbound *in = net->inbound; in != NULL; in = next) {
-		next = in->next; /* draining may end this one, never another */
-		if (in->starved)
+	/*
+	 * On a list of its own, from which one that ends takes itself out, and one that is still starving goes back to the
+	 * other: draining one channel may end the session, and with it all of the peer's.
+	 */
+	todo = net->starving;
+	net->starving = NULL;
+	if (todo != NULL) {
+		todo->starving_at = &todo;
+		(void)atomic_exchange_explicit(&net->starved, true, memory_order_acq_rel); /* [d] */
+	}
+	while ((in = todo) != NULL) {
+		unstarve(in);
+		(void)lat_chan_sent(in->chan, &received);
+		if (received == in->received)
+			starve(in); /* it was another that made room */
+		else
 			lat_engine_drain(net->engine, now, in->handle);
 	}
 	lat_network_end(net);
@@ -118,13 +226,13 @@ void lat_inbound_taken(struct lat_network *net)
 
 void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoint *ep)
 {
-	struct lat_inbound *next;
+	struct lat_inbound *in, *next;
 	uint64_t now;
 
 	if (lat_network_begin(net, &now) < 0)
 		return;
-	for (struct lat_inbound *in = net->inbound; in != NULL; in = next) {
-		next = in->next;
+	for (in = net->inbound; in != NULL; in = next) {
+		next = in->next; /* a reset calls nothing back */
 		if (in->ep != ep)
 			continue;
 		lat_engine_inbound_reset(net->engine, now, in->handle, LAT_CODE_ESHUTDOWN);
@@ -133,8 +241,22 @@ void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoin
 	lat_network_end(net);
 }
 
+/* ---- the rest ---- */
+
+void lat_inbound_stats(struct lat_network *net, struct lat_stats *s)
+{
+	lat_stats_put(s, "recv.remote_bytes", "bytes of the rings of channels from other nodes",
+		      atomic_load_explicit(&net->ring_bytes, memory_order_relaxed));
+	lat_stats_put(s, "recv.remote_refused",
+		      "channels refused, their peer or all hold too many bytes of rings", net->refused);
+}
+
 void lat_inbound_end_all(struct lat_network *net)
 {
-	while (net->inbound != NULL)
-		forget(net->inbound);
+	struct lat_inbound *next;
+
+	for (struct lat_inbound *in = net->inbound; in != NULL; in = next) {
+		next = in->next;
+		forget(in);
+	}
 }

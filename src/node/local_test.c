@@ -8,7 +8,7 @@
 
 #include "base/test.h"
 
-enum { BIG = 1 << 20 };
+enum { BIG = (1 << 20) - 12 };
 
 static struct lattice_node *open_node(void)
 {
@@ -50,7 +50,9 @@ TEST(node_configuration)
 		{ "a port below any", { .port = -2 }, -EINVAL },
 		{ "the last port", { .port = 65535 }, 0 },
 		{ "a port too far", { .port = 65536 }, -EINVAL },
-		{ "the longest messages", { .max_msg_bytes = 8 << 20 }, 0 },
+		{ "the shortest message limit", { .max_msg_bytes = 68 }, 0 },
+		{ "one byte less", { .max_msg_bytes = 67 }, -EINVAL },
+		{ "the longest", { .max_msg_bytes = 8 << 20 }, 0 },
 		{ "one byte more", { .max_msg_bytes = (8 << 20) + 1 }, -EINVAL },
 	};
 
@@ -75,10 +77,8 @@ TEST(endpoints)
 		int32_t pid;
 		int want;
 	} rows[] = {
-		{ "the least pid", 1, 0 },
-		{ "the same again", 1, -EADDRINUSE },
-		{ "the largest", INT32_MAX, 0 },
-		{ "zero", 0, -EINVAL },
+		{ "the least pid", 1, 0 },       { "the same again", 1, -EADDRINUSE },
+		{ "the largest", INT32_MAX, 0 }, { "zero", 0, -EINVAL },
 		{ "negative", -1, -EINVAL },
 	};
 	struct lattice_endpoint *ep[ARRAY_LEN(rows)];
@@ -121,7 +121,8 @@ TEST(channels)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CHECK_EQ_ROW(rows[i].why,
-			     lattice_channel_open(&ch[i], node, rows[i].src, rows[i].dst, rows[i].node, rows[i].flags),
+			     lattice_channel_open(&ch[i], node, rows[i].src, rows[i].dst, rows[i].node,
+						  rows[i].flags),
 			     rows[i].want);
 		CHECK_EQ_ROW(rows[i].why, ch[i] != NULL, rows[i].want == 0);
 	}
@@ -412,6 +413,68 @@ TEST(closing_wakes_who_blocks)
 		else
 			lattice_node_close(node);
 	}
+}
+
+/* What is missing is a caller's bug, and is said so. */
+TEST(nothing_where_something_must_be)
+{
+	struct lattice_node *node = open_node();
+	struct lattice_endpoint *ep = open_endpoint(node, 10), *no_ep;
+	struct lattice_channel *ch = open_channel(node, 5, 10), *no_ch;
+	struct lattice_msg msg = { .len = 1 }, empty = { 0 };
+	char buf[8], text[100];
+	uint64_t number;
+	const struct {
+		const char *why;
+		int got;
+	} rows[] = {
+		{ "no place for a node", lattice_node_open(NULL, NULL) },
+		{ "no place for an endpoint", lattice_endpoint_open(NULL, node, 11) },
+		{ "an endpoint of no node", lattice_endpoint_open(&no_ep, NULL, 11) },
+		{ "no place for a channel", lattice_channel_open(NULL, node, 6, 10, 0, 0) },
+		{ "a channel of no node", lattice_channel_open(&no_ch, NULL, 6, 10, 0, 0) },
+		{ "sending on nothing", lattice_channel_send(NULL, &empty, 0) },
+		{ "sending nothing", lattice_channel_send(ch, NULL, 0) },
+		{ "sending a length without data", lattice_channel_send(ch, &msg, 0) },
+		{ "flushing nothing", lattice_channel_flush(NULL, 0) },
+		{ "no parent", lattice_channel_add_dep(NULL, ch) },
+		{ "no child", lattice_channel_add_dep(ch, NULL) },
+		{ "receiving from nothing", lattice_endpoint_recv(NULL, &msg, buf, sizeof(buf), 0) },
+		{ "receiving no message", lattice_endpoint_recv(ep, NULL, buf, sizeof(buf), 0) },
+		{ "receiving into nothing", lattice_endpoint_recv(ep, &msg, NULL, sizeof(buf), 0) },
+		{ "no endpoint's descriptor", lattice_endpoint_fd(NULL) },
+		{ "no node's turn", lattice_node_poll(NULL, 0) },
+		{ "no node's peer", lattice_node_set_remote(NULL, 1, NULL, LATTICE_UDP) },
+		{ "no node connects", lattice_node_connect(NULL, 1, 0) },
+		{ "no node pings", lattice_node_ping(NULL, 1, &number, 0) },
+		{ "no time of a ping", lattice_node_ping(node, 1, NULL, 0) },
+		{ "no state of a peer", lattice_node_peer(node, 1, NULL) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK_EQ_ROW(rows[i].why, rows[i].got, -EINVAL);
+	CHECK_EQ(lattice_channel_sent(NULL, &number), 0);
+	CHECK_EQ(lattice_channel_sent(ch, NULL), 0);
+	CHECK_EQ(lattice_node_stats(NULL, NULL, 5), 0);
+	CHECK_EQ(lattice_node_stats(node, NULL, 5) > 0, true);
+	CHECK_EQ(lattice_node_number(NULL), 0);
+	CHECK_EQ(lattice_node_port(NULL), 0);
+	lattice_channel_close(NULL);
+	lattice_endpoint_close(NULL);
+	/* An empty message needs neither data nor a buffer. */
+	CHECK_EQ(lattice_channel_send(ch, &empty, 0), 0);
+	CHECK_EQ(lattice_endpoint_recv(ep, &msg, NULL, 0, 0), 0);
+
+	/* A sentence is of the last failure, not of an older one with the same number. */
+	CHECK_EQ(lattice_endpoint_open(&no_ep, node, -4), -EINVAL);
+	(void)lattice_explain(NULL, -EINVAL, text, sizeof(text));
+	CHECK_STR(text, "pid -4 is not 1 or more (EINVAL)");
+	CHECK_EQ(lattice_endpoint_open(&no_ep, NULL, 11), -EINVAL);
+	(void)lattice_explain(NULL, -EINVAL, text, sizeof(text));
+	CHECK_STR(text, "an argument is not valid (EINVAL)");
+	lattice_channel_close(ch);
+	lattice_endpoint_close(ep);
+	lattice_node_close(node);
 }
 
 TEST(explanations)

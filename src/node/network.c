@@ -4,9 +4,6 @@
 #include "node/network.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +11,8 @@
 #include <lattice/state.h>
 
 #include "base/log.h"
+#include "fastpath/wait.h"
 #include "net/driver.h"
-#include "net/resolve.h"
 #include "node/explain.h"
 #include "node/keyfile.h"
 #include "node/node.h"
@@ -26,21 +23,13 @@
 #include "node/statsock.h"
 #include "os/arena.h"
 #include "os/clock.h"
-#include "os/poll.h"
 #include "os/random.h"
 
-enum {
-	ARENA_SLOTS_MAX = 32768, /* 8 MiB of keys */
-	PATHS_MAX = 8,
-};
+enum { ARENA_SLOTS_MAX = 32768 }; /* 8 MiB of keys */
 
+static const char keys_unlocked[] =
+	"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys";
 static const int64_t drain_ns = 2 * LAT_NS_PER_S; /* how long shutdown waits for acknowledgements */
-
-struct lat_ping { /* on the caller's stack */
-	uint64_t token, rtt_ns;
-	bool answered;
-	struct lat_ping *next;
-};
 
 /* ---- one call at a time ---- */
 
@@ -69,44 +58,32 @@ void lat_network_end(struct lat_network *net)
 
 int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns)
 {
+	struct lat_waiter w;
 	int rc;
 
 	lat_driver_wake(net->driver, lat_engine_tick(net->engine, lat_network_now()));
 	if (!net->no_thread) {
 		rc = lat_waitq_wait(q, &net->lock, deadline_ns);
 	} else {
+		/* What we wait for may also come by a turn of another caller's. */
+		rc = lat_waitq_enter(q, &w);
+		if (rc < 0)
+			return rc;
 		pthread_mutex_unlock(&net->lock);
-		rc = lat_network_turn(net, -1, deadline_ns);
+		rc = lat_network_turn(net, w.fd, deadline_ns);
 		pthread_mutex_lock(&net->lock);
+		lat_waitq_leave(q, &w);
 	}
-	if (net->engine == NULL)
-		return -ESHUTDOWN;
-	return rc;
+	return net->engine == NULL ? -ESHUTDOWN : rc;
 }
 
 int lat_network_turn(struct lat_network *net, int fd, uint64_t deadline_ns)
 {
-	struct pollfd pfd[2] = { { .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-	int rc;
+	int rc = lat_wait_readable(lat_driver_fd(net->driver), fd, deadline_ns);
 
-	pthread_mutex_lock(&net->lock);
-	if (net->engine == NULL) {
-		pthread_mutex_unlock(&net->lock);
-		return -ESHUTDOWN;
-	}
-	pfd[0].fd = lat_driver_fd(net->driver);
-	net->turning++; /* shutdown waits for us */
-	pthread_mutex_unlock(&net->lock);
-
-	rc = lat_poll_until(pfd, fd < 0 ? 1 : 2, deadline_ns);
-	if (rc >= 0)
-		rc = lat_driver_turn(net->driver, 0); /* -EBUSY: another caller is at it */
-
-	pthread_mutex_lock(&net->lock);
-	net->turning--;
-	lat_waitq_wake(&net->changed);
-	pthread_mutex_unlock(&net->lock);
-	return rc == -ETIMEDOUT ? rc : 0;
+	if (rc == 0)
+		rc = lat_driver_turn(net->driver, 0);
+	return rc == -EBUSY ? 0 : rc; /* another caller is at it */
 }
 
 /* ---- what the machine asks for ---- */
@@ -180,20 +157,6 @@ static void on_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t b
 		lat_packets_put(net->node->packets, node, data, bytes);
 }
 
-static void on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns)
-{
-	struct lat_network *net = ctx;
-
-	(void)node;
-	for (struct lat_ping *p = net->pings; p != NULL; p = p->next) {
-		if (p->token != token)
-			continue;
-		p->answered = true;
-		p->rtt_ns = rtt_ns;
-		lat_waitq_wake(&net->changed);
-	}
-}
-
 static const struct lat_engine_ops engine_ops = {
 	.random = on_random,
 	.secret_get = on_secret_get,
@@ -209,7 +172,7 @@ static const struct lat_engine_ops engine_ops = {
 	.outbound_ended = lat_outbound_on_ended,
 	.outbound_room = lat_outbound_on_room,
 	.net_frame = on_net_frame,
-	.pong = on_pong,
+	.pong = lat_network_on_pong,
 };
 
 /* ---- what the driver brings: no lock is held ---- */
@@ -285,306 +248,7 @@ static const struct lat_driver_ops driver_ops = {
 	.tick = drv_tick,
 };
 
-/* ---- peers ---- */
-
-static uint8_t proto_of(enum lattice_proto proto)
-{
-	return proto == LATTICE_TCP ? LAT_PROTO_TCP : LAT_PROTO_UDP;
-}
-
-/* @handle: for the sentence. Resolves "host:port" to a path. */
-static int resolve(const void *handle, const char *endpoint, enum lattice_proto proto, uint32_t node,
-		   struct lat_path *path)
-{
-	struct lat_path found[PATHS_MAX];
-	char host[LAT_HOST_TEXT];
-	uint16_t port;
-	int rc = lat_endpoint_parse(endpoint, host, &port);
-
-	if (rc < 0)
-		return lat_why(handle, rc, "node %u: '%s' is not HOST:PORT or [IPV6]:PORT", node, endpoint);
-	rc = lat_resolve(host, port, proto_of(proto), found, PATHS_MAX);
-	if (rc == -ENOENT)
-		return lat_why(handle, rc, "node %u: the name '%s' does not resolve", node, host);
-	if (rc < 0)
-		return lat_why(handle, rc, "node %u: the name '%s' cannot be resolved now", node, host);
-	*path = found[0];
-	path->node = node;
-	return 0;
-}
-
-static int add_peer(struct lat_network *net, const struct lattice_peer *peer)
-{
-	struct lat_peer_config pc = { .node = peer->node };
-	int rc;
-
-	memcpy(pc.pk, peer->key, sizeof(pc.pk));
-	memcpy(pc.psk, peer->psk, sizeof(pc.psk));
-	if (peer->endpoint[0] != '\0') {
-		rc = resolve(NULL, peer->endpoint, peer->proto, peer->node, &pc.path);
-		if (rc == -EINVAL)
-			goto out;
-		if (rc < 0) { /* a name that does not resolve today must not keep the node from starting */
-			lat_log(LAT_LOG_WARN, "node %u: '%s' does not resolve; it can call us", peer->node,
-				peer->endpoint);
-			memset(&pc.path, 0, sizeof(pc.path));
-		}
-	}
-	rc = lat_engine_peer_add(net->engine, &pc);
-	if (rc < 0)
-		(void)lat_why(NULL, rc, "peer %u cannot be added: %s", peer->node,
-			      rc == -EINVAL ? "its number or key is this node's own"
-					    : lattice_error_name(rc));
-out:
-	lat_wipe(&pc, sizeof(pc));
-	return rc;
-}
-
-/* One that is known by the same key only gets the new place. Inside begin and end. */
-static int admit(struct lat_network *net, const struct lattice_peer *peer, struct lat_peer_config *pc)
-{
-	const struct lattice_peer *known = lat_state_peer_find(net->state, peer->node);
-	int rc;
-
-	if (known != NULL && memcmp(known->fingerprint, peer->fingerprint, sizeof(known->fingerprint)) != 0)
-		return lat_key_rejected(peer->node, known->fingerprint, peer->fingerprint,
-					"Compare with 'lattice id' there");
-	rc = lat_engine_peer_add(net->engine, pc);
-	if (rc == -EEXIST)
-		return pc->path.family != 0 ? lat_engine_peer_path(net->engine, peer->node, &pc->path) : 0;
-	if (rc == -EKEYREJECTED)
-		return lat_why(NULL, -EEXIST,
-			       "the key of node %u is known as another node's: one key has one number",
-			       peer->node);
-	if (rc == -EINVAL)
-		return lat_why(NULL, rc, "node %u: its number or key is this node's own", peer->node);
-	if (rc == 0)
-		rc = lat_state_peer_keep(net->state, peer);
-	return rc;
-}
-
-int lat_network_add_peer(struct lat_network *net, const struct lattice_peer *peer)
-{
-	struct lat_peer_config pc = { .node = peer->node };
-	struct lattice_peer full = *peer;
-	uint64_t now;
-	int rc = lat_peer_check(&full);
-
-	if (rc == 0 && !lat_peer_has_key(&full))
-		rc = lat_why(NULL, -ENOKEY,
-			     "node %u: a fingerprint without a key: ask for 'lattice id --key' there",
-			     peer->node);
-	if (rc == 0 && full.endpoint[0] != '\0')
-		rc = resolve(NULL, full.endpoint, full.proto, full.node, &pc.path);
-	if (rc == 0)
-		rc = lat_network_begin(net, &now);
-	if (rc == 0) {
-		memcpy(pc.pk, full.key, sizeof(pc.pk));
-		memcpy(pc.psk, full.psk, sizeof(pc.psk));
-		rc = admit(net, &full, &pc);
-		lat_network_end(net);
-	}
-	lat_wipe(&pc, sizeof(pc));
-	lat_wipe(&full, sizeof(full));
-	return rc;
-}
-
-bool lat_network_pinned(struct lat_network *net, lattice_node_id node)
-{
-	const struct lattice_peer *peer;
-	bool pinned = false;
-	uint64_t now;
-
-	if (lat_network_begin(net, &now) < 0)
-		return false;
-	peer = lat_state_peer_find(net->state, node);
-	pinned = peer != NULL && !lat_peer_has_key(peer);
-	lat_network_end(net);
-	return pinned;
-}
-
-int lat_network_key_why(struct lat_network *net, const void *handle, lattice_node_id node)
-{
-	if (lat_network_pinned(net, node))
-		return lat_why(
-			handle, -ENOKEY,
-			"node %u: its fingerprint is known, its key is missing: ask for 'lattice id --key' there, and "
-			"'lattice peers add' that here",
-			node);
-	return lat_why(
-		handle, -ENOKEY,
-		"no key is known for node %u: run 'lattice id --key' there, and 'lattice peers add' its output here",
-		node);
-}
-
-void lat_network_where(struct lat_network *net, lattice_node_id node, char *out, size_t bytes)
-{
-	struct lat_peer_info info;
-	char text[LAT_PATH_TEXT];
-	uint64_t now;
-	int rc = lat_network_begin(net, &now);
-
-	out[0] = '\0';
-	if (rc < 0)
-		return;
-	rc = lat_engine_peer_info(net->engine, now, node, &info);
-	lat_network_end(net);
-	if (rc == 0 && info.path.family != 0)
-		(void)snprintf(out, bytes, " at %s", lat_path_format(&info.path, text, sizeof(text)));
-}
-
-int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
-			   enum lattice_proto proto)
-{
-	struct lat_peer_info info;
-	struct lat_path path;
-	uint64_t now;
-	int rc;
-
-	if (endpoint != NULL) {
-		rc = resolve(net->node, endpoint, proto, peer, &path);
-		if (rc < 0)
-			return rc;
-	}
-	rc = lat_network_begin(net, &now);
-	if (rc < 0)
-		return rc;
-	if (endpoint == NULL) {
-		rc = lat_engine_peer_info(net->engine, now, peer, &info);
-		if (rc == 0 && info.path.family == 0)
-			rc = -EDESTADDRREQ;
-		if (rc == 0) {
-			path = info.path;
-			path.proto = proto_of(proto);
-			path.conn = 0;
-		}
-	}
-	if (rc == 0)
-		rc = lat_engine_peer_path(net->engine, peer, &path);
-	lat_network_end(net);
-	return rc;
-}
-
-/* 0: up. Inside begin and end. */
-static int wait_up(struct lat_network *net, uint64_t now, lattice_node_id peer, uint64_t deadline)
-{
-	struct lat_peer_info info;
-	int rc = lat_engine_peer_connect(net->engine, now, peer);
-
-	for (;;) {
-		if (rc < 0)
-			return rc;
-		rc = lat_engine_peer_info(net->engine, lat_network_now(), peer, &info);
-		if (rc < 0)
-			return rc;
-		if (info.state == LAT_PEER_UP)
-			return 0;
-		if (info.state == LAT_PEER_DOWN)
-			return info.err < 0 ? info.err : -EHOSTUNREACH;
-		rc = lat_network_wait(net, &net->changed, deadline);
-	}
-}
-
-int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns)
-{
-	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns), now;
-	int rc = lat_network_begin(net, &now);
-
-	if (rc < 0)
-		return rc;
-	rc = wait_up(net, now, peer, deadline);
-	lat_network_end(net);
-	return rc;
-}
-
-int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
-{
-	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns), now;
-	struct lat_ping ping = { 0 }, **at;
-	int rc = lat_network_begin(net, &now);
-
-	if (rc < 0)
-		return rc;
-	rc = wait_up(net, now, peer, deadline);
-	if (rc < 0) {
-		lat_network_end(net);
-		return rc;
-	}
-	ping.token = ++net->ping_token;
-	ping.next = net->pings;
-	net->pings = &ping;
-	rc = lat_engine_ping(net->engine, lat_network_now(), peer, ping.token);
-	while (rc == 0 && !ping.answered)
-		rc = lat_network_wait(net, &net->changed, deadline);
-	for (at = &net->pings; *at != &ping; at = &(*at)->next)
-		;
-	*at = ping.next;
-	if (ping.answered) {
-		*rtt_ns = ping.rtt_ns;
-		rc = 0;
-	}
-	lat_network_end(net);
-	return rc;
-}
-
-/* Inside begin and end. */
-static int peer_stats(struct lat_network *net, uint64_t now, lattice_node_id peer,
-		      struct lattice_peer_stats *out)
-{
-	struct lat_peer_info info;
-	int rc = lat_engine_peer_info(net->engine, now, peer, &info);
-
-	if (rc < 0)
-		return rc;
-	*out = (struct lattice_peer_stats){
-		.node = peer,
-		.up = info.state == LAT_PEER_UP,
-		.initiator = info.initiator,
-		.proto = info.path.proto == LAT_PROTO_TCP ? LATTICE_TCP : LATTICE_UDP,
-		.handshake_ns = info.handshake_ns,
-		.session_age_ns = info.session_age_ns,
-		.rtt_ns = info.srtt_ns,
-		.handshakes = info.handshakes,
-		.packets_in = info.packets_in,
-		.packets_out = info.packets_out,
-		.bytes_in = info.bytes_in,
-		.bytes_out = info.bytes_out,
-	};
-	return 0;
-}
-
-int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out)
-{
-	uint64_t now;
-	int rc = lat_network_begin(net, &now);
-
-	if (rc < 0)
-		return rc;
-	rc = peer_stats(net, now, peer, out);
-	lat_network_end(net);
-	return rc;
-}
-
-bool lat_network_next_peer(struct lat_network *net, lattice_node_id after, struct lat_network_peer *out)
-{
-	const struct lattice_peer *peer = NULL;
-	uint64_t now;
-
-	if (lat_network_begin(net, &now) < 0)
-		return false;
-	for (size_t i = 0; i < lat_state_peer_count(net->state) && peer == NULL; i++)
-		if (lat_state_peer_at(net->state, i)->node > after)
-			peer = lat_state_peer_at(net->state, i);
-	if (peer != NULL) {
-		*out = (struct lat_network_peer){ .has_key = lat_peer_has_key(peer) };
-		memcpy(out->name, peer->name, sizeof(out->name));
-		memcpy(out->endpoint, peer->endpoint, sizeof(out->endpoint));
-		if (peer_stats(net, now, peer->node, &out->stats) < 0)
-			out->stats = (struct lattice_peer_stats){ .node = peer->node, .proto = peer->proto };
-	}
-	lat_network_end(net);
-	return peer != NULL;
-}
+/* ---- what is said about it ---- */
 
 void lat_network_stats(struct lat_network *net, struct lat_stats *s)
 {
@@ -606,21 +270,16 @@ void lat_network_stats(struct lat_network *net, struct lat_stats *s)
 			      lat_driver_counter(net->driver, c));
 	}
 	lat_arena_stats(net->arena, &keys);
+	lat_outbound_stats(net, s);
+	lat_inbound_stats(net, s);
 	lat_stats_put(s, "keys.used", "slots of the key arena in use", keys.slots_used);
 	lat_stats_put(s, "keys.locked", "1: the key arena is locked in memory", keys.locked);
 	lat_network_end(net);
 }
 
-uint16_t lat_network_port(struct lat_network *net)
+uint16_t lat_network_port(const struct lat_network *net)
 {
-	uint16_t port = 0;
-	uint64_t now;
-
-	if (lat_network_begin(net, &now) < 0)
-		return 0;
-	port = lat_driver_port(net->driver);
-	lat_network_end(net);
-	return port;
+	return lat_driver_port(net->driver);
 }
 
 /* ---- life ---- */
@@ -655,6 +314,7 @@ static int open_driver(struct lat_network *net, const struct lattice_node_config
 		return lat_why(NULL, rc, "port %u%s%s cannot be bound (UDP and TCP): %s", dc.port,
 			       dc.bind_host != NULL ? " of " : "", dc.bind_host != NULL ? dc.bind_host : "",
 			       rc == -EADDRINUSE ? "another program has it; choose another port"
+			       : rc == -EINVAL   ? "bind_host is not a literal address"
 						 : lattice_error_name(rc));
 	return 0;
 }
@@ -683,19 +343,16 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	pthread_mutex_init(&net->lock, NULL);
 	net->node = node;
 	net->no_thread = cfg->no_threads;
+	net->ring_slots = lat_inbound_ring_slots(node->len_max);
 
 	rc = lat_arena_open(&net->arena, ARENA_SLOTS_MAX, cfg->allow_unlocked_keys);
-	if (rc < 0) {
-		(void)lat_why(
-			NULL, rc,
-			"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
+	if (rc == -EPERM)
+		(void)lat_why(NULL, rc, "%s", keys_unlocked);
+	if (rc < 0)
 		goto fail;
-	}
 	net->seed = lat_arena_get(net->arena);
 	if (net->seed == NULL) {
-		rc = lat_why(
-			NULL, -EPERM,
-			"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys");
+		rc = lat_why(NULL, -EPERM, "%s", keys_unlocked);
 		goto fail;
 	}
 	rc = lat_state_open(&net->state, cfg->state_dir, cfg->node_id, net->seed);
@@ -704,15 +361,9 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	rc = open_engine(net, cfg);
 	if (rc < 0)
 		goto fail;
-	for (size_t i = 0; i < lat_state_peer_count(net->state); i++) {
-		const struct lattice_peer *peer = lat_state_peer_at(net->state, i);
-
-		if (!lat_peer_has_key(peer))
-			continue;
-		rc = add_peer(net, peer);
-		if (rc < 0)
-			goto fail;
-	}
+	rc = lat_network_peers_open(net);
+	if (rc < 0)
+		goto fail;
 	*id = lat_state_node(net->state);
 	*out = net; /* the I/O thread may call us as soon as it runs */
 	pthread_mutex_lock(&net->lock);
@@ -729,24 +380,21 @@ fail:
 }
 
 /* Waits for acknowledgements of what was accepted, then sends CLOSE to every peer. Inside begin and end. */
-static void say_goodbye(struct lat_network *net, uint64_t now)
+static void say_goodbye(struct lat_network *net)
 {
 	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), drain_ns);
 	int rc = 0;
 
 	while (rc == 0 && lat_outbound_any_unacked(net))
 		rc = lat_network_wait(net, &net->changed, deadline);
-	if (rc == -ESHUTDOWN)
-		return;
-	for (size_t i = 0; i < lat_state_peer_count(net->state); i++)
-		(void)lat_engine_peer_close(net->engine, now, lat_state_peer_at(net->state, i)->node,
+	for (size_t i = 0; i < net->neighbour_count; i++)
+		(void)lat_engine_peer_close(net->engine, lat_network_now(), net->neighbours[i]->node,
 					    LAT_CODE_ESHUTDOWN);
 	(void)lat_engine_tick(net->engine, lat_network_now());
 }
 
 void lat_network_shutdown(struct lat_network *net)
 {
-	struct lat_driver *driver;
 	struct lat_engine *engine;
 	uint64_t now;
 
@@ -757,27 +405,20 @@ void lat_network_shutdown(struct lat_network *net)
 		return;
 	}
 	net->closing = true;
-	say_goodbye(net, now);
+	say_goodbye(net);
 	engine = net->engine;
-	driver = net->driver;
 	net->engine = NULL; /* from now on begin refuses, the driver's calls too */
 	lat_outbound_end_all(net);
 	lat_inbound_end_all(net);
 	lat_waitq_wake(&net->changed);
 	lat_waitq_wake(&net->room);
-	while (net->turning > 0) { /* each leaves when it has looked once */
-		lat_driver_wake(driver, 0);
-		pthread_mutex_unlock(&net->lock);
-		(void)sched_yield();
-		pthread_mutex_lock(&net->lock);
-	}
 	pthread_mutex_unlock(&net->lock);
 
 	lat_statsock_close(net->window);
 	net->window = NULL;
-	lat_driver_close(driver); /* joins the thread */
+	lat_driver_shutdown(net->driver); /* joins the thread */
+	lat_driver_wake(net->driver, 0);  /* who waits for a turn of theirs: there is none any more */
 	pthread_mutex_lock(&net->lock);
-	net->driver = NULL;
 	lat_engine_close(engine);
 	lat_state_close(net->state); /* unlocks the directory */
 	net->state = NULL;
@@ -794,6 +435,7 @@ void lat_network_free(struct lat_network *net)
 	lat_engine_close(net->engine);
 	lat_state_close(net->state);
 	lat_arena_close(net->arena);
+	lat_network_peers_free(net);
 	pthread_mutex_destroy(&net->lock);
 	free(net);
 }

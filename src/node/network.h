@@ -3,6 +3,9 @@
  * calls on the machine one at a time. The machine's clock, random bytes, key memory and packets come from here.
  *
  * Locks: network before node (its pid table) before an inbox; the driver's own lock is innermost. The driver calls without a lock.
+ *
+ * Life: until lat_network_shutdown() the machine runs; after it every call returns -ESHUTDOWN. The driver, though deaf, stays
+ * until lat_network_free(), so that who waits for its descriptor waits for one that exists.
  */
 #ifndef LAT_NODE_NETWORK_H
 #define LAT_NODE_NETWORK_H
@@ -29,27 +32,41 @@ struct lat_state;
 struct lat_statsock;
 struct lat_stats;
 struct lattice_node;
+struct lattice_peer;
+
+/* What the node keeps about a peer whose key it knows; the machine has the rest. Guarded by the network's lock. */
+struct lat_neighbour {
+	struct lat_network *net;
+	lattice_node_id node;
+	struct lat_path call;         /* where it is called; proto 0: nowhere */
+	_Atomic(uint64_t) ring_bytes; /* of channels from it (inbound.c) */
+};
 
 struct lat_network {
 	pthread_mutex_t lock;
 	struct lattice_node *node;
 	struct lat_arena *arena;
 	struct lat_state *state;
-	uint8_t *seed;                 /* in the arena */
-	struct lat_engine *engine;     /* NULL once closed */
-	struct lat_driver *driver;     /* NULL once closed */
-	struct lat_waitq changed;      /* a peer's state, an answered ping */
-	struct lat_ping *pings;        /* waiting */
+	uint8_t *seed;             /* in the arena */
+	struct lat_engine *engine; /* NULL once closed */
+	struct lat_driver *driver;
+	struct lat_waitq changed;          /* a peer's state, an answered ping, acknowledgements */
+	struct lat_neighbour **neighbours; /* in order of numbers */
+	size_t neighbour_count, neighbour_room;
+	struct lat_ping *pings; /* waiting */
+	uint64_t last_ping;
 	struct lat_outbound *outbound; /* all of them */
 	struct lat_inbound *inbound;   /* all of them */
-	uint64_t ping_token;
-	struct lat_statsock *window;  /* NULL: none */
-	struct lat_waitq room;        /* something came or went: who wants to send a packet looks again */
-	struct lat_netsend *sending; /* those */
-	unsigned turning;             /* callers in lat_network_turn() */
+	struct lat_inbound *starving;  /* of them, those for which the machine holds a message */
+	uint32_t ring_slots;           /* of each channel from another node */
+	uint64_t refused;              /* channels, for LAT_INBOUND_*_BYTES */
+	struct lat_statsock *window;   /* NULL: none */
+	struct lat_waitq room;         /* something came or went: who wants to send a packet looks again */
+	struct lat_netsend *sending;   /* those */
 	bool no_thread;
 	bool closing;
-	atomic_bool starved; /* the machine holds a message for a full inbox (inbound.c) */
+	atomic_bool starved;          /* one is starving (inbound.c) */
+	_Atomic(uint64_t) ring_bytes; /* of all neighbours */
 };
 
 /* Everything that lattice_node_open() says of LATTICE_HOST_SELF. *id: the node's number, 0 in: kept or derived. */
@@ -66,19 +83,38 @@ void lat_network_free(struct lat_network *net);
  */
 int lat_network_begin(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 void lat_network_end(struct lat_network *net);
-/* Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN, -EMFILE...; still inside in every case. */
+/*
+ * Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN (the network is closed, or the calling task's
+ * scheduler is stopped), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC; still inside in every case.
+ */
 int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns) LAT_MUST_CHECK;
 
 /*
  * no_thread only, without the lock: waits until the driver has something to do, @fd (-1: none) is readable or @deadline_ns of
- * CLOCK_MONOTONIC has come, and does it. 0 (look again), -ETIMEDOUT, -ESHUTDOWN.
+ * CLOCK_MONOTONIC has come, and does it. 0 (look again) or as lat_network_wait().
  */
 int lat_network_turn(struct lat_network *net, int fd, uint64_t deadline_ns) LAT_MUST_CHECK;
 /* The machine's time. */
 uint64_t lat_network_now(void);
 
+void lat_network_stats(struct lat_network *net, struct lat_stats *s);
+/* The bound port; stays when it is closed. */
+uint16_t lat_network_port(const struct lat_network *net);
+/*
+ * Says goodbye to every peer, waits until they have heard it (a second at most), forgets their connections. Addresses stay. 0,
+ * -ESHUTDOWN.
+ */
+int lat_network_reset(struct lat_network *net);
+
+/* ---- peers.c ---- */
+
+/* Makes the table of neighbours and tells the machine of them. As lattice_node_open(). */
+int lat_network_peers_open(struct lat_network *net) LAT_MUST_CHECK;
+void lat_network_peers_free(struct lat_network *net);
 /* As lattice_node_add_peer(), with the sentence for the handle NULL. */
 int lat_network_add_peer(struct lat_network *net, const struct lattice_peer *peer);
+/* NULL: no such peer. It stays as long as the network does. The lock is held. */
+struct lat_neighbour *lat_network_neighbour(const struct lat_network *net, lattice_node_id node);
 /* The known peer with the smallest number above @after. false: there is none, or the node is closed. */
 struct lat_network_peer {
 	struct lattice_peer_stats stats;
@@ -86,19 +122,23 @@ struct lat_network_peer {
 	bool has_key;
 };
 bool lat_network_next_peer(struct lat_network *net, lattice_node_id after, struct lat_network_peer *out);
-/* Whether only the fingerprint of @node is known. */
-bool lat_network_pinned(struct lat_network *net, lattice_node_id node);
 /* The sentence for @handle that belongs to -ENOKEY, which is returned. No lock is held. */
 int lat_network_key_why(struct lat_network *net, const void *handle, lattice_node_id node);
-/* " at udp 192.0.2.1:15000", for sentences; "" when no address is known. No lock is held. */
-void lat_network_where(struct lat_network *net, lattice_node_id node, char *out, size_t bytes);
+/* " at udp 192.0.2.1:15000", for sentences; "" when no address is known. Whether there is a session. No lock is held. */
+bool lat_network_where(struct lat_network *net, lattice_node_id node, char *out, size_t bytes);
+/* What a caller is told for the reason why a peer is down: of all there are, those that the public headers name. */
+int lat_network_reason(int err);
+/* What the machine calls (struct lat_engine_ops), ctx being the network. */
+void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns);
 
 int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
 			   enum lattice_proto proto);
 int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns);
 int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns);
 int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out);
-void lat_network_stats(struct lat_network *net, struct lat_stats *s);
+
+/* ---- netsend.c ---- */
+
 /*
  * Sends one packet (a NET frame) to another node, waiting for the session, the connection and room. @deadline_ns of CLOCK_MONOTONIC.
  * As lattice_net_send(), without the sentence; -ETIMEDOUT.
@@ -107,12 +147,5 @@ int lat_network_net_send(struct lat_network *net, lattice_node_id node, const vo
 			 uint64_t deadline_ns) LAT_MUST_CHECK;
 /* A connection of @node's failed: those that wait to send to it hear of it. The network's lock is held. */
 void lat_netsend_failed(struct lat_network *net, uint32_t node, int err);
-/*
- * Says goodbye to every peer, waits until they have heard it (a second at most), forgets their connections. Addresses stay. 0,
- * -ESHUTDOWN.
- */
-int lat_network_reset(struct lat_network *net);
-/* The bound port; 0 once closed. */
-uint16_t lat_network_port(struct lat_network *net);
 
 #endif

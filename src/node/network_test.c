@@ -1,124 +1,14 @@
 /* Nodes that meet over real sockets on loopback: what arrives, and what does not. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <lattice/lattice.h>
-
-#include "base/test.h"
+#include "node/pair_harness.h"
 #include "os/random.h"
 #include "wire/packet.h"
-
-#define SECONDS(n) ((n) * LAT_NS_PER_S)
-
-/* Two nodes with a state directory each; what a row wants different, it changes before open_pair(). */
-struct side {
-	char dir[64];
-	struct lattice_identity id;
-	struct lattice_node *node;
-};
-struct pair {
-	struct side a, b;
-};
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static void make_side(struct side *s, lattice_node_id node)
-{
-	(void)snprintf(s->dir, sizeof(s->dir), "/tmp/lattice-test-XXXXXX");
-	CHECK_EQ(mkdtemp(s->dir) != NULL, true);
-	CHECK_EQ(lattice_state_keygen(s->dir, node, &s->id), 0);
-}
-
-static void introduce(const struct side *to, const struct side *peer)
-{
-	struct lattice_peer p = { .node = peer->id.node, .proto = LATTICE_UDP };
-
-	memcpy(p.key, peer->id.key, sizeof(p.key));
-	CHECK_EQ(lattice_state_peer_add(to->dir, &p), 0);
-}
-
-static void make_pair(struct pair *p)
-{
-	memset(p, 0, sizeof(*p));
-	make_side(&p->a, 1);
-	make_side(&p->b, 2);
-}
-
-static int open_side(struct side *s, bool no_threads)
-{
-	return lattice_node_open(&s->node, &(struct lattice_node_config){
-						   .host = LATTICE_HOST_SELF,
-						   .port = LATTICE_PORT_ANY,
-						   .state_dir = s->dir,
-						   .no_threads = no_threads,
-						   .allow_unlocked_keys = true,
-					   });
-}
-
-static void point(const struct side *from, const struct side *to, const char *host, enum lattice_proto proto)
-{
-	char at[64];
-
-	(void)snprintf(at, sizeof(at), "%s:%u", host, lattice_node_port(to->node));
-	CHECK_EQ(lattice_node_set_remote(from->node, to->id.node, at, proto), 0);
-}
-
-static void open_pair(struct pair *p)
-{
-	CHECK_EQ(open_side(&p->a, false), 0);
-	CHECK_EQ(open_side(&p->b, false), 0);
-}
-
-static void close_side(struct side *s)
-{
-	lattice_node_close(s->node);
-	s->node = NULL;
-	CHECK_EQ(nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static void close_pair(struct pair *p)
-{
-	close_side(&p->a);
-	close_side(&p->b);
-}
-
-/* Acquainted, open, A knows where B is. */
-static void meet(struct pair *p, const char *host, enum lattice_proto proto)
-{
-	make_pair(p);
-	introduce(&p->a, &p->b);
-	introduce(&p->b, &p->a);
-	open_pair(p);
-	point(&p->a, &p->b, host, proto);
-}
-
-static uint64_t stat_of(struct lattice_node *node, const char *name)
-{
-	struct lattice_stat stats[256];
-	size_t n = lattice_node_stats(node, stats, ARRAY_LEN(stats));
-
-	CHECK_EQ(n <= ARRAY_LEN(stats), true);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(stats[i].name, name) == 0)
-			return stats[i].value;
-	print_error("no counter %s\n", name);
-	CHECK_EQ(false, true);
-	return 0;
-}
 
 static const struct {
 	const char *why, *host;
@@ -161,7 +51,8 @@ TEST(messages_both_ways)
 		for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
 			msg = (struct lattice_msg){ .type = -5, .data = out, .len = lens[i] };
 			CHECK_EQ_ROW(ways[w].why, lattice_channel_send(ab, &msg, SECONDS(20)), 0);
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(at_b, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(at_b, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_EQ_ROW(ways[w].why, msg.len, lens[i]);
 			CHECK_EQ_ROW(ways[w].why, msg.source, 10);
 			CHECK_EQ_ROW(ways[w].why, msg.node, 1);
@@ -170,7 +61,8 @@ TEST(messages_both_ways)
 			CHECK_MEM_ROW(ways[w].why, in, out, lens[i]);
 			msg = (struct lattice_msg){ .type = 6, .data = out, .len = lens[i] };
 			CHECK_EQ_ROW(ways[w].why, lattice_channel_send(ba, &msg, SECONDS(20)), 0);
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(at_a, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(at_a, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_EQ_ROW(ways[w].why, msg.len, lens[i]);
 			CHECK_EQ_ROW(ways[w].why, msg.node, 2);
 		}
@@ -210,7 +102,8 @@ TEST(a_full_receiver_holds_the_sender_back)
 		}
 		CHECK_EQ_ROW(ways[w].why, rc, -ETIMEDOUT);
 		for (uint32_t i = 0; i < sent; i++) {
-			CHECK_EQ_ROW(ways[w].why, lattice_endpoint_recv(ep, &msg, in, sizeof(in), SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[w].why,
+				     lattice_endpoint_recv(ep, &msg, in, sizeof(in), SECONDS(20)), 0);
 			CHECK_MEM_ROW(ways[w].why, in, &i, sizeof(i));
 		}
 		msg = (struct lattice_msg){ .data = data, .len = sizeof(data) };
@@ -233,7 +126,9 @@ TEST(lossy_channel)
 
 	meet(&p, "127.0.0.1", LATTICE_UDP);
 	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
-	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2, LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL), 0);
+	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2,
+				      LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL),
+		 0);
 	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
 	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);
 	CHECK_EQ(msg.type, 3);
@@ -272,14 +167,16 @@ TEST(who_may_not_talk)
 			(void)snprintf(path, sizeof(path), "%s/mesh_key", p.b.dir);
 			f = fopen(path, "w");
 			CHECK_EQ_ROW(rows[i].why, f != NULL, true);
-			CHECK_EQ_ROW(rows[i].why, fputs("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n", f) > 0, true);
+			CHECK_EQ_ROW(rows[i].why,
+				     fputs("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n", f) > 0, true);
 			CHECK_EQ_ROW(rows[i].why, fclose(f), 0);
 			CHECK_EQ_ROW(rows[i].why, chmod(path, 0600), 0);
 		}
 		open_pair(&p);
 		point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
 		CHECK_EQ_ROW(rows[i].why,
-			     lattice_node_connect(p.a.node, 2, rows[i].want == 0 ? SECONDS(20) : LAT_NS_PER_S),
+			     lattice_node_connect(p.a.node, 2,
+						  rows[i].want == 0 ? SECONDS(20) : LAT_NS_PER_S),
 			     rows[i].want);
 		if (rows[i].want < 0) /* silence */
 			CHECK_EQ_ROW(rows[i].why, stat_of(p.b.node, "net.udp_out"),
@@ -335,11 +232,11 @@ TEST(one_node_per_state_directory)
 	char text[300], pid[16];
 
 	make_pair(&p);
-	CHECK_EQ(open_side(&p.a, false), 0);
+	CHECK_EQ(open_side(&p.a), 0);
 	CHECK_EQ(lattice_node_open(&second, &(struct lattice_node_config){ .host = LATTICE_HOST_SELF,
-									     .port = LATTICE_PORT_ANY,
-									     .state_dir = p.a.dir,
-									     .allow_unlocked_keys = true }),
+									   .port = LATTICE_PORT_ANY,
+									   .state_dir = p.a.dir,
+									   .allow_unlocked_keys = true }),
 		 -EBUSY);
 	CHECK_EQ(second == NULL, true);
 	(void)lattice_explain(NULL, -EBUSY, text, sizeof(text));
@@ -368,7 +265,7 @@ TEST(a_restarted_peer_is_found_again)
 		CHECK_EQ_ROW(ways[w].why, lattice_channel_flush(ch, SECONDS(20)) <= 0, true);
 		lattice_channel_close(ch);
 
-		CHECK_EQ_ROW(ways[w].why, open_side(&p.b, false), 0);
+		CHECK_EQ_ROW(ways[w].why, open_side(&p.b), 0);
 		CHECK_EQ_ROW(ways[w].why, lattice_endpoint_open(&ep, p.b.node, 20), 0);
 		point(&p.a, &p.b, ways[w].host, ways[w].proto);
 		CHECK_EQ_ROW(ways[w].why, lattice_channel_open(&ch, p.a.node, 10, 20, 2, 0), 0);
@@ -505,7 +402,8 @@ TEST(strangers_over_tcp)
 	CHECK_EQ(lattice_node_connect(p.a.node, 2, SECONDS(20)), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		fd[i] = tcp_to(&p.b);
-		CHECK_EQ_ROW(rows[i].why, send(fd[i], rows[i].bytes, rows[i].count, MSG_NOSIGNAL), rows[i].count);
+		CHECK_EQ_ROW(rows[i].why, send(fd[i], rows[i].bytes, rows[i].count, MSG_NOSIGNAL),
+			     rows[i].count);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pollfd poll_fd = { .fd = fd[i], .events = POLLIN };
@@ -551,15 +449,16 @@ TEST(without_threads)
 	make_pair(&p);
 	introduce(&p.a, &p.b);
 	introduce(&p.b, &p.a);
-	CHECK_EQ(open_side(&p.a, true), 0);
-	CHECK_EQ(open_side(&p.b, true), 0);
+	p.a.no_threads = p.b.no_threads = true;
+	open_pair(&p);
 	point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
 	t.node = p.a.node;
 	CHECK_EQ(pthread_create(&t.thread, NULL, turn, &t), 0);
 	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
 	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2, 0), 0);
 	CHECK_EQ(lattice_channel_send(ch, &msg, 0), -EAGAIN);
-	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), LAT_NS_PER_S / 4), -ETIMEDOUT); /* and B's network ran */
+	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), LAT_NS_PER_S / 4),
+		 -ETIMEDOUT); /* and B's network ran */
 	msg = (struct lattice_msg){ .type = 8, .data = "hello", .len = 5 };
 	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
 	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);

@@ -16,6 +16,8 @@
 #include "node/packets.h"
 #include "node/stats.h"
 #include "os/clock.h"
+#include "os/fork.h"
+#include "os/random.h"
 #include "wire/limits.h"
 #include "wire/path.h"
 
@@ -36,16 +38,26 @@ void lat_node_put(struct lattice_node *node)
 	free(node);
 }
 
-int lat_node_check(const struct lattice_node *node, const void *handle)
+bool lat_node_foreign(const struct lattice_node *node)
 {
-	if (atomic_load_explicit(&node->closed, memory_order_acquire))
-		return lat_why(handle, -ESHUTDOWN, "the node was closed");
+	return node->generation != lat_fork_generation();
+}
+
+int lat_node_check_ours(const struct lattice_node *node, const void *handle)
+{
+	if (lat_node_foreign(node))
+		return lat_why(handle, -EPERM,
+			       "the node was opened by this process's parent: after fork, open one here");
 	return 0;
 }
 
-int lat_node_turn(struct lattice_node *node, uint64_t deadline_ns)
+int lat_node_check(const struct lattice_node *node, const void *handle)
 {
-	return lat_network_turn(node->network, -1, deadline_ns);
+	int rc = lat_node_check_ours(node, handle);
+
+	if (rc == 0 && atomic_load_explicit(&node->closed, memory_order_acquire))
+		rc = lat_why(handle, -ESHUTDOWN, "the node was closed");
+	return rc;
 }
 
 static int check_config(const struct lattice_node_config *cfg)
@@ -56,10 +68,23 @@ static int check_config(const struct lattice_node_config *cfg)
 		return lat_why(NULL, -EINVAL, "node number 0xffffffff is reserved");
 	if (cfg->port < LATTICE_PORT_ANY || cfg->port > UINT16_MAX)
 		return lat_why(NULL, -EINVAL, "port %d is not in 1..65535", cfg->port);
-	if (cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2)
-		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is over %u", cfg->max_msg_bytes,
-			       (unsigned)LAT_REASM_PEER_BYTES / 2);
+	if (cfg->max_msg_bytes != 0 &&
+	    (cfg->max_msg_bytes < LAT_MSG_LIMIT_MIN || cfg->max_msg_bytes > LAT_REASM_PEER_BYTES / 2))
+		return lat_why(NULL, -EINVAL, "max_msg_bytes %u is not in %d..%d", cfg->max_msg_bytes,
+			       LAT_MSG_LIMIT_MIN, LAT_REASM_PEER_BYTES / 2);
 	return 0;
+}
+
+/* What every node needs of the process it is in. */
+static int check_process(void)
+{
+	int rc = lat_random_check();
+
+	if (rc < 0)
+		return lat_why(NULL, rc,
+			       "getrandom(2) is forbidden to this process, and there are no keys without it");
+	rc = lat_fork_watch();
+	return rc < 0 ? rc : lat_crypto_init();
 }
 
 int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,
@@ -69,12 +94,15 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 	struct lattice_node *node;
 	int rc;
 
+	lat_why_forget();
+	if (out == NULL)
+		return -EINVAL;
 	*out = NULL;
 	if (cfg == NULL)
 		cfg = &defaults;
 	rc = check_config(cfg);
 	if (rc == 0)
-		rc = lat_crypto_init();
+		rc = check_process();
 	if (rc < 0)
 		return rc;
 	node = calloc(1, sizeof(*node));
@@ -83,8 +111,10 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 	pthread_mutex_init(&node->lock, NULL);
 	atomic_init(&node->refs, 1);
 	node->packets = packets;
+	node->generation = lat_fork_generation();
 	node->no_threads = cfg->no_threads;
-	node->max_msg = cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT;
+	node->len_max = (cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT) -
+			LAT_MSG_OVERHEAD;
 
 	rc = lat_channels_open(&node->channels, 0);
 	if (rc == 0)
@@ -108,7 +138,7 @@ int lattice_node_open(struct lattice_node **out, const struct lattice_node_confi
 
 void lattice_node_close(struct lattice_node *node)
 {
-	if (node == NULL)
+	if (node == NULL || lat_node_foreign(node))
 		return;
 	if (node->network != NULL)
 		lat_network_shutdown(node->network);
@@ -124,30 +154,42 @@ lattice_node_id lattice_node_number(const struct lattice_node *node)
 
 uint16_t lattice_node_port(const struct lattice_node *node)
 {
-	return node != NULL && node->network != NULL ? lat_network_port(node->network) : 0;
+	if (node == NULL || node->network == NULL ||
+	    atomic_load_explicit(&node->closed, memory_order_acquire))
+		return 0;
+	return lat_network_port(node->network);
 }
 
 /* The calls that wait hold a reference: lattice_node_close() in another thread wakes them, and does not wait for them. */
 
 int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns)
 {
-	int rc = lat_node_check(node, node);
+	int rc = node != NULL ? lat_node_check(node, node) : -EINVAL;
 
 	if (rc < 0 || node->network == NULL || !node->no_threads)
 		return rc;
 	(void)lat_node_get(node);
-	rc = lat_node_turn(node, lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns));
+	rc = lat_network_turn(node->network, -1, lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns));
 	lat_node_put(node);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-/* -EOPNOTSUPP or -ESHUTDOWN with a sentence, or 0. */
-static int check_network(const struct lattice_node *node)
+/*
+ * Between these two lies a call on the node's network, which the node outlives though it is closed meanwhile. -EOPNOTSUPP,
+ * -ESHUTDOWN, -EPERM or -EINVAL with a sentence, or 0.
+ */
+static int call_begin(struct lattice_node *node)
 {
-	int rc = lat_node_check(node, node);
+	int rc;
 
+	lat_why_forget();
+	if (node == NULL)
+		return -EINVAL;
+	rc = lat_node_check(node, node);
 	if (rc == 0 && node->network == NULL)
 		rc = lat_why(node, -EOPNOTSUPP, "this node has no network: open it with LATTICE_HOST_SELF");
+	if (rc == 0)
+		(void)lat_node_get(node);
 	return rc;
 }
 
@@ -156,7 +198,7 @@ int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_no
 	char where[LAT_PATH_TEXT + 8] = "";
 
 	if (rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -ECONNREFUSED)
-		lat_network_where(node->network, peer, where, sizeof(where));
+		(void)lat_network_where(node->network, peer, where, sizeof(where));
 	switch (rc) {
 	case -ENOKEY:
 		return lat_network_key_why(node->network, handle, peer);
@@ -168,6 +210,8 @@ int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_no
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
 		return lat_why(handle, rc, "node %u does not answer%s. " LAT_HINT_SILENT, peer, where, peer);
+	case -ENETUNREACH:
+		return lat_why(handle, rc, "node %u: this machine has no way to its network", peer);
 	case -ECONNREFUSED:
 		return lat_why(
 			handle, rc,
@@ -185,82 +229,77 @@ int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_no
 	}
 }
 
-static int peer_why(const struct lattice_node *node, lattice_node_id peer, int rc)
+static int call_end(struct lattice_node *node, lattice_node_id peer, int rc)
 {
-	return lat_peer_why(node, node, peer, rc);
+	rc = lat_peer_why(node, node, peer, rc);
+	lat_node_put(node);
+	return rc;
 }
 
 int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, const char *endpoint,
 			    enum lattice_proto proto)
 {
-	int rc = check_network(node);
+	int rc = call_begin(node);
 
 	if (rc < 0)
 		return rc;
 	if (proto != LATTICE_UDP && proto != LATTICE_TCP)
-		return lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
-			       peer, (int)proto);
-	rc = lat_network_set_remote(node->network, peer, endpoint, proto);
-	return peer_why(node, peer, rc);
+		rc = lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
+			     peer, (int)proto);
+	else
+		rc = lat_network_set_remote(node->network, peer, endpoint, proto);
+	return call_end(node, peer, rc);
 }
 
 int lattice_node_add_peer(struct lattice_node *node, const struct lattice_peer *peer)
 {
-	char text[768];
-	int rc = check_network(node);
+	int rc = peer != NULL ? call_begin(node) : -EINVAL;
 
 	if (rc < 0)
 		return rc;
 	rc = lat_network_add_peer(node->network, peer);
 	if (rc == -ESHUTDOWN)
-		return peer_why(node, peer->node, rc);
-	if (rc < 0) { /* the sentence is about the node that was asked */
-		lat_why_text(NULL, rc, text, sizeof(text));
-		return lat_why(node, rc, "%s", text);
-	}
-	return 0;
+		rc = lat_why(node, rc, "the node was closed");
+	else
+		rc = lat_why_hand(NULL, node, rc); /* the sentence is about the node that was asked */
+	lat_node_put(node);
+	return rc;
 }
 
 int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_t timeout_ns)
 {
-	int rc = check_network(node);
+	int rc = call_begin(node);
 
-	if (rc < 0)
-		return rc;
-	(void)lat_node_get(node);
-	rc = peer_why(node, peer, lat_network_connect(node->network, peer, timeout_ns));
-	lat_node_put(node);
-	return rc;
+	return rc < 0 ? rc : call_end(node, peer, lat_network_connect(node->network, peer, timeout_ns));
 }
 
 int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
 {
-	int rc = check_network(node);
+	int rc = rtt_ns != NULL ? call_begin(node) : -EINVAL;
 
-	if (rc < 0)
-		return rc;
-	(void)lat_node_get(node);
-	rc = peer_why(node, peer, lat_network_ping(node->network, peer, rtt_ns, timeout_ns));
-	lat_node_put(node);
-	return rc;
+	return rc < 0 ? rc : call_end(node, peer, lat_network_ping(node->network, peer, rtt_ns, timeout_ns));
 }
 
 int lattice_node_peer(struct lattice_node *node, lattice_node_id peer, struct lattice_peer_stats *out)
 {
-	int rc = check_network(node);
+	int rc = out != NULL ? call_begin(node) : -EINVAL;
 
-	return rc < 0 ? rc : peer_why(node, peer, lat_network_peer(node->network, peer, out));
+	return rc < 0 ? rc : call_end(node, peer, lat_network_peer(node->network, peer, out));
 }
 
 size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, size_t max)
 {
-	struct lat_stats s = { .out = out, .max = max };
+	struct lat_stats s = { .out = out, .max = out != NULL ? max : 0 };
 
+	if (node == NULL || lat_node_foreign(node))
+		return 0;
+	(void)lat_node_get(node);
 	lat_endpoints_stats(node, &s);
 	if (node->packets != NULL)
 		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)
 		lat_network_stats(node->network, &s);
+	lat_node_put(node);
 	return s.count;
 }
 

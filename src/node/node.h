@@ -14,7 +14,11 @@
 
 #include "base/util.h"
 
-enum { LAT_ENDPOINTS_MAX = 65536 }; /* per node */
+enum {
+	LAT_ENDPOINTS_MAX = 65536, /* per node */
+	LAT_MSG_OVERHEAD = 12,     /* of a message on the wire: two pids and the type */
+	LAT_MSG_LIMIT_MIN = 68,    /* of max_msg_bytes: the specification's message fits */
+};
 
 struct lat_channels;
 struct lat_network;
@@ -31,10 +35,11 @@ struct lattice_node {
 	struct lat_packets *packets; /* where NET frames go; NULL: nowhere. Set once at open, its owner's */
 	struct lat_network *network; /* NULL: local only. Set once at open */
 	lattice_node_id id;
-	uint32_t max_msg;
+	uint32_t len_max;    /* bytes of data that a message carries */
+	uint32_t generation; /* of the process that opened it (os/fork.h) */
 	bool no_threads;
 	atomic_bool closed;
-	_Atomic(uint32_t) refs;
+	_Atomic(uint32_t) refs; /* the opener's, one of each handle, and of each call on the node itself */
 };
 
 /* As lattice_node_open(); @packets gets the NET frames that peers send, and must outlive the node. NULL: they are dropped. */
@@ -44,13 +49,17 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 struct lattice_node *lat_node_get(struct lattice_node *node);
 void lat_node_put(struct lattice_node *node);
 
-/* -ESHUTDOWN with a sentence once the node is closed, else 0. */
+/*
+ * A forked child has the memory of a node, but neither its threads nor its keys, and its locks as they were at that moment: it may
+ * touch nothing. Without a sentence, for calls that return no error.
+ */
+bool lat_node_foreign(const struct lattice_node *node);
+/* With sentences: -EPERM in a forked child, -ESHUTDOWN once the node is closed, else 0. */
 int lat_node_check(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
+/* The first of the two only. */
+int lat_node_check_ours(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
 
 /* The sentence for @handle about a failed talk to @peer; returns @rc. The node has a network. */
 int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_node_id peer, int rc);
-
-/* The caller runs the network (no_threads): one turn, at most until @deadline_ns of CLOCK_MONOTONIC. 0 or -ETIMEDOUT. */
-int lat_node_turn(struct lattice_node *node, uint64_t deadline_ns) LAT_MUST_CHECK;
 
 #endif

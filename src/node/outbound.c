@@ -4,6 +4,7 @@
 
 #include "node/network.h"
 #include "node/remote.h"
+#include "node/stats.h"
 
 enum state { OPENING, OPEN, ENDED };
 
@@ -15,10 +16,10 @@ struct lat_outbound {
 	int32_t src, dst;
 	uint16_t cflags;
 	enum state state;
-	bool keep; /* opened again when it has ended */
-	bool told; /* ENDED: that something was lost */
+	bool keep;   /* opened again when it has ended */
+	bool told;   /* ENDED: that something was lost */
 	bool orphan; /* the owner let go */
-	int err;     /* ENDED: why */
+	int err;     /* ENDED: what calls return */
 	uint64_t sent, received;
 };
 
@@ -33,16 +34,42 @@ static void forget(struct lat_outbound *o)
 	free(o);
 }
 
+/*
+ * The machine's reason in the words of lattice_channel_send(). The code behind it is the peer's to choose, so whatever it is, it
+ * becomes one of those. -ESHUTDOWN is said of a receiver that closes, also by a node's goodbye; our own is said here.
+ */
+static int reason(const struct lat_network *net, int err)
+{
+	switch (err) {
+	case -EACCES:
+	case -EBUSY:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EHOSTUNREACH:
+	case -ENOBUFS:
+		return err;
+	case -EKEYREVOKED:
+	case -EKEYEXPIRED:
+		return -EACCES;
+	case -ESHUTDOWN:
+		return net->closing ? -ESHUTDOWN : -EOWNERDEAD;
+	case 0: /* we closed it */
+		return -ESHUTDOWN;
+	default:
+		return -EPROTO;
+	}
+}
+
 static void end(struct lat_outbound *o, int err)
 {
 	o->state = ENDED;
-	o->err = err;
+	o->err = reason(o->net, err);
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
 }
 
-int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
-                      uint16_t cflags)
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
+		      uint32_t node, uint16_t cflags)
 {
 	struct lat_outbound *o = calloc(1, sizeof(*o));
 	uint64_t now;
@@ -62,7 +89,8 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	}
 	o->next = net->outbound;
 	net->outbound = o;
-	rc = lat_engine_peer_connect(net->engine, now, node); /* -EDESTADDRREQ: who has no address and is not here */
+	rc = lat_engine_peer_connect(net->engine, now,
+				     node); /* -EDESTADDRREQ: who has no address and is not here */
 	if (rc == 0)
 		rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
 	if (rc < 0)
@@ -73,12 +101,6 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	return rc;
 }
 
-/* Inside begin and end: what a call on an ended channel returns. */
-static int ended(const struct lat_outbound *o)
-{
-	return o->err < 0 ? o->err : -ESHUTDOWN;
-}
-
 /* Inside begin and end. 0: it is being opened again. */
 static int reopen(struct lat_outbound *o, uint64_t now)
 {
@@ -86,11 +108,12 @@ static int reopen(struct lat_outbound *o, uint64_t now)
 
 	if (o->received < o->sent && !o->told) {
 		o->told = true;
-		return ended(o);
+		return o->err;
 	}
 	rc = lat_engine_peer_connect(o->net->engine, now, o->node);
 	if (rc == 0)
-		rc = lat_engine_chan_open(o->net->engine, now, o->node, o->src, o->dst, o->cflags, o, &o->handle);
+		rc = lat_engine_chan_open(o->net->engine, now, o->node, o->src, o->dst, o->cflags, o,
+					  &o->handle);
 	if (rc < 0)
 		return rc;
 	o->state = OPENING;
@@ -112,16 +135,19 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 
 	if (deadline_ns == 0)
 		return -EAGAIN;
-	(void)lat_engine_peer_connect(e, lat_network_now(), o->node); /* one that is down is called once more */
+	(void)lat_engine_peer_connect(e, lat_network_now(),
+				      o->node); /* one that is down is called once more */
 	rc = lat_network_wait(o->net, &o->room, deadline_ns);
-	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 && info.state == LAT_PEER_DOWN)
-		rc = info.err < 0 ? info.err : -EHOSTUNREACH;
+	if (rc == 0 && lat_engine_peer_info(e, lat_network_now(), o->node, &info) == 0 &&
+	    info.state == LAT_PEER_DOWN)
+		rc = lat_network_reason(info.err);
 	return rc;
 }
 
-int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+		      uint64_t deadline_ns)
 {
-	uint64_t now, seq;
+	uint64_t now, seq = 0;
 	bool once = true;
 	int rc = lat_network_begin(o->net, &now);
 
@@ -134,8 +160,9 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 			if (rc < 0)
 				break;
 		}
-		rc = o->state == ENDED ? ended(o)
-				       : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
+		rc = o->state == ENDED
+			     ? o->err
+			     : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
 		if (rc == 0)
 			o->sent = seq;
 		if (rc != -EAGAIN)
@@ -159,7 +186,7 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
 	while (rc == 0 && o->state != ENDED && lat_engine_chan_unacked(o->net->engine, o->handle) > 0)
 		rc = wait_room(o, deadline_ns);
 	if (rc == 0 && o->state == ENDED && o->received < o->sent)
-		rc = ended(o);
+		rc = o->err;
 	lat_network_end(o->net);
 	return rc;
 }
@@ -199,10 +226,14 @@ void lat_outbound_close(struct lat_outbound *o)
 		pthread_mutex_unlock(&net->lock);
 		return;
 	}
-	if (o->state == ENDED || lat_engine_chan_close(net->engine, now, o->handle) < 0)
+	if (o->state == ENDED) {
 		forget(o);
-	else
-		o->orphan = true;
+	} else {
+		o->orphan =
+			true; /* first: one that has not opened yet ends, and frees itself, within the call */
+		if (lat_engine_chan_close(net->engine, now, o->handle) < 0)
+			forget(o);
+	}
 	lat_network_end(net);
 }
 
@@ -212,6 +243,16 @@ bool lat_outbound_any_unacked(const struct lat_network *net)
 		if (o->state == OPEN && lat_engine_chan_unacked(net->engine, o->handle) > 0)
 			return true;
 	return false;
+}
+
+void lat_outbound_stats(struct lat_network *net, struct lat_stats *s)
+{
+	uint64_t channels = 0;
+
+	for (const struct lat_outbound *o = net->outbound; o != NULL; o = o->next)
+		channels++;
+	lat_stats_put(s, "send.remote_channels",
+		      "channels to other nodes, closed ones that still deliver too", channels);
 }
 
 void lat_outbound_wake(struct lat_network *net, uint32_t node)
@@ -230,7 +271,7 @@ void lat_outbound_end_all(struct lat_network *net)
 		if (o->orphan)
 			forget(o);
 		else if (o->state != ENDED)
-			end(o, -ESHUTDOWN);
+			end(o, 0);
 	}
 }
 

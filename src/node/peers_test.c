@@ -1,318 +1,399 @@
-/* Peers that a node is told about while it runs, those it has a fingerprint of only, and what stats.sock says of them. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <ftw.h>
+/* Asking for peers: addresses, waits and their ends; the network of a node without a thread; forked children. */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <sys/wait.h>
 
-#include <lattice/lattice.h>
+#include "fastpath/wait.h"
+#include "node/pair_harness.h"
+#include "os/poll.h"
 
-#include "base/test.h"
-
-#define SECONDS(n) ((n)*LAT_NS_PER_S)
-
-struct side {
-	char dir[64];
-	struct lattice_identity id;
-	struct lattice_node *node;
-};
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+/* A calls B, which does not know A and is silent. */
+static void meet_silence(struct pair *p)
 {
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
+	make_pair(p);
+	introduce(&p->a, &p->b);
+	open_pair(p);
+	point(&p->a, &p->b, "127.0.0.1", LATTICE_UDP);
 }
 
-static void make_side(struct side *s, lattice_node_id node)
+TEST(an_address_that_is_kept)
 {
-	s->node = NULL;
-	(void)snprintf(s->dir, sizeof(s->dir), "/tmp/lattice-test-XXXXXX");
-	CHECK(mkdtemp(s->dir) != NULL);
-	CHECK_EQ(lattice_state_keygen(s->dir, node, &s->id), 0);
-}
-
-static void open_side(struct side *s, bool no_threads)
-{
-	const struct lattice_node_config cfg = { .host = LATTICE_HOST_SELF,
-						 .port = LATTICE_PORT_ANY,
-						 .bind_host = "127.0.0.1",
-						 .state_dir = s->dir,
-						 .no_threads = no_threads,
-						 .allow_unlocked_keys = true };
-
-	CHECK_EQ(lattice_node_open(&s->node, &cfg), 0);
-}
-
-static void close_side(struct side *s)
-{
-	lattice_node_close(s->node);
-	CHECK_EQ(nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static struct lattice_peer peer_of(const struct side *s)
-{
-	struct lattice_peer p = { .node = s->id.node, .proto = LATTICE_UDP };
-
-	memcpy(p.key, s->id.key, sizeof(p.key));
-	if (s->node != NULL)
-		(void)snprintf(p.endpoint, sizeof(p.endpoint), "127.0.0.1:%u", lattice_node_port(s->node));
-	return p;
-}
-
-static void check_says(const char *why, const void *handle, int rc, const char *part)
-{
-	char text[1024];
-
-	(void)lattice_explain(handle, rc, text, sizeof(text));
-	if (strstr(text, part) == NULL)
-		print_error("it says: %s\nwithout: %s\n", text, part);
-	CHECK_ROW(why, strstr(text, part) != NULL);
-}
-
-TEST(two_nodes_that_are_told_of_each_other_while_they_run)
-{
-	struct side a, b;
-	struct lattice_peer of_a, of_b, back;
-	uint64_t rtt = 0;
-
-	make_side(&a, 1);
-	make_side(&b, 2);
-	open_side(&a, false);
-	open_side(&b, false);
-	of_a = peer_of(&a);
-	of_a.endpoint[0] = '\0'; /* it calls */
-	of_b = peer_of(&b);
-	CHECK_EQ(lattice_node_ping(a.node, 2, &rtt, SECONDS(20)), -ENOKEY);
-	CHECK_EQ(lattice_node_add_peer(a.node, &of_b), 0);
-	CHECK_EQ(lattice_node_add_peer(b.node, &of_a), 0);
-	for (int proto = LATTICE_UDP; proto <= LATTICE_TCP; proto++) {
-		of_b.proto = (enum lattice_proto)proto; /* again: only the way changes */
-		CHECK_EQ(lattice_node_add_peer(a.node, &of_b), 0);
-		CHECK_EQ(lattice_node_ping(a.node, 2, &rtt, SECONDS(20)), 0);
-	}
-	CHECK(rtt > 0);
-	CHECK_EQ(lattice_state_peer_get(a.dir, 2, &back), -ENOENT); /* nothing was written */
-	close_side(&a);
-	close_side(&b);
-}
-
-TEST(peers_that_cannot_be)
-{
-	struct side a, b, c;
-	struct lattice_peer good, p;
-	struct lattice_node *local;
-
-	make_side(&a, 1);
-	make_side(&b, 2);
-	make_side(&c, 3);
-	good = peer_of(&b);
-	CHECK_EQ(lattice_node_open(&local, NULL), 0);
-	CHECK_EQ(lattice_node_add_peer(local, &good), -EOPNOTSUPP);
-	lattice_node_close(local);
-	CHECK_EQ(lattice_state_peer_add(a.dir, &good), 0);
-	open_side(&a, false);
-
-	p = peer_of(&a);
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EINVAL);
-	check_says("ourselves", a.node, -EINVAL, "own");
-	p = peer_of(&c);
-	p.node = 2;
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EKEYREJECTED);
-	check_says("another key", a.node, -EKEYREJECTED, "lattice id");
-	p = good;
-	p.node = 4;
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EEXIST);
-	check_says("another number", a.node, -EEXIST, "one key has one number");
-	p = peer_of(&c);
-	memset(p.key, 0, sizeof(p.key));
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EINVAL);
-	memcpy(p.fingerprint, c.id.fingerprint, sizeof(p.fingerprint));
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -ENOKEY);
-	check_says("no key", a.node, -ENOKEY, "lattice id --key");
-	p = peer_of(&c);
-	p.fingerprint[0] = (uint8_t)(c.id.fingerprint[0] ^ 1);
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EKEYREJECTED);
-	p = peer_of(&c);
-	(void)snprintf(p.endpoint, sizeof(p.endpoint), "nowhere");
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), -EINVAL);
-	close_side(&a);
-	close_side(&b);
-	close_side(&c);
-}
-
-TEST(a_peer_by_its_fingerprint_alone)
-{
-	struct side a, b;
-	struct lattice_peer pin;
-	struct lattice_channel *ch;
 	uint64_t rtt;
+	struct pair p;
 
-	make_side(&a, 1);
-	make_side(&b, 2);
-	pin = peer_of(&b);
-	memset(pin.key, 0, sizeof(pin.key));
-	memcpy(pin.fingerprint, b.id.fingerprint, sizeof(pin.fingerprint));
-	CHECK_EQ(lattice_state_peer_add(a.dir, &pin), 0);
-	open_side(&a, false);
-	open_side(&b, false);
-	CHECK_EQ(lattice_node_ping(a.node, 2, &rtt, 0), -ENOKEY);
-	check_says("ping", a.node, -ENOKEY, "fingerprint is known, its key is missing");
-	CHECK_EQ(lattice_channel_open(&ch, a.node, 1, 7, 2, 0), -ENOKEY);
-	check_says("channel", NULL, -ENOKEY, "fingerprint is known, its key is missing");
-	/* The key is what was pinned, or it is refused. */
-	pin = peer_of(&a);
-	pin.node = 2;
-	CHECK_EQ(lattice_node_add_peer(a.node, &pin), -EKEYREJECTED);
-	pin = peer_of(&b);
-	CHECK_EQ(lattice_node_add_peer(a.node, &pin), 0);
-	pin = peer_of(&a);
-	CHECK_EQ(lattice_node_add_peer(b.node, &pin), 0);
-	CHECK_EQ(lattice_node_ping(a.node, 2, &rtt, SECONDS(20)), 0);
-	close_side(&a);
-	close_side(&b);
+	for (int i = 0; i < 2; i++) {
+		enum lattice_proto proto = i == 0 ? LATTICE_TCP : LATTICE_UDP,
+				   other = i == 0 ? LATTICE_UDP : LATTICE_TCP;
+		struct lattice_peer_stats stats;
+
+		meet(&p, "127.0.0.1", proto);
+		CHECK_EQ(lattice_node_ping(p.a.node, 2, &rtt, SECONDS(20)),
+			 0); /* then both have the session */
+		CHECK_EQ(lattice_node_ping(p.b.node, 1, &rtt, SECONDS(20)), 0);
+		/* Where A's session came from is no address to call A at. */
+		CHECK_EQ(lattice_node_set_remote(p.b.node, 1, NULL, other), -EDESTADDRREQ);
+		CHECK_EQ(lattice_node_set_remote(p.a.node, 2, NULL, other), 0);
+		do {
+			CHECK_EQ(lattice_node_ping(p.a.node, 2, &rtt, SECONDS(20)), 0);
+			CHECK_EQ(lattice_node_peer(p.a.node, 2, &stats), 0);
+		} while (stats.proto != other);
+		close_pair(&p);
+	}
 }
 
-struct waiter {
+/* ---- the node closes while somebody waits ---- */
+
+enum what { CONNECTS, PINGS, SENDS };
+
+struct asker {
 	struct lattice_node *node;
+	struct lattice_channel *ch;
+	enum what what;
+	pthread_t thread;
 	int rc;
 };
 
-static void *wait_for_nobody(void *arg)
+static void *ask_for_ever(void *arg)
 {
-	struct waiter *w = arg;
+	struct asker *a = arg;
+	struct lattice_msg msg = { 0 };
 	uint64_t rtt;
 
-	w->rc = lattice_node_ping(w->node, 2, &rtt, LATTICE_FOREVER);
+	switch (a->what) {
+	case CONNECTS:
+		a->rc = lattice_node_connect(a->node, 2, LATTICE_FOREVER);
+		break;
+	case PINGS:
+		a->rc = lattice_node_ping(a->node, 2, &rtt, LATTICE_FOREVER);
+		break;
+	case SENDS:
+		a->rc = lattice_channel_send(a->ch, &msg, LATTICE_FOREVER);
+		break;
+	}
 	return NULL;
 }
 
-/* Somebody waits for a peer that is silent: he is told, and finds no freed memory on his way out. */
-TEST(a_node_that_is_closed_while_another_thread_waits_for_a_peer)
+TEST(closing_ends_what_others_ask)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(at);
-	struct waiter waiter;
-	pthread_t thread;
-	struct side a, silent;
-	struct lattice_peer p;
-	char packet[2048];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	static const struct {
+		const char *why;
+		bool no_threads;
+		enum what what;
+	} rows[] = {
+		{ "connects", false, CONNECTS },   { "pings", false, PINGS },
+		{ "sends", false, SENDS },         { "connects, turning", true, CONNECTS },
+		{ "pings, turning", true, PINGS }, { "sends, turning", true, SENDS },
+	};
 
-	CHECK_EQ(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &length), 0);
-	make_side(&a, 1);
-	make_side(&silent, 2);
-	open_side(&a, false);
-	p = peer_of(&silent);
-	(void)snprintf(p.endpoint, sizeof(p.endpoint), "127.0.0.1:%u", ntohs(at.sin_port));
-	CHECK_EQ(lattice_node_add_peer(a.node, &p), 0);
-	waiter = (struct waiter){ .node = a.node };
-	CHECK_EQ(pthread_create(&thread, NULL, wait_for_nobody, &waiter), 0);
-	CHECK(recv(fd, packet, sizeof(packet), 0) > 0); /* it is in the call */
-	lattice_node_close(a.node);
-	a.node = NULL;
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(waiter.rc, -ESHUTDOWN);
-	close(fd);
-	close_side(&a);
-	close_side(&silent);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct asker a = { 0 };
+		struct pair p;
+
+		make_pair(&p);
+		introduce(&p.a, &p.b);
+		p.a.no_threads = rows[i].no_threads;
+		open_pair(&p);
+		point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
+		a.what = rows[i].what;
+		a.node = p.a.node;
+		if (a.what == SENDS)
+			CHECK_EQ(lattice_channel_open(&a.ch, p.a.node, 1, 20, 2, 0), 0);
+		CHECK_EQ(pthread_create(&a.thread, NULL, ask_for_ever, &a), 0);
+		/* Its hello is out, so it is in the call (a channel's handle would do in any case). */
+		while (stat_of(p.a.node, "net.udp_out") == 0)
+			;
+		lattice_node_close(p.a.node);
+		p.a.node = NULL;
+		pthread_join(a.thread, NULL);
+		CHECK_EQ_ROW(rows[i].why, a.rc, -ESHUTDOWN);
+		lattice_channel_close(a.ch);
+		close_pair(&p);
+	}
 }
 
-/* All that stats.sock of @dir says; "" when nobody is there. */
-static size_t look(const char *dir, char *out, size_t max)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t got = 0;
-	ssize_t n;
+/* ---- tasks ---- */
 
-	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/stats.sock", dir);
-	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
-		while (got + 1 < max && (n = read(fd, out + got, max - got - 1)) > 0)
-			got += (size_t)n;
-	out[got] = '\0';
-	close(fd);
-	return got;
+static void task_connects(void *arg)
+{
+	struct asker *a = arg;
+
+	a->rc = lattice_node_connect(a->node, 2, LATTICE_FOREVER);
 }
 
-TEST(what_the_window_shows)
+static void task_stops(void *arg)
 {
-	static char text[1 << 16];
-	struct lattice_stat stats[256];
-	struct lattice_peer peer;
-	char line[128];
-	struct side a, b, silent;
-	size_t count;
-
-	make_side(&a, 1);
-	make_side(&b, 2);
-	make_side(&silent, 3);
-	peer = peer_of(&b);
-	(void)snprintf(peer.name, sizeof(peer.name), "bob");
-	CHECK_EQ(lattice_state_peer_add(a.dir, &peer), 0);
-	CHECK_EQ(look(a.dir, text, sizeof(text)), 0);
-	open_side(&a, false);
-	peer = peer_of(&silent);
-	peer.proto = LATTICE_TCP;
-	CHECK_EQ(lattice_node_add_peer(a.node, &peer), 0);
-	for (int i = 0; i < 20; i++) { /* as often as one likes */
-		CHECK(look(a.dir, text, sizeof(text)) > 0);
-		(void)snprintf(line, sizeof(line),
-			       "{\"node\":1,\"port\":%u,\"process\":%d,\"version\":\"%s\"}\n",
-			       lattice_node_port(a.node), (int)getpid(), lattice_version());
-		CHECK_EQ(strncmp(text, line, strlen(line)), 0);
-	}
-	CHECK(strstr(text,
-		     "\n{\"peer\":2,\"name\":\"bob\",\"endpoint\":\"\",\"transport\":\"udp\",\"key\":true,\"up\":false,") !=
-	      NULL);
-	CHECK(strstr(text, "\n{\"peer\":3,\"name\":\"\",") != NULL);
-	count = lattice_node_stats(a.node, stats, ARRAY_LEN(stats));
-	CHECK(count > 0 && count <= ARRAY_LEN(stats));
-	for (size_t i = 0; i < count; i++) {
-		(void)snprintf(line, sizeof(line), "\n{\"counter\":\"%s\",\"value\":", stats[i].name);
-		CHECK_ROW(stats[i].name, strstr(text, line) != NULL);
-		/* JSON takes these texts as they are. */
-		CHECK_EQ_ROW(stats[i].name, strpbrk(stats[i].text, "\"\\\n\t"), NULL);
-	}
-	CHECK_STR(text + strlen(text) - 3, "\"}\n");
-	lattice_node_close(a.node);
-	a.node = NULL;
-	CHECK_EQ(look(a.dir, text, sizeof(text)), 0);
-	(void)snprintf(line, sizeof(line), "%s/stats.sock", a.dir);
-	CHECK_EQ(access(line, F_OK), -1);
-
-	open_side(&a, true); /* who runs the network himself has no window */
-	CHECK_EQ(look(a.dir, text, sizeof(text)), 0);
-	close_side(&a);
-	close_side(&b);
-	close_side(&silent);
+	lattice_sched_stop(arg);
 }
 
-TEST(callers_who_stay_do_not_keep_a_node_open)
+TEST(a_stopped_scheduler_ends_waits)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int callers[32];
-	struct side a;
+	for (int i = 0; i < 2; i++) {
+		struct lattice_sched *s;
+		struct asker a = { 0 };
+		struct pair p;
 
-	make_side(&a, 1);
-	open_side(&a, false);
-	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/stats.sock", a.dir);
-	for (size_t i = 0; i < ARRAY_LEN(callers); i++) {
-		callers[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		(void)connect(callers[i], (const struct sockaddr *)&at,
-			      sizeof(at)); /* some are told to come later */
+		make_pair(&p);
+		introduce(&p.a, &p.b);
+		p.a.no_threads = i == 1;
+		open_pair(&p);
+		point(&p.a, &p.b, "127.0.0.1", LATTICE_UDP);
+		a.node = p.a.node;
+		CHECK_EQ(lattice_sched_open(&s), 0);
+		CHECK_EQ(lattice_task_spawn(s, 0, task_connects, &a, 0), 0);
+		CHECK_EQ(lattice_task_spawn(s, 0, task_stops, s, 0), 0);
+		CHECK_EQ(lattice_sched_run(s), 0);
+		CHECK_EQ(a.rc, -ESHUTDOWN);
+		CHECK_EQ(lattice_sched_close(s), 0);
+		close_pair(&p);
 	}
-	close_side(&a);
-	for (size_t i = 0; i < ARRAY_LEN(callers); i++)
-		close(callers[i]);
+}
+
+enum { ROUNDS = 20 };
+
+struct talk {
+	struct pair p;
+	struct lattice_endpoint *at_a, *at_b;
+	struct lattice_channel *ab, *ba;
+	int rc_a, rc_b;
+};
+
+static int bounce(struct lattice_channel *out, struct lattice_endpoint *in, bool first)
+{
+	int32_t value = 0;
+	int rc = 0;
+
+	for (int i = 0; i < ROUNDS && rc == 0; i++) {
+		struct lattice_msg msg = { .type = i, .data = &value, .len = sizeof(value) };
+
+		if (first)
+			rc = lattice_channel_send(out, &msg, SECONDS(20));
+		if (rc == 0)
+			rc = lattice_endpoint_recv(in, &msg, &value, sizeof(value), SECONDS(20));
+		value++;
+		msg = (struct lattice_msg){ .type = i, .data = &value, .len = sizeof(value) };
+		if (rc == 0 && !first)
+			rc = lattice_channel_send(out, &msg, SECONDS(20));
+	}
+	if (rc == 0)
+		rc = lattice_channel_flush(out, SECONDS(20));
+	return rc < 0 ? rc : value;
+}
+
+static void task_a(void *arg)
+{
+	struct talk *t = arg;
+
+	t->rc_a = bounce(t->ab, t->at_a, true);
+}
+
+static void task_b(void *arg)
+{
+	struct talk *t = arg;
+
+	t->rc_b = lattice_channel_open(&t->ba, t->p.b.node, 20, 10, 1, 0);
+	if (t->rc_b == 0)
+		t->rc_b = bounce(t->ba, t->at_b, false);
+}
+
+/* Two nodes without threads of their own, and the two who talk, all on this thread. */
+TEST(tasks_share_a_thread_with_the_network)
+{
+	struct talk t = { 0 };
+	struct lattice_sched *s;
+
+	make_pair(&t.p);
+	t.p.a.no_threads = t.p.b.no_threads = true;
+	open_acquainted(&t.p, "127.0.0.1", LATTICE_UDP);
+	point(&t.p.b, &t.p.a, "127.0.0.1", LATTICE_UDP);
+	CHECK_EQ(lattice_endpoint_open(&t.at_a, t.p.a.node, 10), 0);
+	CHECK_EQ(lattice_endpoint_open(&t.at_b, t.p.b.node, 20), 0);
+	CHECK_EQ(lattice_channel_open(&t.ab, t.p.a.node, 10, 20, 2, 0), 0);
+	CHECK_EQ(lattice_sched_open(&s), 0);
+	CHECK_EQ(lattice_task_spawn(s, 10, task_a, &t, 0), 0);
+	CHECK_EQ(lattice_task_spawn(s, 20, task_b, &t, 0), 0);
+	CHECK_EQ(lattice_sched_run(s), 0);
+	CHECK_EQ(t.rc_a, 2 * ROUNDS);
+	CHECK_EQ(t.rc_b, 2 * ROUNDS - 1);
+	CHECK_EQ(lattice_sched_close(s), 0);
+	lattice_channel_close(t.ab);
+	lattice_channel_close(t.ba);
+	lattice_endpoint_close(t.at_a);
+	lattice_endpoint_close(t.at_b);
+	close_pair(&t.p);
+}
+
+/* ---- who waits for a turn that another caller takes ---- */
+
+struct stolen {
+	struct lat_wait_hook hook;
+	struct lattice_node *node;
+	struct lattice_channel *ch;
+	int waits, readable;
+};
+
+/* Before the sleep, all that it is for has happened, by somebody else's turns. */
+static int steal(void *ctx, int fd, short events, uint64_t deadline_ns)
+{
+	struct stolen *s = ctx;
+	struct pollfd pfd = { .fd = fd, .events = events };
+	uint64_t received = 0;
+
+	(void)deadline_ns;
+	(void)lat_wait_hook_set(NULL);
+	while (lattice_channel_sent(s->ch, &received) != received)
+		(void)lattice_node_poll(s->node, LAT_NS_PER_S);
+	while (lattice_node_poll(s->node, 0) == 0 && lat_poll_until(&pfd, 1, 0) == 0)
+		;
+	s->waits++;
+	s->readable += lat_poll_until(&pfd, 1, 0) == 1;
+	(void)lat_wait_hook_set(&s->hook);
+	return s->waits > 3 ? -ESHUTDOWN : 0;
+}
+
+TEST(a_turn_of_another_caller_wakes_who_waits)
+{
+	struct lattice_msg msg = { .type = 8 };
+	struct lattice_endpoint *ep;
+	struct stolen s = { 0 };
+	struct pair p;
+	int rc;
+
+	make_pair(&p);
+	p.a.no_threads = true;
+	open_acquainted(&p, "127.0.0.1", LATTICE_UDP);
+	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
+	CHECK_EQ(lattice_channel_open(&s.ch, p.a.node, 10, 20, 2, 0), 0);
+	CHECK_EQ(lattice_channel_send(s.ch, &msg, SECONDS(20)), 0);
+	s.node = p.a.node;
+	s.hook = (struct lat_wait_hook){ .ctx = &s, .wait_fd = steal };
+	(void)lat_wait_hook_set(&s.hook);
+	rc = lattice_channel_flush(s.ch, LATTICE_FOREVER);
+	(void)lat_wait_hook_set(NULL);
+	CHECK_EQ(rc, 0);
+	CHECK_EQ(s.waits, 1);
+	CHECK_EQ(s.readable, 1);
+	lattice_channel_close(s.ch);
+	lattice_endpoint_close(ep);
+	close_pair(&p);
+}
+
+/* ---- fork ---- */
+
+/* 0, or the number of the call that did not do what it should. */
+static int child(const struct pair *p, struct lattice_endpoint *ep, struct lattice_channel *local,
+		 struct lattice_channel *remote)
+{
+	struct lattice_node *node = p->a.node, *mine;
+	struct lattice_msg msg = { 0 };
+	struct lattice_endpoint *new_ep;
+	struct lattice_channel *new_ch;
+	struct lattice_peer_stats stats;
+	uint64_t number;
+	char buf[8], text[200];
+	const struct {
+		int got, want;
+	} calls[] = {
+		{ lattice_channel_send(local, &msg, 0), -EPERM },
+		{ lattice_channel_send(remote, &msg, 0), -EPERM },
+		{ lattice_channel_flush(local, 0), -EPERM },
+		{ lattice_channel_flush(remote, LATTICE_FOREVER), -EPERM },
+		{ lattice_channel_add_dep(local, remote), -EPERM },
+		{ (int)lattice_channel_sent(local, &number), 0 },
+		{ (int)lattice_channel_sent(remote, &number), 0 },
+		{ lattice_channel_open(&new_ch, node, 7, 20, 2, 0), -EPERM },
+		{ lattice_channel_open(&new_ch, node, 7, 10, 0, 0), -EPERM },
+		{ lattice_endpoint_open(&new_ep, node, 77), -EPERM },
+		{ lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), 0), -EPERM },
+		{ lattice_endpoint_fd(ep), -EPERM },
+		{ lattice_node_poll(node, 0), -EPERM },
+		{ lattice_node_set_remote(node, 2, "127.0.0.1:1", LATTICE_UDP), -EPERM },
+		{ lattice_node_connect(node, 2, LATTICE_FOREVER), -EPERM },
+		{ lattice_node_ping(node, 2, &number, LATTICE_FOREVER), -EPERM },
+		{ lattice_node_peer(node, 2, &stats), -EPERM },
+		{ (int)lattice_node_stats(node, NULL, 0), 0 },
+		{ lattice_node_number(node) == 1 ? 0 : -1, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		if (calls[i].got != calls[i].want)
+			return (int)i + 1;
+	(void)lattice_node_poll(node, 0);
+	(void)lattice_explain(node, -EPERM, text, sizeof(text));
+	if (strstr(text, "fork") == NULL)
+		return 100;
+	/* The parent runs on that directory; elsewhere a child may have a node of its own. */
+	if (lattice_node_open(&mine, &(struct lattice_node_config){ .host = LATTICE_HOST_SELF,
+								    .port = LATTICE_PORT_ANY,
+								    .state_dir = p->a.dir,
+								    .allow_unlocked_keys = true }) != -EBUSY)
+		return 101;
+	if (lattice_node_open(&mine, NULL) < 0 || lattice_endpoint_open(&new_ep, mine, 10) < 0 ||
+	    lattice_channel_open(&new_ch, mine, 1, 10, 0, 0) < 0 ||
+	    lattice_channel_send(new_ch, &msg, 0) < 0 ||
+	    lattice_endpoint_recv(new_ep, &msg, buf, sizeof(buf), 0) < 0)
+		return 102;
+	lattice_channel_close(new_ch);
+	lattice_endpoint_close(new_ep);
+	lattice_node_close(mine);
+	lattice_channel_close(local);
+	lattice_channel_close(remote);
+	lattice_endpoint_close(ep);
+	lattice_node_close(node);
+	return 0;
+}
+
+TEST(a_forked_child_does_not_touch_the_node)
+{
+	struct lattice_channel *local, *remote;
+	struct lattice_endpoint *ep, *far;
+	struct lattice_msg msg = { .type = 4 };
+	struct pair p;
+	int status;
+	char buf[8];
+	pid_t pid;
+
+	meet(&p, "127.0.0.1", LATTICE_UDP);
+	CHECK_EQ(lattice_endpoint_open(&ep, p.a.node, 10), 0);
+	CHECK_EQ(lattice_endpoint_open(&far, p.b.node, 20), 0);
+	CHECK_EQ(lattice_channel_open(&local, p.a.node, 1, 10, 0, 0), 0);
+	CHECK_EQ(lattice_channel_open(&remote, p.a.node, 1, 20, 2, 0), 0);
+	CHECK_EQ(lattice_channel_send(local, &msg, 0), 0);
+	CHECK_EQ(lattice_channel_send(remote, &msg, SECONDS(20)), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(child(&p, ep, local, remote));
+	CHECK_EQ(pid > 0, true);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	/* And the parent goes on. */
+	CHECK_EQ(lattice_channel_send(remote, &msg, SECONDS(20)), 0);
+	CHECK_EQ(lattice_channel_flush(remote, SECONDS(20)), 0);
+	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), 0), 0);
+	CHECK_EQ(lattice_endpoint_recv(far, &msg, buf, sizeof(buf), SECONDS(20)), 0);
+	CHECK_EQ(lattice_endpoint_recv(far, &msg, buf, sizeof(buf), SECONDS(20)), 0);
+	lattice_channel_close(local);
+	lattice_channel_close(remote);
+	lattice_endpoint_close(ep);
+	lattice_endpoint_close(far);
+	close_pair(&p);
+}
+
+TEST(a_peer_that_is_silent)
+{
+	struct lattice_channel *ch;
+	struct lattice_msg msg = { 0 };
+	uint64_t rtt = 7;
+	struct pair p;
+
+	meet_silence(&p);
+	CHECK_EQ(lattice_node_connect(p.a.node, 2, 0), -ETIMEDOUT);
+	CHECK_EQ(lattice_node_ping(p.a.node, 2, &rtt, LAT_NS_PER_MS), -ETIMEDOUT);
+	CHECK_EQ(rtt, 7);
+	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 1, 20, 2, 0), 0);
+	CHECK_EQ(lattice_channel_send(ch, &msg, 0), -EAGAIN);
+	CHECK_EQ(lattice_channel_send(ch, &msg, LAT_NS_PER_MS), -ETIMEDOUT);
+	CHECK_EQ(lattice_channel_flush(ch, 0), 0); /* nothing was accepted */
+	lattice_channel_close(ch);
+	close_pair(&p);
 }
 
 TEST_MAIN

@@ -14,14 +14,16 @@
 struct lat_inbound;
 struct lat_network;
 struct lat_outbound;
+struct lat_stats;
 struct lattice_endpoint;
 
 /* ---- outbound ---- */
 
-int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst, uint32_t node,
-                      uint16_t cflags) LAT_MUST_CHECK;
+int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
+		      uint32_t node, uint16_t cflags) LAT_MUST_CHECK;
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
-int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns) LAT_MUST_CHECK;
+int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+		      uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
 /*
  * From now on a send on one that has ended opens it again, counting anew. But if messages were accepted and not received, the
@@ -35,6 +37,9 @@ void lat_outbound_close(struct lat_outbound *o);
 /* Something accepted on some channel is not acknowledged yet. The network's lock is held. */
 bool lat_outbound_any_unacked(const struct lat_network *net);
 
+/* The network's lock is held. */
+void lat_outbound_stats(struct lat_network *net, struct lat_stats *s);
+
 /* The node's state changed: who waits for it looks again. The network's lock is held. */
 void lat_outbound_wake(struct lat_network *net, uint32_t node);
 
@@ -45,8 +50,20 @@ void lat_outbound_on_room(void *ctx, void *user);
 
 /* ---- inbound ---- */
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid, uint16_t cflags,
-                        void **user);
+/*
+ * Memory that peers can make us hold in rings, counted in full at open, though the kernel commits it as it is touched. A ring
+ * counts until what a closed channel left in it was received. Over the limit a channel is refused: -ENOBUFS to its opener.
+ */
+#define LAT_INBOUND_PEER_BYTES (UINT64_C(512) << 20)
+#define LAT_INBOUND_ALL_BYTES  (UINT64_C(4) << 30)
+
+/* The slots of a ring that one message of @len_max fits into. */
+uint32_t lat_inbound_ring_slots(uint32_t len_max);
+/* The network's lock is held. */
+void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
+
+int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
+			uint16_t cflags, void **user);
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);
 void lat_inbound_on_ended(void *ctx, void *user, int err);
 

@@ -123,13 +123,17 @@ int lattice_channel_submit(struct lattice_channel *ch)
 
 int lattice_channel_add_dep(struct lattice_channel *parent, struct lattice_channel *child)
 {
-	struct lattice_node *node = parent->node;
+	struct lattice_node *node;
 	struct lat_dag_path path;
 	struct lat_work_queue *q;
 	struct runner self;
 	char text[256];
 	int rc;
 
+	lat_why_forget();
+	if (parent == NULL || child == NULL)
+		return -EINVAL;
+	node = parent->node;
 	if (child->node != node)
 		return lat_why(parent, -EINVAL, "the channels are of different nodes");
 	if (child == parent)

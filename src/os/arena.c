@@ -101,7 +101,7 @@ void lat_arena_close(struct lat_arena *a)
 {
 	if (a == NULL)
 		return;
-	for (size_t i = 0; i < a->chunk_count; i++)
+	for (size_t i = 0; a->chunks != NULL && i < a->chunk_count; i++)
 		chunk_unmap(a, &a->chunks[i]);
 	free(a->chunks);
 	pthread_mutex_destroy(&a->lock);

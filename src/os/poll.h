@@ -15,4 +15,12 @@
  */
 LAT_MUST_CHECK int lat_poll_until(struct pollfd *fds, size_t count, uint64_t deadline_ns);
 
+/*
+ * One descriptor that is readable while @a or @b is, for those who can wait for one only. 0, -EMFILE, -ENFILE,
+ * -ENOMEM, -ENOSPC (the user's limit of watches).
+ */
+LAT_MUST_CHECK int lat_poll_join(int *out, int a, int b);
+/* -1 is fine. */
+void lat_poll_join_close(int fd);
+
 #endif

@@ -60,4 +60,44 @@ TEST(counts_those_that_are_ready)
 	close(fds[1]);
 }
 
+TEST(two_joined_in_one)
+{
+	static const struct {
+		const char *why;
+		bool a, b;
+	} rows[] = {
+		{ "neither", false, false },
+		{ "the first", true, false },
+		{ "the second", false, true },
+		{ "both", true, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pollfd p = { .events = POLLIN };
+		int a[2], b[2];
+		char byte;
+
+		CHECK_EQ(pipe(a), 0);
+		CHECK_EQ(pipe(b), 0);
+		CHECK_EQ_ROW(rows[i].why, lat_poll_join(&p.fd, a[0], b[0]), 0);
+		if (rows[i].a)
+			CHECK_EQ(write(a[1], "x", 1), 1);
+		if (rows[i].b)
+			CHECK_EQ(write(b[1], "x", 1), 1);
+		CHECK_EQ_ROW(rows[i].why, lat_poll_until(&p, 1, 0), rows[i].a || rows[i].b ? 1 : -ETIMEDOUT);
+		/* Level: it goes when they do. */
+		if (rows[i].a)
+			CHECK_EQ(read(a[0], &byte, 1), 1);
+		if (rows[i].b)
+			CHECK_EQ(read(b[0], &byte, 1), 1);
+		CHECK_EQ_ROW(rows[i].why, lat_poll_until(&p, 1, 0), -ETIMEDOUT);
+		lat_poll_join_close(p.fd);
+		close(a[0]);
+		close(a[1]);
+		close(b[0]);
+		close(b[1]);
+	}
+	lat_poll_join_close(-1);
+}
+
 TEST_MAIN

@@ -4,8 +4,7 @@
  * AddressSanitizer is told of each switch before and after it, ThreadSanitizer before it; to the latter a
  * fiber is a thread of its own, and a switch orders what came before it before what comes after.
  */
-#include <stdint.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 #include "sched/fiber.h"
 
@@ -99,10 +98,12 @@ static void tsan_switch(const struct lat_fiber *to)
 }
 #endif
 
-/* makecontext() passes ints only: the pointer comes in two halves. */
-static void entry(unsigned high, unsigned low)
+/* Who is about to run. makecontext() passes ints only, so a new fiber learns here who it is. */
+static _Thread_local struct lat_fiber *switching_to;
+
+static void entry(void)
 {
-	struct lat_fiber *f = (struct lat_fiber *)((uintptr_t)high << 16 << 16 | (uintptr_t)low);
+	struct lat_fiber *f = switching_to;
 
 	after_switch(f);
 	f->fn(f->arg);
@@ -117,7 +118,6 @@ void lat_fiber_adopt(struct lat_fiber *f)
 
 int lat_fiber_init(struct lat_fiber *f, size_t stack_bytes, void (*fn)(void *arg), void *arg)
 {
-	uintptr_t self = (uintptr_t)f;
 	int rc;
 
 	*f = (struct lat_fiber){ .fn = fn, .arg = arg };
@@ -130,7 +130,7 @@ int lat_fiber_init(struct lat_fiber *f, size_t stack_bytes, void (*fn)(void *arg
 	f->context.uc_stack.ss_sp = f->stack.base;
 	f->context.uc_stack.ss_size = f->stack.bytes;
 	f->context.uc_link = NULL;
-	makecontext(&f->context, (void (*)(void))entry, 2, (unsigned)(self >> 16 >> 16), (unsigned)self);
+	makecontext(&f->context, entry, 0);
 	tsan_init(f);
 	return 0;
 }
@@ -146,6 +146,7 @@ void lat_fiber_fini(struct lat_fiber *f)
 void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to)
 {
 	to->back = from;
+	switching_to = to;
 	before_switch(from, to, false);
 	tsan_switch(to);
 	swapcontext(&from->context, &to->context);
@@ -155,6 +156,7 @@ void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to)
 _Noreturn void lat_fiber_leave(struct lat_fiber *from, struct lat_fiber *to)
 {
 	to->back = from;
+	switching_to = to;
 	before_switch(from, to, true);
 	tsan_switch(to);
 	setcontext(&to->context);

@@ -126,6 +126,8 @@ static void control_acked(struct lat_tx_lane *lane, const struct lat_sent_frame 
 
 		lat_chan_out_end(co, 0, lat_sendq_acked_seq(&co->q));
 	} else if (ref->type == LAT_FRAME_CHAN_RESET && c->inbound) {
+		lat_chan_in_reset_acked((struct lat_chan_in *)c);
+	} else if (ref->type == LAT_FRAME_CHAN_RESET) {
 		lat_chan_bury(c);
 	}
 }

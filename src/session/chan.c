@@ -32,35 +32,41 @@ void lat_chan_unwant(struct lat_chan *c, uint8_t want)
 	}
 }
 
+void lat_chan_detach(struct lat_chan *c)
+{
+	struct lat_peer *p = c->peer;
+	struct lat_idmap *reqs = c->inbound ? &p->reqs_in : &p->reqs_out;
+	struct lat_numtab *nums = c->inbound ? &p->nums_in : &p->nums_out;
+
+	lat_chan_unwant(c, c->want);
+	if (lat_idmap_get(reqs, c->req) == c)
+		lat_idmap_del(reqs, c->req);
+	if (c->num == 0)
+		return;
+	if (lat_numtab_get(nums, c->num) == c)
+		lat_numtab_del(nums, c->num);
+	if (c->inbound)
+		lat_channum_put(&p->numbers, p->engine->now, c->num);
+	c->num = 0;
+}
+
 void lat_chan_bury(struct lat_chan *c)
 {
 	struct lat_peer *p = c->peer;
 
 	if (c->buried)
 		return;
-	lat_chan_unwant(c, c->want);
+	lat_chan_detach(c);
 	lat_idmap_del(&p->engine->handles, c->handle);
 	if (c->inbound) {
-		struct lat_chan_in *ci = (struct lat_chan_in *)c;
-
-		ci->state = LAT_IN_DONE;
+		((struct lat_chan_in *)c)->state = LAT_IN_DONE;
 		p->in_count--;
-		if (c->num != 0) {
-			lat_numtab_del(&p->nums_in, c->num);
-			lat_channum_put(&p->numbers, p->engine->now, c->num);
-		}
-		if (lat_idmap_get(&p->reqs_in, c->req) == c)
-			lat_idmap_del(&p->reqs_in, c->req);
 	} else {
 		struct lat_chan_out *co = (struct lat_chan_out *)c;
 
 		co->state = LAT_OUT_DONE;
 		p->out_count--;
 		lat_chan_out_update(co);
-		if (c->num != 0 && lat_numtab_get(&p->nums_out, c->num) == c)
-			lat_numtab_del(&p->nums_out, c->num);
-		if (lat_idmap_get(&p->reqs_out, c->req) == c)
-			lat_idmap_del(&p->reqs_out, c->req);
 	}
 	c->buried = true;
 	DL_DELETE(p->chans, c);

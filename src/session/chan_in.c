@@ -10,6 +10,8 @@
 #include "base/util.h"
 #include "cap/chain.h"
 
+static const uint64_t expire_every_ns = 50 * (uint64_t)LAT_NS_PER_MS;
+
 /* ---- opening ---- */
 
 static int refuse(struct lat_peer *p, uint32_t req, uint16_t code)
@@ -142,6 +144,30 @@ int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame
 	return rc;
 }
 
+static void wait_for_memory(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer;
+
+	if (ci->credit_waits)
+		return;
+	if (p->credit_waiters == NULL)
+		DL_APPEND2(p->engine->hungry, p, hungry_prev, hungry_next);
+	DL_APPEND2(p->credit_waiters, ci, credit_prev, credit_next);
+	ci->credit_waits = true;
+}
+
+static void stop_waiting(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer;
+
+	if (!ci->credit_waits)
+		return;
+	DL_DELETE2(p->credit_waiters, ci, credit_prev, credit_next);
+	ci->credit_waits = false;
+	if (p->credit_waiters == NULL)
+		DL_DELETE2(p->engine->hungry, p, hungry_prev, hungry_next);
+}
+
 void lat_chan_in_free(struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
@@ -156,8 +182,7 @@ void lat_chan_in_free(struct lat_chan_in *ci)
 		DL_DELETE(lane->session->rx_lanes, lane);
 		free(lane);
 	}
-	if (ci->credit_waits)
-		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
+	stop_waiting(ci);
 	lat_reasm_fini(&ci->reasm);
 	if (ci->c.secret != NULL)
 		e->ops->secret_put(e->ctx, ci->c.secret);
@@ -166,46 +191,95 @@ void lat_chan_in_free(struct lat_chan_in *ci)
 
 /* ---- the end ---- */
 
-void lat_chan_in_end(struct lat_chan_in *ci, int err)
+/* The application is told, or will be when it has taken what was acknowledged: that is never dropped (6.3). */
+static void tell(struct lat_chan_in *ci, int err, bool drain)
 {
 	struct lat_engine *e = ci->c.peer->engine;
-	bool told = ci->state != LAT_IN_OPEN;
 
+	if (ci->told)
+		return;
+	if (drain && ci->reasm.reliable && lat_reasm_head(&ci->reasm) != NULL) {
+		ci->draining = true;
+		ci->end_err = err;
+		return;
+	}
+	ci->draining = false;
+	ci->told = true;
+	lat_reasm_fini(&ci->reasm);
+	e->ops->inbound_ended(e->ctx, ci->c.user, err);
+}
+
+void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain)
+{
 	if (ci->state == LAT_IN_DONE)
 		return;
-	lat_chan_bury(&ci->c);
-	if (!told)
-		e->ops->inbound_ended(e->ctx, ci->c.user, err);
+	lat_chan_detach(&ci->c);
+	ci->state = LAT_IN_GONE;
+	tell(ci, ci->draining ? ci->end_err : err, drain);
+	if (ci->told)
+		lat_chan_bury(&ci->c);
+}
+
+/* The first sequence number that the application will not get. */
+static uint64_t next_seq(const struct lat_chan_in *ci, bool drain)
+{
+	const struct lat_reasm *r = &ci->reasm;
+	const struct lat_reasm_msg *m;
+	uint64_t seq = r->next;
+
+	if (!r->reliable)
+		return r->highest + 1;
+	while (drain && (m = lat_reasm_find(r, seq)) != NULL && m->units_missing == 0)
+		seq++;
+	return seq;
+}
+
+static void start_reset(struct lat_chan_in *ci, uint16_t code, bool drain)
+{
+	ci->state = LAT_IN_RESET;
+	ci->reset_code = code;
+	ci->final_seq = next_seq(ci, drain);
+	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	lat_chan_want(&ci->c, LAT_WANT_RESET);
 }
 
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code)
 {
-	const struct lat_reasm *r = &ci->reasm;
-
-	if (ci->state != LAT_IN_OPEN)
+	if (ci->state == LAT_IN_DONE)
 		return;
-	ci->state = LAT_IN_RESET;
-	ci->reset_code = code;
-	ci->final_seq = r->reliable ? r->next : r->highest + 1; /* next_seq of the frame */
-	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	if (ci->state == LAT_IN_OPEN)
+		start_reset(ci, code, false);
+	ci->draining = false;
+	ci->told = true; /* it asked for it */
 	lat_reasm_fini(&ci->reasm);
-	lat_chan_want(&ci->c, LAT_WANT_RESET);
+	if (ci->state == LAT_IN_GONE)
+		lat_chan_bury(&ci->c);
 }
 
-/* We end it for a reason of the peer's. */
-static void break_off(struct lat_chan_in *ci, uint16_t code)
+void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain)
 {
-	struct lat_engine *e = ci->c.peer->engine;
+	if (ci->state == LAT_IN_OPEN)
+		start_reset(ci, code, drain);
+	tell(ci, lat_code_to_errno(code), drain);
+	if (ci->state == LAT_IN_GONE && ci->told)
+		lat_chan_bury(&ci->c);
+}
 
-	lat_chan_in_reset(ci, code);
-	e->ops->inbound_ended(e->ctx, ci->c.user, lat_code_to_errno(code));
+void lat_chan_in_reset_acked(struct lat_chan_in *ci)
+{
+	if (ci->state != LAT_IN_RESET)
+		return;
+	lat_chan_detach(&ci->c);
+	ci->state = LAT_IN_GONE;
+	if (ci->told)
+		lat_chan_bury(&ci->c);
 }
 
 static void end_if_final(struct lat_chan_in *ci)
 {
 	if (ci->state == LAT_IN_OPEN && ci->final_known &&
 	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq))
-		lat_chan_in_end(ci, 0);
+		lat_chan_in_end(ci, 0, false);
 }
 
 int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
@@ -214,7 +288,8 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 
 	if (ci == NULL || ci->state != LAT_IN_OPEN)
 		return 0;
-	if (ci->reasm.reliable && f->final_seq < ci->reasm.next - 1)
+	/* Below what has been taken, or is held and acknowledged. */
+	if (ci->reasm.reliable && (f->final_seq < ci->reasm.next - 1 || f->final_seq < ci->reasm.top))
 		return -EPROTO;
 	ci->final_known = true;
 	ci->final_seq = f->final_seq;
@@ -223,16 +298,6 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 }
 
 /* ---- control frames ---- */
-
-static void wait_for_memory(struct lat_chan_in *ci)
-{
-	struct lat_engine *e = ci->c.peer->engine;
-
-	if (ci->credit_waits)
-		return;
-	DL_APPEND2(e->credit_waiters, ci, credit_prev, credit_next);
-	ci->credit_waits = true;
-}
 
 static int say_ack(struct lat_chan_in *ci, struct lat_out *o)
 {
@@ -299,27 +364,32 @@ bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o)
 	return true;
 }
 
+/* The first of the peer's that waits: does it get what it is owed now? */
+static bool serve_one(struct lat_peer *p)
+{
+	struct lat_chan_in *ci = p->credit_waiters;
+	uint64_t limit;
+
+	if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
+		if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0)
+			return false;
+		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
+	}
+	stop_waiting(ci);
+	return true;
+}
+
+/* However many channels one peer lets wait, a look at its first is enough to know whether there is memory for it. */
 void lat_chan_in_credit_retry(struct lat_engine *e)
 {
-	const struct lat_peer *full = NULL;
-	struct lat_chan_in *ci, *tmp;
+	struct lat_peer *p, *tmp;
+	bool served;
 
-	DL_FOREACH_SAFE2(e->credit_waiters, ci, tmp, credit_next)
-	{
-		uint64_t limit;
-
-		if (ci->c.peer == full)
-			continue;
-		if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
-			if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0) {
-				full = ci->c.peer;
-				continue;
-			}
-			lat_chan_want(&ci->c, LAT_WANT_CREDIT);
-		}
-		DL_DELETE2(e->credit_waiters, ci, credit_prev, credit_next);
-		ci->credit_waits = false;
-	}
+	do {
+		served = false;
+		DL_FOREACH_SAFE2(e->hungry, p, tmp, hungry_next)
+		served = serve_one(p) || served;
+	} while (served);
 }
 
 /* ---- messages ---- */
@@ -334,7 +404,7 @@ static void wrong_token(struct lat_chan_in *ci)
 {
 	lat_count(ci->c.peer->engine, LAT_COUNT_TOKEN);
 	if (ci->reasm.reliable || ++ci->bad_tokens >= LAT_TOKEN_FAILS_MAX)
-		break_off(ci, LAT_CODE_EPERM);
+		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
 }
 
 /*
@@ -407,12 +477,21 @@ int lat_chan_in_offer(struct lat_chan_in *ci)
 	int rc = 0;
 
 	ci->blocked = false;
-	while (rc == 0 && ci->state == LAT_IN_OPEN && ci->reasm.reliable &&
-	       (m = lat_reasm_head(&ci->reasm)) != NULL)
+	while (rc == 0 && !ci->told && ci->reasm.reliable && (m = lat_reasm_head(&ci->reasm)) != NULL)
 		rc = offer_head(ci, m);
 	ci->blocked = rc == -EAGAIN;
+	if (ci->draining && rc != -EAGAIN) { /* that was all */
+		tell(ci, ci->end_err, false);
+		if (ci->state == LAT_IN_GONE)
+			lat_chan_bury(&ci->c);
+		return 0;
+	}
+	if (rc == -EPROTO) { /* the session is about to end, and nobody will ask for the lie again */
+		lat_chan_in_abandon(ci, LAT_CODE_EPROTO, false);
+		return rc;
+	}
 	after_messages(ci);
-	return rc == -EPROTO ? rc : 0;
+	return 0;
 }
 
 /* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */
@@ -480,7 +559,8 @@ static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
 			return take_lossy(ci, f->seq);
 		return ci->blocked ? 0 : lat_chan_in_offer(ci);
 	case 0:
-		ci->c.peer->lossy_partials = ci->c.peer->lossy_partials || !ci->reasm.reliable;
+		if (!ci->reasm.reliable && now + (uint64_t)LAT_REASM_TIME_NS < ci->c.peer->lossy_due_ns)
+			ci->c.peer->lossy_due_ns = now + (uint64_t)LAT_REASM_TIME_NS;
 		return 0;
 	case -EALREADY:
 		lat_count(e, LAT_COUNT_DUP_MSG);
@@ -507,7 +587,7 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
 	if (m.flags != 0) { /* calls and capabilities in messages are not carried yet */
-		break_off(ci, LAT_CODE_EACCES);
+		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
 	frag = (struct lat_reasm_frag){ .seq = m.seq,
@@ -536,7 +616,7 @@ int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_fram
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
 	if (run.flags != 0) {
-		break_off(ci, LAT_CODE_EACCES);
+		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
 	rc = lat_token_check_run(&key, &run);
@@ -563,8 +643,8 @@ uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
 	struct lat_chan *c;
 	uint64_t due = UINT64_MAX;
 
-	if (!p->lossy_partials)
-		return due;
+	if (now < p->lossy_due_ns)
+		return p->lossy_due_ns;
 	DL_FOREACH(p->chans, c) {
 		struct lat_chan_in *ci = (struct lat_chan_in *)c;
 		uint64_t next;
@@ -575,6 +655,9 @@ uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
 		count_lossy(ci);
 		due = next < due ? next : due;
 	}
-	p->lossy_partials = due != UINT64_MAX;
+	/* A peer with many channels is not looked through for each of its messages. */
+	if (due != UINT64_MAX && due < now + expire_every_ns)
+		due = now + expire_every_ns;
+	p->lossy_due_ns = due;
 	return due;
 }

@@ -116,6 +116,10 @@ static int ask(struct lat_chan_out *co, struct lat_out *o)
 	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CHAN_OPEN)
 		return -EMSGSIZE;
 	if (c->open_serial != s->serial) {
+		if (!lat_bucket_take(&p->ask_rate, e->now, LAT_ASK_RATE_PER_S, LAT_ASK_BURST)) {
+			p->ask_at_ns = e->now + (uint64_t)LAT_NS_PER_S / LAT_ASK_RATE_PER_S;
+			return -EAGAIN;
+		}
 		/* A new session, a new question: the old one is given up. */
 		if (lat_idmap_get(&p->reqs_out, c->req) == c)
 			lat_idmap_del(&p->reqs_out, c->req);
@@ -151,7 +155,11 @@ bool lat_chan_out_control(struct lat_chan_out *co, struct lat_out *o)
 	if (lat_out_full(o))
 		return false;
 	if (c->want & LAT_WANT_OPEN) {
-		if (ask(co, o) < 0)
+		int rc = ask(co, o);
+
+		if (rc == -EAGAIN)
+			return true; /* its turn will come; others have theirs */
+		if (rc < 0)
 			return false;
 		lat_chan_unwant(c, LAT_WANT_OPEN);
 	}
@@ -164,6 +172,16 @@ bool lat_chan_out_control(struct lat_chan_out *co, struct lat_out *o)
 			return false;
 		lat_out_note(o, LAT_FRAME_CHAN_CLOSE, c->handle, 0, NULL, 0);
 		lat_chan_unwant(c, LAT_WANT_CLOSE);
+	}
+	if (c->want & LAT_WANT_RESET) {
+		const struct lat_frame_chan_reset f = {
+			.chan = c->num, .code = LAT_CODE_ECONNRESET, .side = 0, .next_seq = co->q.next_seq
+		};
+
+		if (lat_out_full(o) || lat_frame_chan_reset_encode(&o->w, &f) < 0)
+			return false;
+		lat_out_note(o, LAT_FRAME_CHAN_RESET, c->handle, 0, NULL, 0);
+		lat_chan_unwant(c, LAT_WANT_RESET);
 	}
 	return true;
 }
@@ -192,10 +210,9 @@ int lat_chan_out_acked(struct lat_peer *p, struct lat_session *s, const struct l
 	(void)s;
 	if (f->req == 0)
 		return -EPROTO;
-	if (c == NULL)
+	/* Not asked for, or said twice. A number that is in use is not to be closed by that. */
+	if (c == NULL || co->state != LAT_OUT_OPENING)
 		return lat_numtab_get(&p->nums_out, f->chan) == NULL ? decline(p, f->chan) : 0;
-	if (co->state != LAT_OUT_OPENING) /* said twice */
-		return c->num == f->chan ? 0 : decline(p, f->chan);
 	if (lat_numtab_get(&p->nums_out, f->chan) != NULL)
 		return -EPROTO;
 	if (f->cflags != c->cflags || f->next_seq != 1) {
@@ -267,22 +284,44 @@ int lat_chan_out_credit(struct lat_peer *p, const struct lat_frame_credit *f)
 void lat_chan_out_end(struct lat_chan_out *co, int err, uint64_t last_seq)
 {
 	struct lat_engine *e = co->c.peer->engine;
+	bool told = co->state == LAT_OUT_RESET;
 
 	if (co->state == LAT_OUT_DONE)
 		return;
 	lat_chan_bury(&co->c);
-	e->ops->outbound_ended(e->ctx, co->c.user, err, last_seq);
+	if (!told)
+		e->ops->outbound_ended(e->ctx, co->c.user, err, last_seq);
+}
+
+void lat_chan_out_abandon(struct lat_chan_out *co, int err)
+{
+	struct lat_engine *e = co->c.peer->engine;
+	uint64_t acked, next;
+
+	if (co->state == LAT_OUT_OPENING) {
+		lat_chan_out_end(co, err, 0);
+		return;
+	}
+	if (co->state == LAT_OUT_RESET || co->state == LAT_OUT_DONE)
+		return;
+	co->state = LAT_OUT_RESET;
+	lat_chan_unwant(&co->c, co->c.want);
+	lat_chan_out_update(co);
+	lat_chan_want(&co->c, LAT_WANT_RESET);
+	acked = lat_sendq_acked_seq(&co->q);
+	next = co->q.next_seq;
+	lat_sendq_fini(&co->q);
+	co->q_init = false;
+	co->q.next_seq = next; /* for the frame */
+	e->ops->outbound_ended(e->ctx, co->c.user, err, acked);
 }
 
 void lat_chan_out_reset(struct lat_chan_out *co, uint16_t code, uint64_t next_seq)
 {
 	int err = lat_code_to_errno(code);
-	uint64_t acked = lat_sendq_acked_seq(&co->q);
 	uint64_t last = next_seq == 0 ? 0 : next_seq - 1;
 
-	/* What was acknowledged was received; what was never sent was not. */
-	if (last < acked)
-		last = acked;
+	/* The receiver knows best what it took, but it cannot have taken what was never sent. */
 	if (last >= co->q.next_seq)
 		last = co->q.next_seq - 1;
 	lat_chan_out_end(co, err == 0 ? -ECONNRESET : err, last);

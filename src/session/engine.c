@@ -264,7 +264,7 @@ int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
 	if (p == NULL)
 		return -ENOKEY;
 	e->now = now;
-	lat_peer_chans_end(p, -ESHUTDOWN, true);
+	lat_peer_chans_end(p, -ESHUTDOWN, true, false);
 	forget_peer(p);
 	return 0;
 }
@@ -448,7 +448,7 @@ uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now)
 
 	e->now = now;
 	due = lat_half_expire(e, now);
-	if (e->credit_waiters != NULL)
+	if (e->hungry != NULL)
 		lat_chan_in_credit_retry(e);
 	while ((first = lat_dues_first(&e->dues)) != NULL && first->at_ns <= now) {
 		lat_dues_set(&e->dues, first, UINT64_MAX);
@@ -490,11 +490,15 @@ void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node)
 	e->now = now;
 	p->conn_down = false;
 	p->blocked = false;
+	p->proven_conn = 0; /* it may replace one that nobody has told us is gone */
 	free(p->stash);
 	p->stash = NULL;
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)
 		if (p->slot[i] != NULL)
 			lat_session_requeue(p->slot[i]);
+	if (p->slot[LAT_SLOT_CURRENT] != NULL)
+		p->slot[LAT_SLOT_CURRENT]->want_confirm =
+			true; /* it has to prove itself soon, with or without traffic */
 	if (p->attempt != NULL && p->attempt->path.proto == LAT_PROTO_TCP)
 		lat_attempt_resend(p->attempt, now);
 	lat_peer_touch(p);
@@ -520,7 +524,8 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 		if (err < 0)
 			p->attempt->err = err;
 		/* Who waits is told at once; should somebody listen later, conn_up() begins again. */
-		if (err == -ECONNREFUSED && p->attempt->path.proto == LAT_PROTO_TCP && p->attempt->state == LAT_ATTEMPT_SENT1)
+		if (err == -ECONNREFUSED && p->attempt->path.proto == LAT_PROTO_TCP &&
+		    p->attempt->state == LAT_ATTEMPT_SENT1)
 			p->attempt->giveup_ns = now;
 	}
 	/* Twice in a row and nothing has opened: perhaps it forgot the session (section 7). */
@@ -594,8 +599,10 @@ int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int3
 	if ((cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY)) != 0)
 		return -EINVAL;
 	e->now = now;
-	if (p->chans == NULL && p->down_since_ns != 0)
+	if (p->down_since_ns != 0 && (p->chans == NULL || p->held_out)) {
 		p->down_since_ns = now; /* a new wish is held as long as an old one */
+		p->held_out = false;
+	}
 	rc = lat_chan_out_new(&co, p, src_pid, dst_pid, cflags, user);
 	if (rc == 0)
 		*handle = co->c.handle;
@@ -616,7 +623,7 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	uint64_t number;
 	int rc;
 
-	if (co == NULL || co->state == LAT_OUT_CLOSING)
+	if (co == NULL || co->state == LAT_OUT_CLOSING || co->state == LAT_OUT_RESET)
 		return -ENOENT;
 	e->now = now;
 	if (bytes > e->max_msg ||
@@ -649,7 +656,7 @@ int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle)
 {
 	struct lat_chan_out *co = find_out(e, handle);
 
-	if (co == NULL)
+	if (co == NULL || co->state == LAT_OUT_RESET)
 		return -ENOENT;
 	e->now = now;
 	if (co->state == LAT_OUT_OPENING) {
@@ -667,7 +674,7 @@ uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle)
 {
 	const struct lat_chan_out *co = find_out(e, handle);
 
-	return co == NULL || !co->q_init ? 0 : lat_sendq_unacked(&co->q);
+	return co == NULL || !co->q_init || co->state == LAT_OUT_RESET ? 0 : lat_sendq_unacked(&co->q);
 }
 
 static struct lat_chan_in *find_in(const struct lat_engine *e, uint32_t handle)
@@ -681,7 +688,7 @@ void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle)
 {
 	struct lat_chan_in *ci = find_in(e, handle);
 
-	if (ci == NULL || ci->state != LAT_IN_OPEN)
+	if (ci == NULL || ci->told)
 		return;
 	e->now = now;
 	if (lat_chan_in_offer(ci) == -EPROTO) {

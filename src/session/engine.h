@@ -67,9 +67,19 @@ struct lat_engine_ops {
 	 * dropped and counted).
 	 */
 	int (*deliver)(void *ctx, void *user, const struct lat_delivery *msg);
-	/* The inbound channel is over, after all that was accepted was delivered. err: 0 closed, else negative errno. */
+	/*
+	 * The inbound channel is over, once, and after all that was acknowledged to the peer was taken: if something of
+	 * it waits for room, the end waits with it for lat_engine_drain(). err: 0 closed by the sender; -ECONNRESET the
+	 * peer restarted, or was out of reach for longer than the hold (90 s); -EPERM wrong token; -EACCES a kind of
+	 * message that is not carried; else what CLOSE or CHAN_RESET said (-ESHUTDOWN, -EPROTO, ...).
+	 */
 	void (*inbound_ended)(void *ctx, void *user, int err);
-	/* Our outbound channel opened (err 0, once), or is over: err negative, last_seq the last sequence received. */
+	/*
+	 * Our outbound channel opened, once; or is over, once, opened or not. err: 0 closed, all of it received;
+	 * -ECONNREFUSED, -EACCES, -ENOBUFS, ... refused; -EHOSTUNREACH never opened, the peer was out of reach for
+	 * longer than the hold; -ECONNRESET the same once it was open, or the peer restarted; else what CLOSE or
+	 * CHAN_RESET said. last_seq: the last sequence that the receiver said it took, or else acknowledged.
+	 */
 	void (*outbound_opened)(void *ctx, void *user);
 	void (*outbound_ended)(void *ctx, void *user, int err, uint64_t last_seq);
 	/* A send that got -EAGAIN may be tried again; also called whenever the last unacknowledged message was acknowledged. */
@@ -115,28 +125,28 @@ struct lat_peer_info {
 };
 
 /* Why something was dropped or refused, counted. X(ID, name, sentence) */
-#define LAT_ENGINE_COUNTERS(X) \
-	X(FORM, "session.form", "packet with a wrong type, version or length") \
-	X(MAC1, "session.mac1", "hello from somebody without our key or the mesh key") \
-	X(RATE, "session.rate", "hello over the rate of its address") \
-	X(M1_OPEN, "session.m1_open", "hello that does not open") \
-	X(UNKNOWN_ID, "session.unknown_id", "hello of an unknown identity") \
-	X(HALF_FULL, "session.half_full", "hello refused, half-open table full") \
-	X(HS_OPEN, "session.hs_open", "handshake packet that does not open") \
-	X(HS_STATE, "session.hs_state", "handshake packet in no state for it") \
+#define LAT_ENGINE_COUNTERS(X)                                                                         \
+	X(FORM, "session.form", "packet with a wrong type, version or length")                         \
+	X(MAC1, "session.mac1", "hello from somebody without our key or the mesh key")                 \
+	X(RATE, "session.rate", "hello over the rate of its address")                                  \
+	X(M1_OPEN, "session.m1_open", "hello that does not open")                                      \
+	X(UNKNOWN_ID, "session.unknown_id", "hello of an unknown identity")                            \
+	X(HALF_FULL, "session.half_full", "hello refused, half-open table full")                       \
+	X(HS_OPEN, "session.hs_open", "handshake packet that does not open")                           \
+	X(HS_STATE, "session.hs_state", "handshake packet in no state for it")                         \
 	X(HS_PARAMS, "session.hs_params", "peer's version or node number differs from the configured") \
-	X(IDX, "session.idx", "data for an unknown session") \
-	X(CHAN, "session.chan", "data for an unknown channel") \
-	X(REPLAY, "session.replay", "data seen before or too old") \
-	X(DATA_OPEN, "session.data_open", "data that does not open") \
-	X(PROTO, "session.proto", "peer broke a rule, session closed") \
-	X(TOKEN, "session.token", "message with a wrong token") \
-	X(DUP_MSG, "session.dup_msg", "message fragment already held") \
-	X(LOSSY_DROP, "session.lossy_drop", "lossy message dropped, no room") \
-	X(LOSSY_GAP, "session.lossy_gap", "lossy sequence numbers never seen") \
-	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory") \
-	X(OPEN_REFUSED, "session.open_refused", "channel open refused") \
-	X(SECRETS, "session.secrets", "key arena full") \
+	X(IDX, "session.idx", "data for an unknown session")                                           \
+	X(CHAN, "session.chan", "data for an unknown channel")                                         \
+	X(REPLAY, "session.replay", "data seen before or too old")                                     \
+	X(DATA_OPEN, "session.data_open", "data that does not open")                                   \
+	X(PROTO, "session.proto", "peer broke a rule, session closed")                                 \
+	X(TOKEN, "session.token", "message with a wrong token")                                        \
+	X(DUP_MSG, "session.dup_msg", "message fragment already held")                                 \
+	X(LOSSY_DROP, "session.lossy_drop", "lossy message dropped, no room")                          \
+	X(LOSSY_GAP, "session.lossy_gap", "lossy sequence numbers never seen")                         \
+	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory")                     \
+	X(OPEN_REFUSED, "session.open_refused", "channel open refused")                                \
+	X(SECRETS, "session.secrets", "key arena full")                                                \
 	X(RESENT, "session.resent", "frames sent again")
 
 enum lat_engine_counter {
@@ -155,15 +165,20 @@ void lat_engine_close(struct lat_engine *e);
 /* ---- peers ---- */
 /* 0, -EEXIST, -EINVAL (our own node, a reserved number, our own key), -EKEYREJECTED (key known under another number), -ENOBUFS. */
 int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg);
-/* Changes where the peer is called. -ENOKEY: no such peer. */
+/* Changes where the peer is called, from the next handshake on. 0, or -ENOKEY: no such peer. */
 int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_path *path);
+/* Forgets it at once: channels end with -ESHUTDOWN, nothing is sent. 0, or -ENOKEY. */
 int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node);
 /* Starts a handshake unless there is a live session. 0, -ENOKEY, -EDESTADDRREQ: no path. */
 int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node);
-/* Sends CLOSE and ends the peer's sessions and channels (section 8.3). */
+/*
+ * Sends CLOSE, and again for a while, and ends the peer's sessions and channels; its side does the same (section 8.3).
+ * After LAT_CODE_EPROTO the peer is down with -EPROTO and not called for 5 s. 0, or -ENOKEY.
+ */
 int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enum lat_code code);
 /* Whether our id is smaller than the peer's, compared as bytes (sections 3, 7). false for an unknown peer. */
 bool lat_engine_smaller_id(const struct lat_engine *e, uint32_t node);
+/* 0, or -ENOKEY with *out untouched. */
 int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node, struct lat_peer_info *out);
 
 /* ---- events in ---- */
@@ -175,20 +190,32 @@ int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path 
 		      size_t bytes);
 /* Runs what is due; returns when to be called next (UINT64_MAX: not before the next event). Call after every other call. */
 uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now);
-/* transmit() towards @node has room again. */
+/* transmit() towards @node has room again: what it refused with -EAGAIN goes first. */
 void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node);
-/* The TCP connection of @node came up / is gone: what was sent and is unacknowledged is sent again. err: why gone. */
+/*
+ * The TCP connection of @node came up / is gone: what was sent and is unacknowledged is sent again. err: why gone.
+ * Without a conn_up the engine tries transmit() again after 1 s, so that a driver that opens on demand is asked to.
+ */
 void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node);
 void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int err);
 
 /* ---- ping, driver frames ---- */
-/* 0, -ENOKEY, -EDESTADDRREQ, -EAGAIN: no session yet, one is being made. */
+/*
+ * 0: pong() follows, unless PING or PONG is lost; -ENOKEY; -EDESTADDRREQ; -EAGAIN: no session yet, one is being made.
+ * At most 16 wait for their answer, the oldest is forgotten first.
+ */
 int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t token);
-/* 0, -ENOKEY, -EMSGSIZE (does not fit one packet), -EAGAIN: no session yet, one is being made, or no room. */
+/*
+ * Never sent again. 0; -ENOKEY; -EMSGSIZE: does not fit one packet; -EAGAIN: no room, or no session yet: one is being
+ * made where the peer can be called.
+ */
 int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const void *data, size_t bytes);
 
 /* ---- outbound channels ---- */
-/* cflags of wire/frame.h (RELIABLE, TOKEN_FULL). Starts a session if needed. 0, -ENOKEY, -ENOBUFS, -ENOMEM. */
+/*
+ * cflags: enum lat_cflag without REVERSE. Starts a session if needed. 0: outbound_opened() or outbound_ended() follows;
+ * -ENOKEY; -EINVAL: other cflags; -ENOBUFS: 4096 channels to this peer are open, or the key arena is full; -ENOMEM.
+ */
 int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
 			 uint16_t cflags, void *user, uint32_t *handle);
 /*
@@ -197,7 +224,10 @@ int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int3
  */
 int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
 			 size_t bytes, uint64_t *seq);
-/* Ends it after what was accepted is received (CHAN_CLOSE with final_seq); outbound_ended(0) when that is acknowledged. */
+/*
+ * Ends it after what was accepted is received (CHAN_CLOSE with final_seq); outbound_ended(0) when that is acknowledged,
+ * at once if it has not opened yet. 0, or -ENOENT.
+ */
 int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle);
 /* Messages accepted and not yet acknowledged; 0 for an unknown handle. */
 uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle);
@@ -205,7 +235,10 @@ uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle);
 /* ---- inbound channels ---- */
 /* The receiver has room again: offers what waits. */
 void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
-/* We receive no more: CHAN_RESET with @code. inbound_ended is not called. */
+/*
+ * We receive no more: CHAN_RESET with @code, which tells the sender the last sequence that deliver() took. Nothing is
+ * delivered after the return, and inbound_ended() is not called.
+ */
 void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code);
 
 uint64_t lat_engine_counter(const struct lat_engine *e, enum lat_engine_counter c);

@@ -24,11 +24,12 @@
 #include "wire/control.h"
 #include "wire/limits.h"
 #include "wire/packet.h"
+#include "wire/stream.h"
 
 enum {
 	WORLD_NODES = 4,
 	WORLD_STREAM_ROOM = 256 << 10,
-	WORLD_CHANS = 64,
+	WORLD_CHANS = 512,
 	WORLD_PORT = 15000,
 };
 
@@ -93,9 +94,10 @@ struct world {
 		bool blocked[2];
 		size_t queued[2];
 		uint64_t last_at[2], up_at;
+		size_t strange; /* bytes of a caller that has proved nothing: bounded, as the driver does */
 	} stream[WORLD_NODES][WORLD_NODES];
 	uint32_t next_conn;
-	uint64_t streams_opened;
+	uint64_t streams_opened, streams_refused;
 	bool unreachable;
 	/* True: swallow it. */
 	bool (*filter)(struct world *w, int from, int to, const uint8_t *packet, size_t bytes);
@@ -546,6 +548,7 @@ static inline void world_stream_up(struct world *w, int lo, int hi)
 	w->stream[lo][hi].up = true;
 	w->stream[lo][hi].up_at = 0;
 	w->stream[lo][hi].conn = ++w->next_conn;
+	w->stream[lo][hi].strange = 0;
 	w->streams_opened++;
 	for (int side = 0; side < 2; side++) {
 		int i = side == 0 ? lo : hi;
@@ -570,6 +573,13 @@ static inline void world_deliver(struct world *w, struct world_packet *p)
 		if (w->stream[lo][hi].known[to_side])
 			from.node = world_node_number(p->from);
 		w->stream[lo][hi].queued[!to_side] -= p->bytes;
+		if (!w->stream[lo][hi].known[to_side])
+			w->stream[lo][hi].strange += p->bytes + LAT_STREAM_PREFIX;
+		if (w->stream[lo][hi].strange > LAT_TCP_UNAUTH_BYTES) {
+			w->streams_refused++;
+			world_cut(w, p->from, p->to);
+			return;
+		}
 	}
 	rc = lat_engine_packet(w->node[p->to].engine, w->now, &from, p->data, p->bytes);
 	world_tick(w, p->to);

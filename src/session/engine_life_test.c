@@ -135,8 +135,29 @@ TEST(a_connection_is_cut_in_the_middle)
 			CHECK_EQ(in->skipped, 0);
 			CHECK_EQ(w->node[k].bad, 0);
 		}
+		CHECK_EQ(w->streams_refused, 0);
 		world_close(w);
 	}
+}
+
+/* The side that was called closes what proves nothing: a new connection has to speak though there is nothing to say. */
+TEST(a_new_connection_proves_itself)
+{
+	const struct world_options o = { .proto = LAT_PROTO_TCP };
+	struct world *w = world_open(2, 1, &o);
+	uint64_t handshakes;
+
+	CHECK_EQ(lat_engine_peer_connect(w->node[0].engine, w->now, 2), 0);
+	world_tick(w, 0);
+	world_run(w, SEC);
+	CHECK_EQ(w->stream[0][1].known[1], true);
+	handshakes = w->packets_of_type[LAT_PKT_M1];
+	world_cut(w, 0, 1);
+	CHECK_EQ(w->stream[0][1].known[1], false);
+	world_run(w, SEC);
+	CHECK_EQ(w->stream[0][1].known[1], true);
+	CHECK_EQ(w->packets_of_type[LAT_PKT_M1], handshakes);
+	world_close(w);
 }
 
 static bool swallow(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
@@ -238,6 +259,29 @@ TEST(nobody_listens)
 	world_run(w, 100 * MS);
 	CHECK(world_chan_at(w, 1, c) == NULL || world_chan_at(w, 1, c)->ended);
 	world_close(w);
+}
+
+TEST(many_channels_at_once)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 25, &o);
+		struct world_chan *c[400];
+
+		/* More than the peer grants in a burst: the rest waits its turn, and what is open does not wait for it. */
+		for (size_t k = 0; k < ARRAY_LEN(c); k++)
+			c[k] = world_chan_open(w, 0, 1, (int32_t)k + 1, LAT_CFLAG_RELIABLE);
+		world_run(w, 200 * MS);
+		CHECK_ROW(protos[i].why, c[0]->open && !c[399]->open);
+		CHECK_EQ(world_chan_send(w, 0, c[0], 100), 0);
+		world_run(w, 50 * MS);
+		CHECK_EQ_ROW(protos[i].why, world_chan_at(w, 1, c[0])->got, 1);
+		world_run(w, 6 * SEC);
+		for (size_t k = 0; k < ARRAY_LEN(c); k++)
+			CHECK_ROW(protos[i].why, c[k]->open);
+		CHECK_EQ(world_count(w, 1, LAT_COUNT_OPEN_REFUSED), 0);
+		world_close(w);
+	}
 }
 
 TEST(too_long)
@@ -343,6 +387,75 @@ TEST(the_receiver_has_enough)
 	}
 }
 
+TEST(out_of_reach_for_too_long)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 23, &o);
+		struct world_chan *c[2], *in[2];
+		const int from[2] = { 0, 1 };
+
+		for (int k = 0; k < 2; k++)
+			c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+		CHECK(world_pump(w, c, from, 2, 10, 100, 10 * SEC));
+		for (int k = 0; k < 2; k++)
+			in[k] = world_chan_at(w, !k, c[k]);
+		/* Two that were acknowledged, but not yet taken. */
+		in[0]->room = 0;
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(world_chan_send(w, 0, c[0], 100), 0);
+		world_run(w, SEC);
+		w->unreachable = true;
+		world_cut(w, 0, 1);
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(world_chan_send(w, k, c[k], 100), 0);
+		world_run(w, 60 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].state[1], LAT_PEER_DOWN);
+		CHECK_ROW(protos[i].why, !c[0]->ended && !c[1]->ended && !in[0]->ended && !in[1]->ended);
+		world_run(w, 90 * SEC);
+		CHECK_ROW(protos[i].why, c[0]->ended && c[0]->err == -ECONNRESET && c[0]->last_seq == 12);
+		CHECK_ROW(protos[i].why, c[1]->ended && c[1]->err == -ECONNRESET && c[1]->last_seq == 10);
+		CHECK_ROW(protos[i].why, in[1]->ended && in[1]->err == -ECONNRESET);
+		/* Nothing acknowledged is dropped: the end comes after it. */
+		CHECK_ROW(protos[i].why, !in[0]->ended && in[0]->got == 10);
+		in[0]->room = 5;
+		lat_engine_drain(w->node[1].engine, w->now, in[0]->handle);
+		CHECK_ROW(protos[i].why, in[0]->ended && in[0]->err == -ECONNRESET && in[0]->got == 12);
+		/* Nobody is called for the sake of what is over. */
+		world_run(w, 100 * SEC);
+		w->node[0].sent_packets = w->node[1].sent_packets = 0;
+		world_run(w, 500 * SEC);
+		CHECK_EQ_ROW(protos[i].why, w->node[0].sent_packets + w->node[1].sent_packets, 0);
+		w->unreachable = false;
+		c[0] = world_chan_open(w, 0, 1, 20, LAT_CFLAG_RELIABLE);
+		CHECK_ROW(protos[i].why, world_pump(w, c, from, 1, 10, 100, 70 * SEC));
+		CHECK_EQ(w->node[0].bad + w->node[1].bad, 0);
+		world_close(w);
+	}
+}
+
+TEST(only_one_side_lost_patience)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 24, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+	const int from = 0;
+
+	/* The sender is silent and never notices; the receiver wanted something and gave it up. It tells when they meet. */
+	CHECK(world_pump(w, &c, &from, 1, 10, 100, 10 * SEC));
+	in = world_chan_at(w, 1, c);
+	world_run(w, 400 * SEC);
+	w->unreachable = true;
+	world_connect(w, 1, 0);
+	world_run(w, 150 * SEC);
+	CHECK(in->ended && in->err == -ECONNRESET && !c->ended);
+	w->unreachable = false;
+	CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+	world_run(w, SEC);
+	CHECK(c->ended && c->err == -ECONNRESET && c->last_seq == 10);
+	world_close(w);
+}
+
 TEST(goodbye)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
@@ -366,6 +479,40 @@ TEST(goodbye)
 		CHECK_ROW(protos[i].why, c->open);
 		world_close(w);
 	}
+}
+
+static bool swallow_close_reply;
+
+static bool no_answers_from_1(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	(void)w;
+	(void)to;
+	(void)packet;
+	(void)bytes;
+	return from == 1 && swallow_close_reply;
+}
+
+/* While a CLOSE is repeated nothing else is said: a new session made in between would be taken down with the old one. */
+TEST(a_hello_while_closing_waits)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 11, &o);
+
+	world_connect(w, 0, 1);
+	world_run(w, SEC);
+	CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+	swallow_close_reply = true; /* its answer to the CLOSE gets lost */
+	w->filter = no_answers_from_1;
+	CHECK_EQ(lat_engine_peer_close(w->node[0].engine, w->now, 2, LAT_CODE_ESHUTDOWN), 0);
+	world_tick(w, 0);
+	world_run(w, 5 * MS);
+	swallow_close_reply = false;
+	world_connect(w, 1, 0);
+	world_run(w, 3 * SEC);
+	CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+	CHECK_EQ(w->node[1].state[0], LAT_PEER_UP);
+	CHECK_EQ(world_info(w, 1, 0).handshakes, 2);
+	world_close(w);
 }
 
 TEST(a_peer_that_calls_us)

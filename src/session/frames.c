@@ -70,7 +70,7 @@ static int on_chan_reset(struct lat_peer *p, const struct lat_frame *f)
 		int err = lat_code_to_errno(r.code);
 
 		if (ci != NULL)
-			lat_chan_in_end(ci, err == 0 ? -ECONNRESET : err);
+			lat_chan_in_end(ci, err == 0 ? -ECONNRESET : err, true);
 	}
 	return 0;
 }
@@ -126,6 +126,25 @@ static int on_close(struct lat_session *s, uint64_t now, const struct lat_frame 
 	return LAT_FRAMES_GONE;
 }
 
+/* What nobody here has a use for yet has to be right all the same (section 14). */
+static int check_unused(const struct lat_frame *f)
+{
+	union {
+		struct lat_frame_resolve resolve;
+		struct lat_frame_resolved resolved;
+		struct lat_frame_probe probe;
+	} u;
+
+	switch (f->type) {
+	case LAT_FRAME_RESOLVE:
+		return lat_frame_resolve_decode(&u.resolve, f);
+	case LAT_FRAME_RESOLVED:
+		return lat_frame_resolved_decode(&u.resolved, f);
+	default:
+		return lat_frame_probe_decode(&u.probe, f);
+	}
+}
+
 static int on_frame(struct lat_rx_lane *lane, uint64_t now, const struct lat_frame *f)
 {
 	struct lat_session *s = lane->session;
@@ -133,10 +152,11 @@ static int on_frame(struct lat_rx_lane *lane, uint64_t now, const struct lat_fra
 
 	switch (f->type) {
 	case LAT_FRAME_PAD:
+		return 0;
 	case LAT_FRAME_RESOLVE:
 	case LAT_FRAME_RESOLVED:
 	case LAT_FRAME_PROBE:
-		return 0;
+		return check_unused(f);
 	case LAT_FRAME_PING:
 		return on_ping(s, f);
 	case LAT_FRAME_PONG:

@@ -25,13 +25,14 @@ static void digest(uint8_t out[16], const uint8_t *data, size_t bytes)
 
 static bool rate_ok(struct lat_engine *e, uint64_t now, const struct lat_path *from)
 {
-	uint8_t source[1 + 8 + 4] = { from->family };
+	uint8_t source[1 + 8 + 4] = { (uint8_t)(from->family | from->proto << 4) };
 	uint8_t h[4];
 	size_t bytes = from->family == 6 ? 8 : 4;
 
 	memcpy(source + 1, from->addr, bytes);
 	if (from->family == 6)
 		lat_put_le32(source + 9, from->scope);
+	/* Over TCP a source is what it says; nobody who forges datagrams uses its rate up. */
 	/* Sources that share a bucket share its rate; the key makes it impossible to choose whom to share with. */
 	lat_blake2b(h, sizeof(h), e->secret->source_key, sizeof(e->secret->source_key),
 		    &(struct lat_bytes){ source, sizeof(source) }, 1);
@@ -160,10 +161,16 @@ uint64_t lat_half_expire(struct lat_engine *e, uint64_t now)
 	return UINT64_MAX;
 }
 
+/* The same transport too: an address over UDP may be forged, and must not use up the places of one over TCP. */
+static bool same_caller(const struct lat_path *a, const struct lat_path *b)
+{
+	return a->proto == b->proto && lat_path_same_source(a, b);
+}
+
 /* Is it the one entry that is kept for the address its peer last completed a handshake from? */
 static bool kept(const struct lat_half *h)
 {
-	return h->peer->good.proto != 0 && lat_path_same_source(&h->from, &h->peer->good);
+	return same_caller(&h->from, &h->peer->good);
 }
 
 /*
@@ -175,12 +182,12 @@ static bool make_room(struct lat_peer *p, uint64_t now, const struct lat_path *f
 	struct lat_engine *e = p->engine;
 	struct lat_half *h, *oldest_source = NULL, *oldest_peer = NULL, *oldest = NULL, *victim;
 	uint32_t same_source = 0;
-	bool good = p->good.proto != 0 && lat_path_same_source(from, &p->good);
+	bool good = same_caller(from, &p->good);
 
 	DL_FOREACH(e->halves, h) {
 		bool own = h->peer == p;
 
-		if (own && lat_path_same_source(&h->from, from)) {
+		if (own && same_caller(&h->from, from)) {
 			same_source++;
 			if (oldest_source == NULL)
 				oldest_source = h;
@@ -255,6 +262,17 @@ static int add_entry(struct lat_peer *p, uint64_t now, const struct lat_path *fr
 	return lat_engine_reply(e, &h->from, h->reply, LAT_M2_LEN);
 }
 
+/*
+ * Does the caller receive where it says it is? By a cookie; or over TCP, where nothing is to be shown, by calling from the
+ * place that is kept for the peer.
+ */
+static bool is_there(const struct lat_peer *p, uint64_t now, const struct lat_path *from, const uint8_t *m1)
+{
+	if (from->proto == LAT_PROTO_TCP)
+		return same_caller(from, &p->good);
+	return mac2_right(p->engine, now, from, m1);
+}
+
 static int admit(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *m1,
 		 const uint8_t dup[16], struct lat_hs_responder *hs)
 {
@@ -275,8 +293,11 @@ static int admit(struct lat_engine *e, uint64_t now, const struct lat_path *from
 		lat_count(e, LAT_COUNT_HS_PARAMS);
 		return -EPROTO;
 	}
-	if (p->half_count >= LAT_HALF_COOKIE_OVER &&
-	    (from->proto == LAT_PROTO_TCP || !mac2_right(e, now, from, m1))) {
+	if (p->closing) { /* until it is over we say nothing but CLOSE (section 8.3) */
+		lat_count(e, LAT_COUNT_HS_STATE);
+		return 0;
+	}
+	if (p->half_count >= LAT_HALF_COOKIE_OVER && !is_there(p, now, from, m1)) {
 		lat_count(e, LAT_COUNT_HALF_FULL);
 		demand_cookie(e, now, from, m1);
 		return 0;
@@ -394,8 +415,8 @@ int lat_half_m3(struct lat_half *h, uint64_t now, const struct lat_path *from, c
 			lat_count(e, LAT_COUNT_HS_STATE);
 			return -EPROTO;
 		}
+		/* A copy proves nothing about where it comes from; the DATA that follows M4 will. */
 		h->from = *from;
-		e->ops->path_proven(e->ctx, from, h->peer->node);
 		(void)!lat_engine_reply(e, from, h->reply, LAT_M4_LEN);
 		return 0;
 	}

@@ -48,7 +48,7 @@ void *lat_idmap_get(const struct lat_idmap *m, uint32_t key)
 
 static int grow(struct lat_idmap *m)
 {
-	struct lat_idmap bigger = { .mul = m->mul, .cap = m->cap == 0 ? IDMAP_MIN : m->cap * 2 };
+	struct lat_idmap bigger = { .mul = m->mul, .cap = m->cap == 0 ? IDMAP_MIN : m->cap * 2 }, old;
 
 	bigger.key = calloc(bigger.cap, sizeof(*bigger.key));
 	bigger.value = calloc(bigger.cap, sizeof(*bigger.value));
@@ -64,8 +64,9 @@ static int grow(struct lat_idmap *m)
 		bigger.value[to] = m->value[i];
 	}
 	bigger.count = m->count;
-	lat_idmap_fini(m);
+	old = *m;
 	*m = bigger;
+	lat_idmap_fini(&old);
 	return 0;
 fail:
 	lat_idmap_fini(&bigger);

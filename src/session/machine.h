@@ -38,8 +38,12 @@ enum {
 	LAT_RATE_BUCKETS = 1024,
 	LAT_PINGS_MAX = 16,
 	LAT_PONGS_MAX = 16,
-	LAT_ANSWERS_MAX = 256, /* CHAN_NAK and CHAN_CLOSE frames that belong to no channel, waiting */
-	LAT_CLOSES_MAX = 2,    /* of TCP connections in a row on which nothing opened (section 7) */
+	LAT_ANSWERS_MAX = LAT_MAX_CHAN, /* CHAN_NAK and CHAN_CLOSE that belong to no channel, waiting */
+	/* We ask for channels a little slower than a peer may refuse us for (section 6.2). */
+	LAT_ASK_RATE_PER_S = LAT_CHAN_OPEN_RATE_PER_S * 9 / 10,
+	LAT_ASK_BURST = LAT_CHAN_OPEN_BURST * 9 / 10,
+	LAT_STALE_LOOKS_PER_S = 1000, /* for the peer that a STALE, or DATA of no session, comes from */
+	LAT_CLOSES_MAX = 2,           /* of TCP connections in a row on which nothing opened (section 7) */
 	LAT_FLIGHT_UDP_BYTES = 256 << 10,
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
 };
@@ -194,7 +198,7 @@ struct lat_chan {
 	struct lat_chan *todo_prev, *todo_next; /* peer->todo while want != 0 */
 };
 
-enum lat_out_state { LAT_OUT_OPENING, LAT_OUT_OPEN, LAT_OUT_CLOSING, LAT_OUT_DONE };
+enum lat_out_state { LAT_OUT_OPENING, LAT_OUT_OPEN, LAT_OUT_CLOSING, LAT_OUT_RESET, LAT_OUT_DONE };
 
 struct lat_chan_out {
 	struct lat_chan c;
@@ -206,7 +210,11 @@ struct lat_chan_out {
 	struct lat_chan_out *ready_prev, *ready_next; /* peer->ready */
 };
 
-enum lat_in_state { LAT_IN_OPEN, LAT_IN_RESET, LAT_IN_DONE };
+/*
+ * RESET: CHAN_RESET is on its way. GONE: the peer knows of it no more, but what was acknowledged is still handed up.
+ * Buried when neither the wire nor the application has anything to do with it.
+ */
+enum lat_in_state { LAT_IN_OPEN, LAT_IN_RESET, LAT_IN_GONE, LAT_IN_DONE };
 
 struct lat_chan_in {
 	struct lat_chan c;
@@ -214,13 +222,16 @@ struct lat_chan_in {
 	struct lat_reasm reasm;
 	bool blocked; /* deliver() had no room */
 	bool final_known, credit_waits;
+	bool told;     /* the application knows that it is over */
+	bool draining; /* it will, when it has taken what was acknowledged */
+	int end_err;
 	uint8_t bad_tokens;
 	uint16_t reset_code;
 	uint64_t final_seq;
 	uint64_t missed_seen, given_up_seen; /* of reasm's counts, already counted */
 	uint8_t nonce_r[LAT_WIRE_CHAN_NONCE];
 	struct lat_rx_lane *lane[LAT_PLACES];
-	struct lat_chan_in *credit_prev, *credit_next; /* engine->credit_waiters */
+	struct lat_chan_in *credit_prev, *credit_next; /* peer->credit_waiters */
 };
 
 /* A control frame that belongs to no channel: CHAN_NAK, or CHAN_CLOSE of a number that we did not want. */
@@ -262,6 +273,7 @@ struct lat_peer {
 	struct lat_attempt *attempt;
 	uint64_t attempt_after_ns, backoff_ns;
 	uint64_t down_since_ns;
+	bool held_out; /* it was down for longer than `hold`: nothing old is a reason to call it */
 	uint32_t half_count;
 	struct lat_session *slot[LAT_SLOT_COUNT];
 	uint8_t places;
@@ -304,9 +316,14 @@ struct lat_peer {
 	struct lat_numtab nums_in, nums_out;
 	struct lat_channum numbers;
 	struct lat_budget budget;
-	struct lat_bucket open_rate;
+	struct lat_bucket open_rate; /* of the peer's CHAN_OPENs */
+	struct lat_bucket ask_rate;  /* of ours */
+	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
-	bool lossy_partials; /* some lossy channel holds partial messages */
+	uint64_t lossy_due_ns; /* no partial message is given up before; UINT64_MAX: there is none */
+
+	struct lat_chan_in *credit_waiters;         /* wait for memory, first come first served */
+	struct lat_peer *hungry_prev, *hungry_next; /* engine->hungry while there are any */
 
 	uint64_t handshake_ns, handshakes, rekeys;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
@@ -347,10 +364,10 @@ struct lat_engine {
 	uint64_t m1_second_ns, load_until_ns;
 	uint32_t m1_in_second;
 	uint64_t cookie_born_ns;
-	struct lat_bucket stale_rate;
+	struct lat_bucket stale_rate, stale_look_rate;
 
 	struct lat_budget budget;
-	struct lat_chan_in *credit_waiters; /* first come, first served */
+	struct lat_peer *hungry; /* those with channels that wait for memory; each gets one in turn */
 
 	uint64_t counters[LAT_COUNT_MAX];
 	uint8_t packet[LAT_DATA_HDR + LAT_TCP_MAX_PKT]; /* under construction */
@@ -473,8 +490,8 @@ void lat_peer_session_next(struct lat_peer *p, struct lat_session *s);
 void lat_peer_session_opened(struct lat_peer *p, uint64_t now, struct lat_session *s);
 /* Ends sessions and attempt, not channels. */
 void lat_peer_sessions_end(struct lat_peer *p);
-/* Ends all channels. */
-void lat_peer_chans_end(struct lat_peer *p, int err, bool opening_too);
+/* Ends all channels, here only: the peer knows, or has lost them. */
+void lat_peer_chans_end(struct lat_peer *p, int err, bool opening_too, bool drain);
 /* Section 8.3. */
 void lat_peer_close_start(struct lat_peer *p, uint64_t now, uint16_t code);
 void lat_peer_close_received(struct lat_peer *p, uint64_t now, struct lat_session *s, uint16_t code);
@@ -489,6 +506,8 @@ void lat_chan_want(struct lat_chan *c, uint8_t want);
 void lat_chan_unwant(struct lat_chan *c, uint8_t want);
 /* Over: no look-up finds it any more; freed at the peer's next turn. */
 void lat_chan_bury(struct lat_chan *c);
+/* The half of it that the peer sees: its number and its request. */
+void lat_chan_detach(struct lat_chan *c);
 void lat_chan_reap(struct lat_peer *p);
 struct lat_chan *lat_chan_find(const struct lat_engine *e, uint32_t handle);
 
@@ -507,6 +526,9 @@ int lat_chan_out_naked(struct lat_peer *p, const struct lat_frame_chan_nak *f);
 int lat_chan_out_credit(struct lat_peer *p, const struct lat_frame_credit *f);
 void lat_chan_out_reset(struct lat_chan_out *co, uint16_t code, uint64_t next_seq);
 void lat_chan_out_end(struct lat_chan_out *co, int err, uint64_t last_seq);
+/* The same for both, and the peer is told by CHAN_RESET, whenever it can be reached again. */
+void lat_chan_out_abandon(struct lat_chan_out *co, int err);
+void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain);
 /* The session in which it was asked for is over: asks again. */
 void lat_chan_out_reopen(struct lat_chan_out *co);
 /* May have room again after an acknowledgement. */
@@ -524,7 +546,9 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f);
 int lat_chan_in_offer(struct lat_chan_in *ci);
 /* We end it: CHAN_RESET. */
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code);
-void lat_chan_in_end(struct lat_chan_in *ci, int err);
+void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain);
+/* Its CHAN_RESET has arrived. */
+void lat_chan_in_reset_acked(struct lat_chan_in *ci);
 void lat_chan_in_credit_retry(struct lat_engine *e);
 uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now);
 

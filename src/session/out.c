@@ -26,8 +26,9 @@ static size_t flight_max(const struct lat_peer *p)
 
 static size_t packet_max(const struct lat_session *s)
 {
+	/* The side that was called bounds a connection that has proved nothing (section 7): begin with something small. */
 	if (tcp(s->peer))
-		return LAT_TCP_MAX_PKT;
+		return s->peer->proven_conn != 0 ? LAT_TCP_MAX_PKT : LAT_UDP_BASE;
 	/* No search for a larger path maximum yet: every path carries UDP_BASE. */
 	return s->udp_max >= LAT_DATA_MIN_LEN + LAT_UNIT && s->udp_max < LAT_UDP_BASE ? s->udp_max
 										      : LAT_UDP_BASE;
@@ -107,6 +108,8 @@ static int transmit(struct lat_peer *p, uint64_t now, const uint8_t *packet, siz
 static int stash(struct lat_peer *p, uint64_t now, const uint8_t *packet, size_t bytes)
 {
 	p->blocked = true;
+	/* Only a CLOSE goes out past one that is kept, and after it nothing else counts. */
+	free(p->stash);
 	p->stash = malloc(bytes);
 	if (p->stash == NULL) {
 		path_failed(p, now);
@@ -377,12 +380,9 @@ void lat_out_flush(struct lat_peer *p, uint64_t now)
 	while (p->flight_bytes < flight_max(p)) {
 		int rc;
 
-		if (control_pending(s))
-			rc = build_control(s, now, true);
-		else if (p->ready != NULL)
+		rc = control_pending(s) ? build_control(s, now, true) : 0;
+		if (rc == 0 && p->ready != NULL)
 			rc = build_data(s, now);
-		else
-			break;
 		if (rc < 0)
 			return;
 		if (rc == 0)

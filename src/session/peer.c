@@ -54,6 +54,7 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 	if (p->call.proto != 0)
 		p->path = p->call;
 	p->pto_at_ns = UINT64_MAX;
+	p->lossy_due_ns = UINT64_MAX;
 	p->budget.max = LAT_REASM_PEER_BYTES;
 	/* max_msg is announced as at most half of it (section 0). */
 	if (p->budget.max / 2 < e->max_msg)
@@ -113,7 +114,7 @@ static void check_boot(struct lat_peer *p, const struct lat_session *s)
 	if (!changed)
 		return;
 	/* It lost its state: what was open is gone, and the old sessions are deaf. */
-	lat_peer_chans_end(p, -ECONNRESET, false);
+	lat_peer_chans_end(p, -ECONNRESET, false, true);
 	p->answer_count = 0;
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)
 		if (p->slot[i] != NULL && p->slot[i] != s && p->slot[i]->boot_id != s->boot_id)
@@ -142,6 +143,7 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	p->backoff_ns = 0;
 	p->attempt_after_ns = 0;
 	p->down_since_ns = 0;
+	p->held_out = false;
 	p->pto_count = 0;
 	p->await_since_ns = 0;
 	p->conn_down = false;
@@ -238,7 +240,7 @@ void lat_peer_sessions_end(struct lat_peer *p)
 	p->answer_count = 0;
 }
 
-void lat_peer_chans_end(struct lat_peer *p, int err, bool opening_too)
+void lat_peer_chans_end(struct lat_peer *p, int err, bool opening_too, bool drain)
 {
 	struct lat_chan *c, *tmp;
 
@@ -246,7 +248,7 @@ void lat_peer_chans_end(struct lat_peer *p, int err, bool opening_too)
 		struct lat_chan_out *co = (struct lat_chan_out *)c;
 
 		if (c->inbound)
-			lat_chan_in_end((struct lat_chan_in *)c, err);
+			lat_chan_in_end((struct lat_chan_in *)c, err, drain);
 		else if (co->state != LAT_OUT_OPENING)
 			lat_chan_out_end(co, err, lat_sendq_acked_seq(&co->q));
 		else if (opening_too)
@@ -289,7 +291,7 @@ void lat_peer_close_start(struct lat_peer *p, uint64_t now, uint16_t code)
 
 	if (p->closing)
 		return;
-	lat_peer_chans_end(p, close_errno(code), true);
+	lat_peer_chans_end(p, close_errno(code), true, true);
 	lat_attempt_drop(p);
 	lat_half_drop_peer(p);
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)
@@ -314,7 +316,7 @@ void lat_peer_close_received(struct lat_peer *p, uint64_t now, struct lat_sessio
 	if (!p->closing) {
 		if (lat_session_may_send(s))
 			(void)!lat_out_close(s, now, code);
-		lat_peer_chans_end(p, close_errno(code), true);
+		lat_peer_chans_end(p, close_errno(code), true, true);
 		p->want_connect = false;
 		p->want_rekey = false;
 		after_eproto(p, now, code);
@@ -351,15 +353,22 @@ static bool is_from(const struct lat_peer *p, const struct lat_path *from)
 	return lat_path_equal(from, &p->path) || lat_path_equal(from, &p->call);
 }
 
+/* Anybody may ask us to look through all peers; so not more often than this. */
+static bool look_rate(struct lat_engine *e, uint64_t now)
+{
+	return lat_bucket_take(&e->stale_look_rate, now, LAT_STALE_LOOKS_PER_S, LAT_STALE_LOOKS_PER_S);
+}
+
 void lat_peer_stale(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *packet,
 		    size_t bytes)
 {
 	struct lat_stale stale;
 	struct lat_peer *p;
 
-	(void)now;
-	if (lat_stale_decode(&stale, packet, bytes) < 0)
+	if (lat_stale_decode(&stale, packet, bytes) < 0 || !look_rate(e, now)) {
+		lat_count(e, LAT_COUNT_HS_STATE);
 		return;
+	}
 	DL_FOREACH(e->peer_list, p) {
 		if (!is_from(p, from))
 			continue;
@@ -369,7 +378,7 @@ void lat_peer_stale(struct lat_engine *e, uint64_t now, const struct lat_path *f
 			if (s == NULL || s->idx_remote != stale.idx || !s->peer_stale_known ||
 			    !lat_equal_ct(s->peer_stale, stale.token, sizeof(stale.token)))
 				continue;
-			p->want_connect = p->want_connect || i == LAT_SLOT_CURRENT;
+			p->want_connect = p->want_connect || (i == LAT_SLOT_CURRENT && !p->closing);
 			lat_session_erase(s);
 			return;
 		}
@@ -383,6 +392,8 @@ void lat_peer_stale_answer(struct lat_engine *e, uint64_t now, const struct lat_
 	uint8_t packet[LAT_STALE_LEN];
 	struct lat_peer *p;
 
+	if (!look_rate(e, now))
+		return;
 	DL_FOREACH(e->peer_list, p)
 		if (is_from(p, from))
 			break;
@@ -401,7 +412,10 @@ void lat_peer_stale_answer(struct lat_engine *e, uint64_t now, const struct lat_
 
 static bool needs_session(const struct lat_peer *p)
 {
-	return p->want_connect || p->busy_count > 0 || p->todo != NULL;
+	if (p->want_connect || p->busy_count > 0)
+		return true;
+	/* While it is down, its channels are a reason to find out whether it still is. */
+	return !p->held_out && (p->todo != NULL || (p->down_since_ns != 0 && p->chans != NULL));
 }
 
 static void expire_sessions(struct lat_peer *p, uint64_t now)
@@ -481,12 +495,21 @@ static uint64_t run_wanted(struct lat_peer *p, uint64_t now)
 static uint64_t run_hold(struct lat_peer *p, uint64_t now)
 {
 	uint64_t end = p->down_since_ns + (uint64_t)LAT_HOLD_NS;
+	struct lat_chan *c, *tmp;
 
-	if (p->down_since_ns == 0 || p->chans == NULL)
+	if (p->down_since_ns == 0 || p->chans == NULL || p->held_out)
 		return UINT64_MAX;
 	if (now < end)
 		return end;
-	lat_peer_chans_end(p, -ECONNRESET, true);
+	p->held_out = true;
+	DL_FOREACH_SAFE(p->chans, c, tmp) {
+		struct lat_chan_out *co = (struct lat_chan_out *)c;
+
+		if (c->inbound)
+			lat_chan_in_abandon((struct lat_chan_in *)c, LAT_CODE_ECONNRESET, true);
+		else
+			lat_chan_out_abandon(co, co->state == LAT_OUT_OPENING ? -EHOSTUNREACH : -ECONNRESET);
+	}
 	return UINT64_MAX;
 }
 
@@ -529,6 +552,8 @@ uint64_t lat_peer_run(struct lat_peer *p, uint64_t now)
 
 	due = min64(due, lat_attempt_due(p));
 	due = min64(due, p->path.proto == LAT_PROTO_TCP ? UINT64_MAX : p->pto_at_ns);
+	if (p->ask_at_ns > now && p->slot[LAT_SLOT_CURRENT] != NULL)
+		due = min64(due, p->ask_at_ns);
 	if (p->conn_down && p->slot[LAT_SLOT_CURRENT] != NULL)
 		due = min64(due, p->conn_retry_ns);
 	for (int i = 0; i < LAT_SLOT_COUNT; i++)

@@ -387,8 +387,8 @@ static void mark_seen(struct lat_reasm *r, uint64_t seq)
 		uint64_t slide = seq - old < LAT_SEQ_WINDOW ? seq - old : LAT_SEQ_WINDOW;
 
 		/* Each bit serves another number now: look at whom it belonged to before clearing it. */
-		for (uint64_t s = seq - slide + 1; s <= seq; s++) {
-			uint64_t back = (old - s) % LAT_SEQ_WINDOW;
+		for (uint64_t left = slide; left > 0; left--) { /* seq may be the last number there is */
+			uint64_t s = seq - left + 1, back = (old - s) % LAT_SEQ_WINDOW;
 
 			if (back < old && !seen_get(r, s))
 				r->missed++;
@@ -401,19 +401,19 @@ static void mark_seen(struct lat_reasm *r, uint64_t seq)
 	r->seen[seq / 64 % (LAT_SEQ_WINDOW / 64)] |= UINT64_C(1) << (seq % 64);
 }
 
+static bool too_old(const struct lat_reasm *r, uint64_t seq)
+{
+	return r->highest >= LAT_SEQ_WINDOW && seq <= r->highest - LAT_SEQ_WINDOW;
+}
+
 static void give_up(struct lat_reasm *r, int i)
 {
 	uint64_t seq = r->open[i]->seq;
 
 	open_free(r, i);
 	r->given_up++;
-	if (seq + LAT_SEQ_WINDOW > r->highest)
+	if (!too_old(r, seq))
 		mark_seen(r, seq);
-}
-
-static bool too_old(const struct lat_reasm *r, uint64_t seq)
-{
-	return r->highest >= LAT_SEQ_WINDOW && seq <= r->highest - LAT_SEQ_WINDOW;
 }
 
 static void lossy_done(struct lat_reasm *r, uint64_t seq)

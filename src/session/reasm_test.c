@@ -380,6 +380,10 @@ static const struct {
 	{ "far ahead at once", true, 1000, 0, 744 },
 	{ "and its window", false, 745, 0, 744 },
 	{ "256 further: all but two were missed", false, 1256, 0, 744 + 254 },
+
+	{ "the last number there is", true, UINT64_MAX, 0, UINT64_MAX - 256 },
+	{ "and its window", false, UINT64_MAX - 255, 0, UINT64_MAX - 256 },
+	{ "the last one again", false, UINT64_MAX, -EALREADY, UINT64_MAX - 256 },
 };
 
 TEST(sequence_window)

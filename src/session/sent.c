@@ -3,6 +3,10 @@
  * remembered), FLYING or LOST. A LOST one keeps its frames, because a late acknowledgement spares sending
  * them again, but gives way when the ring is full. FLYING is never entered again, so first_flying only
  * moves up.
+ *
+ * A FREE slot knows how many behind it are FREE as well, and whoever walks over some tells them all how far it
+ * came: a peer that acknowledges the same packets again and again, while the oldest keeps the ring long, does
+ * not make us look at each of them again.
  */
 #include "session/sent.h"
 
@@ -16,7 +20,10 @@ enum slot_state { SLOT_FREE, SLOT_FLYING, SLOT_LOST };
 
 struct lat_sent_slot {
 	uint64_t time_ns;
-	uint32_t bytes;
+	union {
+		uint32_t bytes; /* FLYING, LOST: of the packet */
+		uint32_t skip;  /* FREE: so many counters behind it are FREE too, at least */
+	};
 	uint16_t count;
 	uint8_t state;               /* enum slot_state */
 	struct lat_sent_frame one;   /* the frames when it is one without a body: the ordinary case */
@@ -38,6 +45,7 @@ static void slot_free(struct lat_sent_slot *slot)
 	free(slot->many);
 	slot->many = NULL;
 	slot->count = 0;
+	slot->skip = 0;
 	slot->state = SLOT_FREE;
 }
 
@@ -193,17 +201,32 @@ static struct lat_sent_record record_of(const struct lat_sent_slot *slot, uint64
 	};
 }
 
+/* The first counter from @c on, below @end, whose slot is not FREE; @end or more: there is none. */
+static uint64_t next_held(struct lat_sent *s, uint64_t c, uint64_t end)
+{
+	uint64_t to = c;
+
+	while (to < end && slot_of(s, to)->state == SLOT_FREE)
+		to += UINT64_C(1) + slot_of(s, to)->skip;
+	for (uint64_t step; c < to; c += step) {
+		struct lat_sent_slot *slot = slot_of(s, c);
+
+		step = UINT64_C(1) + slot->skip;
+		slot->skip = (uint32_t)(to - c - 1);
+	}
+	return to;
+}
+
 static int64_t ack_range(struct lat_sent *s, const struct lat_range *range, lat_sent_fn fn, void *ctx)
 {
 	uint64_t from = range->lo > s->base ? range->lo : s->base;
 	int64_t found = 0;
 
-	for (uint64_t c = from; c <= range->hi; c++) {
+	for (uint64_t c = next_held(s, from, range->hi + 1); c <= range->hi;
+	     c = next_held(s, c + 1, range->hi + 1)) {
 		struct lat_sent_slot *slot = slot_of(s, c);
 		struct lat_sent_record rec = record_of(slot, c);
 
-		if (slot->state == SLOT_FREE)
-			continue;
 		if (slot->state == SLOT_FLYING) {
 			s->flying--;
 			s->flying_bytes -= slot->bytes;

@@ -237,6 +237,7 @@ static void heard(struct lat_session *s, uint64_t now, const struct lat_path *fr
 	}
 	if (p->state == LAT_PEER_DOWN && p->slot[LAT_SLOT_CURRENT] != NULL && !p->closing) {
 		p->down_since_ns = 0;
+		p->held_out = false;
 		lat_peer_state_set(p, LAT_PEER_UP, 0);
 	}
 	lat_peer_touch(p);
