@@ -269,6 +269,12 @@ int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
 	return 0;
 }
 
+/* Somewhere to call it, or it is calling us and has only to confirm. */
+static bool reachable(const struct lat_peer *p)
+{
+	return p->call.proto != 0 || p->slot[LAT_SLOT_NEXT] != NULL;
+}
+
 int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node)
 {
 	struct lat_peer *p = find_peer(e, node);
@@ -278,7 +284,7 @@ int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node)
 	e->now = now;
 	if (p->slot[LAT_SLOT_CURRENT] != NULL && !p->closing)
 		return 0;
-	if (p->call.proto == 0)
+	if (!reachable(p))
 		return -EDESTADDRREQ;
 	p->want_connect = true;
 	if (p->attempt == NULL && p->state == LAT_PEER_DOWN && p->err != -EPROTO) {
@@ -543,7 +549,7 @@ static int want_session(struct lat_peer *p)
 		return -EAGAIN;
 	if (p->slot[LAT_SLOT_CURRENT] != NULL)
 		return 0;
-	if (p->call.proto == 0)
+	if (!reachable(p))
 		return -EDESTADDRREQ;
 	p->want_connect = true;
 	lat_peer_touch(p);
