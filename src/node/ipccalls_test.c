@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "node/default.h"
 #include "node/nodes_harness.h"
 
 static struct lattice_message message(int32_t type, const char *text)
@@ -356,6 +357,18 @@ TEST(errors_of_other_nodes)
 	part(&a, &b);
 }
 
+/* Until the default node has heard the goodbye of @peer. */
+static void wait_gone(lattice_node_id peer)
+{
+	struct lattice_peer_stats stats = { .up = true };
+	struct lat_default *d;
+
+	CHECK_EQ(lat_default_get(&d, LAT_DEFAULT_NETWORK), 0);
+	while (stats.up)
+		CHECK_EQ(lattice_node_peer(d->node, peer, &stats), 0);
+	lat_default_put(d);
+}
+
 TEST(the_next_send_after_a_restart_arrives)
 {
 	for (size_t w = 0; w < 2; w++) {
@@ -381,6 +394,7 @@ TEST(the_next_send_after_a_restart_arrives)
 			CHECK_EQ_ROW(ways[w].why, lattice_channel_flush(ch, SECONDS(20)), 0);
 			lattice_endpoint_close(ep);
 			shut_side(&b);
+			wait_gone(2); /* what is accepted before that is lost with it, and said so */
 			open_side(&b, port);
 			CHECK_EQ(lattice_endpoint_open(&ep, b.node, 2), 0);
 			CHECK(lattice_channel_between(1, 2) == ch);
