@@ -50,7 +50,7 @@ LATTICE_API const char *lattice_error_name(int rc);
 
 /*
  * A sentence about the last error that this thread got from a call on @handle (a node, endpoint or channel; NULL
- * for a call that failed to make one): what failed, on which channel or peer, why, and what to do. When @rc is not
+ * for a call that failed to make one, and for those of <lattice/net.h> and <lattice/ipc.h>): what failed, on which channel or peer, why, and what to do. When @rc is not
  * that error, a general sentence for @rc. Always ends with a NUL; @bytes 0 writes nothing.
  *
  * Threads: any; what it says is of the calling thread. Does not block.
