@@ -16,6 +16,7 @@
 #include <lattice/lattice.h>
 
 #include "base/test.h"
+#include "node/default.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/packets.h"
@@ -69,6 +70,37 @@ static inline void introduce(const struct side *to, const struct side *peer)
 	CHECK_EQ(lattice_state_peer_add(to->dir, &p), 0);
 }
 
+/* Whether nobody has it. */
+static inline bool port_is_free(int port)
+{
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	int tcp = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_free = bind(tcp, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+		       bind(udp, (struct sockaddr *)&at, sizeof(at)) == 0;
+
+	close(tcp);
+	close(udp);
+	return is_free;
+}
+
+/* A port that nobody listens at, and that the kernel gives to nobody who asks for any: it may be used again and again. */
+static inline int free_port(void)
+{
+	static int last;
+
+	if (last == 0)
+		last = (int)getpid() * 16;
+	for (int i = 0; i < 20000; i++) {
+		int port = 10000 + last++ % 20000;
+
+		if (port_is_free(port))
+			return port;
+	}
+	CHECK(false);
+	return 0;
+}
+
 /* Opens the side as a node of its own. @port 0: any. */
 static inline void open_side(struct side *s, int port)
 {
@@ -115,7 +147,7 @@ static inline void meet(struct side *a, struct side *b, size_t way)
 	make_side(b, 2);
 	introduce(a, b);
 	introduce(b, a);
-	open_side(b, 0);
+	open_side(b, free_port());
 	CHECK_EQ_ROW(ways[way].why, init_default(a), 0);
 	CHECK_EQ_ROW(ways[way].why,
 		     lattice_net_add_remote(2, ways[way].host, lattice_node_port(b->node), ways[way].proto),
@@ -157,20 +189,6 @@ static inline bool explained(int rc, const char *part_of_it)
 	return false;
 }
 
-/* A port of the loopback interface that nobody listens at. It was just let go of. */
-static inline int free_port(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	CHECK(fd >= 0);
-	CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-	close(fd);
-	return ntohs(at.sin_port);
-}
-
 /* What the other side's internals say in the public calls' words. */
 static inline int side_send(struct side *s, lattice_node_id to, const void *data, size_t bytes)
 {
@@ -182,6 +200,20 @@ static inline int side_recv(struct side *s, struct lattice_packet *packet, void 
 {
 	return lat_packets_recv(s->packets, packet, buf, bytes,
 				lat_clock_deadline(lat_clock_monotonic_ns(), SECONDS(20)));
+}
+
+/* Until @node has answered the default node: what was open to one before it has ended then. */
+static inline void until_answered(const char *why, lattice_node_id node)
+{
+	struct lat_default *d;
+	uint64_t rtt;
+	int rc = -ETIMEDOUT;
+
+	CHECK_EQ_ROW(why, lat_default_get(&d, LAT_DEFAULT_NETWORK), 0);
+	for (int i = 0; i < 100 && rc != 0; i++)
+		rc = lattice_node_ping(d->node, node, &rtt, LAT_NS_PER_S / 2);
+	lat_default_put(d);
+	CHECK_EQ_ROW(why, rc, 0);
 }
 
 #endif

@@ -101,6 +101,12 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	return rc;
 }
 
+/* The peer went, or has just come back: opened again, the channel may well work. */
+static bool may_pass(int err)
+{
+	return err == -EOWNERDEAD || err == -ECONNRESET || err == -EHOSTUNREACH;
+}
+
 /* Inside begin and end. 0: it is being opened again. */
 static int reopen(struct lat_outbound *o, uint64_t now)
 {
@@ -154,7 +160,7 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 	if (rc < 0)
 		return rc;
 	for (;;) {
-		if (o->state == ENDED && o->keep && once) {
+		if (o->state == ENDED && o->keep && (once || may_pass(o->err))) {
 			once = false;
 			rc = reopen(o, now);
 			if (rc < 0)
