@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <lattice/state.h>
 
@@ -15,6 +14,7 @@
 #include "node/packets.h"
 #include "node/routes.h"
 #include "os/clock.h"
+#include "os/fork.h"
 
 enum {
 	MAX_QUEUE_MAX = 1 << 20,
@@ -32,8 +32,8 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* the phase */
 	enum phase phase;
-	struct lat_default *at; /* OPEN, CLOSING */
-	_Atomic(pid_t) owner;   /* who opened it; 0: nobody did */
+	struct lat_default *at;  /* OPEN, CLOSING */
+	_Atomic(uint64_t) owner; /* the process that opened it, as it is numbered below; 0: none did */
 } process = { .once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void init_process(void)
@@ -46,12 +46,17 @@ static void init_process(void)
 	pthread_condattr_destroy(&attr);
 }
 
+static uint64_t this_process(void)
+{
+	return UINT64_C(1) + lat_fork_generation();
+}
+
 /* In a forked child the lock may be held by a thread that is not there: it is not looked at. */
 static bool is_forked(void)
 {
-	pid_t owner = atomic_load_explicit(&process.owner, memory_order_relaxed);
+	uint64_t owner = atomic_load_explicit(&process.owner, memory_order_relaxed);
 
-	return owner != 0 && owner != getpid();
+	return owner != 0 && owner != this_process();
 }
 
 static int forked_why(void)
@@ -267,7 +272,7 @@ static int open_now(const struct lattice_net_config *cfg)
 	rc = make(&d, cfg);
 	pthread_mutex_lock(&process.lock);
 	if (rc == 0)
-		atomic_store_explicit(&process.owner, getpid(), memory_order_relaxed);
+		atomic_store_explicit(&process.owner, this_process(), memory_order_relaxed);
 	set_phase(rc == 0 ? OPEN : before, d);
 	return rc;
 }
