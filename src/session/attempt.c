@@ -43,7 +43,7 @@ static void send_packet(struct lat_attempt *a)
 	if (rc == 0) {
 		a->peer->packets_out++;
 		a->peer->bytes_out += LAT_M1_LEN;
-	} else if (rc != -EAGAIN) {
+	} else if (rc != -EAGAIN && rc != -ENOTCONN) { /* no connection: it does not answer */
 		a->err = rc;
 	}
 }

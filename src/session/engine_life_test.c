@@ -536,6 +536,9 @@ TEST(a_peer_that_calls_us)
 		}
 		CHECK_ROW(protos[i].why, world_info(w, 1, 0).rekeys >= 2);
 		CHECK_EQ(world_chan_at(w, 0, c)->got, 60);
+		/* The other end of its TCP connection is no place where it could be called. */
+		CHECK_EQ_ROW(protos[i].why, world_info(w, 1, 0).path.family,
+			     o.proto == LAT_PROTO_TCP ? 0 : 4);
 		world_close(w);
 	}
 }

@@ -134,6 +134,12 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	p->slot[LAT_SLOT_CURRENT] = s;
 	p->handshakes++;
 	p->path = s->path;
+	if (s->path.proto == LAT_PROTO_TCP && !s->initiator) {
+		/* Who called has a port of no meaning: it is called where the configuration says, or not at all. */
+		p->path.family = 0;
+		if (p->call.proto == LAT_PROTO_TCP)
+			p->path = p->call;
+	}
 	p->path.node = p->node;
 	p->path.conn = 0;
 	p->good = s->path;
