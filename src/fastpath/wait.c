@@ -38,7 +38,7 @@ int lat_wait_readable(int a, int b, uint64_t deadline_ns)
 	if (thread_hook != NULL) {
 		rc = lat_poll_join(&both, a, b);
 		if (rc < 0)
-			return rc;
+			return rc == -ENOSPC ? -ENOMEM : rc; /* no memory for watches, then */
 		rc = thread_hook->wait_fd(thread_hook->ctx, both, POLLIN, deadline_ns);
 		lat_poll_join_close(both);
 		return rc;

@@ -29,8 +29,7 @@ const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook);
 LAT_MUST_CHECK int lat_wait_fd(int fd, short events, uint64_t deadline_ns);
 
 /*
- * The same, until @a or @b (-1: none) is readable. Also -EMFILE, -ENFILE, -ENOSPC: a task needs a descriptor to wait for
- * two.
+ * The same, until @a or @b (-1: none) is readable. Also -EMFILE, -ENFILE: a task needs a descriptor to wait for two.
  */
 LAT_MUST_CHECK int lat_wait_readable(int a, int b, uint64_t deadline_ns);
 

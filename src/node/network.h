@@ -85,7 +85,7 @@ int lat_network_begin(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 void lat_network_end(struct lat_network *net);
 /*
  * Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN (the network is closed, or the calling task's
- * scheduler is stopped), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC; still inside in every case.
+ * scheduler is stopped), -EMFILE, -ENFILE, -ENOMEM; still inside in every case.
  */
 int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns) LAT_MUST_CHECK;
 

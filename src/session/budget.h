@@ -30,13 +30,16 @@ LAT_MUST_CHECK static inline int lat_budget_charge(struct lat_budgets b, size_t 
 }
 
 /*
- * Charges past the limit: for bookkeeping in proportion to what was already granted. Nothing more is
- * granted until it is released.
+ * The same, but only @times the limits count: for bookkeeping in proportion to what was already granted. Nothing more
+ * is granted until all is below the limits again. 0, or -ENOBUFS with nothing charged.
  */
-static inline void lat_budget_force(struct lat_budgets b, size_t bytes)
+LAT_MUST_CHECK static inline int lat_budget_stretch(struct lat_budgets b, size_t bytes, size_t times)
 {
+	if (b.peer->used + bytes > b.peer->max * times || b.all->used + bytes > b.all->max * times)
+		return -ENOBUFS;
 	b.peer->used += bytes;
 	b.all->used += bytes;
+	return 0;
 }
 
 static inline void lat_budget_release(struct lat_budgets b, size_t bytes)

@@ -1,4 +1,4 @@
-/* Channels that we receive on: granted, filled in order, credited, ended (PROTOCOL 6.2 to 6.4). */
+/* Channels that we receive on: granted, credited, ended (PROTOCOL 6.2 to 6.4). Their messages: chan_take.c. */
 #include "session/machine.h"
 
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include "base/bytes.h"
 #include "base/util.h"
 #include "cap/chain.h"
-
-static const uint64_t expire_every_ns = 50 * (uint64_t)LAT_NS_PER_MS;
 
 /* ---- opening ---- */
 
@@ -256,6 +254,13 @@ void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code)
 		lat_chan_bury(&ci->c);
 }
 
+void lat_chan_in_drained(struct lat_chan_in *ci)
+{
+	tell(ci, ci->end_err, false);
+	if (ci->state == LAT_IN_GONE)
+		lat_chan_bury(&ci->c);
+}
+
 void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain)
 {
 	if (ci->state == LAT_IN_OPEN)
@@ -275,7 +280,7 @@ void lat_chan_in_reset_acked(struct lat_chan_in *ci)
 		lat_chan_bury(&ci->c);
 }
 
-static void end_if_final(struct lat_chan_in *ci)
+void lat_chan_in_end_if_final(struct lat_chan_in *ci)
 {
 	if (ci->state == LAT_IN_OPEN && ci->final_known &&
 	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq))
@@ -293,7 +298,7 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 		return -EPROTO;
 	ci->final_known = true;
 	ci->final_seq = f->final_seq;
-	end_if_final(ci);
+	lat_chan_in_end_if_final(ci);
 	return 0;
 }
 
@@ -390,274 +395,4 @@ void lat_chan_in_credit_retry(struct lat_engine *e)
 		DL_FOREACH_SAFE2(e->hungry, p, tmp, hungry_next)
 		served = serve_one(p) || served;
 	} while (served);
-}
-
-/* ---- messages ---- */
-
-static struct lat_token_key token_key(const struct lat_chan_in *ci)
-{
-	return (struct lat_token_key){ .tk = ci->c.secret->tk, .cflags = ci->c.cflags, .rights = 0 };
-}
-
-/* 6.3: at once on a reliable channel, at the 8th on a lossy one. */
-static void wrong_token(struct lat_chan_in *ci)
-{
-	lat_count(ci->c.peer->engine, LAT_COUNT_TOKEN);
-	if (ci->reasm.reliable || ++ci->bad_tokens >= LAT_TOKEN_FAILS_MAX)
-		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
-}
-
-/*
- * Hands one message up. 0: taken; -EAGAIN: no room; -EPROTO: not of this channel's pids, or shorter than a message's
- * type.
- */
-static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, uint32_t bytes)
-{
-	struct lat_engine *e = ci->c.peer->engine;
-	struct lat_msg_body m;
-	struct lat_delivery d;
-
-	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
-	    m.dst_pid != ci->c.dst_pid || m.len < 4)
-		return -EPROTO;
-	d = (struct lat_delivery){
-		.node = ci->c.peer->node,
-		.src_pid = m.src_pid,
-		.dst_pid = m.dst_pid,
-		.seq = seq,
-		.type = (int32_t)lat_get_le32(m.payload),
-		.data = m.payload + 4,
-		.bytes = m.len - 4,
-	};
-	return e->ops->deliver(e->ctx, ci->c.user, &d);
-}
-
-static void count_lossy(struct lat_chan_in *ci)
-{
-	struct lat_engine *e = ci->c.peer->engine;
-
-	e->counters[LAT_COUNT_LOSSY_GAP] += ci->reasm.missed - ci->missed_seen;
-	e->counters[LAT_COUNT_REASM_DROP] += ci->reasm.given_up - ci->given_up_seen;
-	ci->missed_seen = ci->reasm.missed;
-	ci->given_up_seen = ci->reasm.given_up;
-}
-
-static void after_messages(struct lat_chan_in *ci)
-{
-	if (ci->state != LAT_IN_OPEN)
-		return;
-	if (!ci->reasm.reliable)
-		count_lossy(ci);
-	else if (!ci->credit_waits && lat_reasm_credit_due(&ci->reasm))
-		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
-	end_if_final(ci);
-}
-
-static int offer_head(struct lat_chan_in *ci, struct lat_reasm_msg *m)
-{
-	const struct lat_token_key key = token_key(ci);
-	int rc;
-
-	if (!m->verified) {
-		if (!m->has_token || lat_token_check_msg(&key, m->seq, m->body, m->msg_len, m->token) < 0) {
-			wrong_token(ci);
-			return -EPERM;
-		}
-		m->verified = true;
-	}
-	rc = hand_up(ci, m->seq, m->body, m->msg_len);
-	if (rc == 0)
-		lat_reasm_consume(&ci->reasm, m->seq);
-	return rc;
-}
-
-int lat_chan_in_offer(struct lat_chan_in *ci)
-{
-	struct lat_reasm_msg *m;
-	int rc = 0;
-
-	ci->blocked = false;
-	while (rc == 0 && !ci->told && ci->reasm.reliable && (m = lat_reasm_head(&ci->reasm)) != NULL)
-		rc = offer_head(ci, m);
-	ci->blocked = rc == -EAGAIN;
-	if (ci->draining && rc != -EAGAIN) { /* that was all */
-		tell(ci, ci->end_err, false);
-		if (ci->state == LAT_IN_GONE)
-			lat_chan_bury(&ci->c);
-		return 0;
-	}
-	if (rc == -EPROTO) { /* the session is about to end, and nobody will ask for the lie again */
-		lat_chan_in_abandon(ci, LAT_CODE_EPROTO, false);
-		return rc;
-	}
-	after_messages(ci);
-	return 0;
-}
-
-/* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */
-static int pass_through(struct lat_chan_in *ci, struct lat_reasm_frag *f)
-{
-	const struct lat_token_key key = token_key(ci);
-	int rc;
-
-	if (f->off != 0 || f->len != f->msg_len || ci->blocked ||
-	    (ci->reasm.reliable && f->seq != ci->reasm.next))
-		return 0;
-	if (!f->verified && lat_token_check_msg(&key, f->seq, f->data, f->len, f->token) < 0) {
-		wrong_token(ci);
-		return 1;
-	}
-	f->verified = true;
-	rc = hand_up(ci, f->seq, f->data, f->len);
-	if (rc == -EPROTO)
-		return rc;
-	if (rc < 0 && ci->reasm.reliable) {
-		ci->blocked = true;
-		return 0;
-	}
-	if (rc < 0)
-		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
-	lat_reasm_pass(&ci->reasm, f->seq, f->msg_len);
-	return 1;
-}
-
-/* A lossy message that became whole. */
-static int take_lossy(struct lat_chan_in *ci, uint64_t seq)
-{
-	struct lat_reasm_msg *m = lat_reasm_find(&ci->reasm, seq);
-	int rc = m == NULL ? -EPROTO : offer_head(ci, m);
-
-	if (rc == 0 || rc == -EPROTO)
-		return rc;
-	if (rc == -EAGAIN)
-		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
-	if (ci->state == LAT_IN_OPEN)
-		lat_reasm_consume(&ci->reasm, seq);
-	return 0;
-}
-
-static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
-{
-	struct lat_engine *e = ci->c.peer->engine;
-	int rc = lat_reasm_check(&ci->reasm, f);
-
-	if (rc == -EALREADY) {
-		lat_count(e, LAT_COUNT_DUP_MSG);
-		return 0;
-	}
-	if (rc < 0)
-		return -EPROTO;
-	rc = pass_through(ci, f);
-	if (rc < 0)
-		return rc;
-	if (rc == 1)
-		return lat_reasm_head(&ci->reasm) != NULL ? lat_chan_in_offer(ci) : 0;
-	rc = lat_reasm_add(&ci->reasm, now, f);
-	switch (rc) {
-	case 1:
-		if (!ci->reasm.reliable)
-			return take_lossy(ci, f->seq);
-		return ci->blocked ? 0 : lat_chan_in_offer(ci);
-	case 0:
-		if (!ci->reasm.reliable && now + (uint64_t)LAT_REASM_TIME_NS < ci->c.peer->lossy_due_ns)
-			ci->c.peer->lossy_due_ns = now + (uint64_t)LAT_REASM_TIME_NS;
-		return 0;
-	case -EALREADY:
-		lat_count(e, LAT_COUNT_DUP_MSG);
-		return 0;
-	case -ENOBUFS:
-		lat_count(e, LAT_COUNT_REASM_DROP);
-		return 0;
-	case -ENOMEM:
-		lat_count(e, LAT_COUNT_REASM_DROP);
-		return ci->reasm.reliable ? rc : 0;
-	default:
-		return -EPROTO;
-	}
-}
-
-int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f)
-{
-	struct lat_frame_msg m;
-	struct lat_reasm_frag frag;
-	int rc = lat_frame_msg_decode(&m, f);
-
-	if (rc < 0)
-		return rc;
-	if (ci->state != LAT_IN_OPEN)
-		return 0;
-	if (m.flags != 0) { /* calls and capabilities in messages are not carried yet */
-		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
-		return 0;
-	}
-	frag = (struct lat_reasm_frag){ .seq = m.seq,
-					.msg_len = m.msg_len,
-					.off = m.frag_off,
-					.len = m.len,
-					.data = m.data,
-					.token = m.token };
-	rc = take(ci, now, &frag);
-	after_messages(ci);
-	return rc;
-}
-
-int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f)
-{
-	const struct lat_token_key key = token_key(ci);
-	struct lat_frame_msgs run;
-	const uint8_t *body;
-	uint16_t len;
-	size_t pos = 0;
-	uint64_t seq;
-	int rc = lat_frame_msgs_decode(&run, f);
-
-	if (rc < 0)
-		return rc;
-	if (ci->state != LAT_IN_OPEN)
-		return 0;
-	if (run.flags != 0) {
-		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
-		return 0;
-	}
-	rc = lat_token_check_run(&key, &run);
-	if (rc == -ENOMEM)
-		return rc;
-	if (rc < 0) {
-		wrong_token(ci);
-		return 0;
-	}
-	seq = run.first_seq;
-	while (rc == 0 && ci->state == LAT_IN_OPEN && lat_frame_msgs_next(&run, &pos, &body, &len) == 1) {
-		struct lat_reasm_frag frag = {
-			.seq = seq++, .msg_len = len, .len = len, .data = body, .verified = true
-		};
-
-		rc = take(ci, now, &frag);
-	}
-	after_messages(ci);
-	return rc;
-}
-
-uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
-{
-	struct lat_chan *c;
-	uint64_t due = UINT64_MAX;
-
-	if (now < p->lossy_due_ns)
-		return p->lossy_due_ns;
-	DL_FOREACH(p->chans, c) {
-		struct lat_chan_in *ci = (struct lat_chan_in *)c;
-		uint64_t next;
-
-		if (!c->inbound || ci->state != LAT_IN_OPEN || ci->reasm.reliable)
-			continue;
-		next = lat_reasm_expire(&ci->reasm, now);
-		count_lossy(ci);
-		due = next < due ? next : due;
-	}
-	/* A peer with many channels is not looked through for each of its messages. */
-	if (due != UINT64_MAX && due < now + expire_every_ns)
-		due = now + expire_every_ns;
-	p->lossy_due_ns = due;
-	return due;
 }

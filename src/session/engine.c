@@ -1,4 +1,4 @@
-/* The engine's front: its tables, its calls, and which packet goes to which noun. */
+/* The engine's front: its tables, and what the node asks of it. What happens to it is in engine_event.c. */
 #include "session/machine.h"
 
 #include <errno.h>
@@ -68,6 +68,11 @@ uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c)
 	if (e->next_handle == UINT32_MAX || lat_idmap_put(&e->handles, e->next_handle + 1, c) < 0)
 		return 0;
 	return ++e->next_handle;
+}
+
+struct lat_peer *lat_peer_find(const struct lat_engine *e, uint32_t node)
+{
+	return lat_idmap_get(&e->peers, node);
 }
 
 struct lat_peer *lat_engine_peer_by_id(struct lat_engine *e, const uint8_t id[LAT_ID])
@@ -197,11 +202,6 @@ void lat_engine_close(struct lat_engine *e)
 
 /* ---- peers ---- */
 
-static struct lat_peer *find_peer(const struct lat_engine *e, uint32_t node)
-{
-	return lat_idmap_get(&e->peers, node);
-}
-
 int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg)
 {
 	struct lat_peer *p, *other;
@@ -210,7 +210,7 @@ int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg)
 	if (cfg->node == LAT_NODE_NONE || cfg->node == LAT_NODE_RESERVED || cfg->node == e->node ||
 	    memcmp(cfg->pk, e->me.pk, LAT_KEM_PK) == 0)
 		return -EINVAL;
-	if (find_peer(e, cfg->node) != NULL)
+	if (lat_peer_find(e, cfg->node) != NULL)
 		return -EEXIST;
 	rc = lat_peer_new(&p, e, cfg);
 	if (rc < 0)
@@ -239,7 +239,7 @@ static bool same_place(const struct lat_path *a, const struct lat_path *b)
 
 int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_path *path)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 
 	if (p == NULL)
 		return -ENOKEY;
@@ -259,7 +259,7 @@ int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_p
 
 int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 
 	if (p == NULL)
 		return -ENOKEY;
@@ -277,7 +277,7 @@ static bool reachable(const struct lat_peer *p)
 
 int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 
 	if (p == NULL)
 		return -ENOKEY;
@@ -298,7 +298,7 @@ int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node)
 
 int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enum lat_code code)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 
 	if (p == NULL)
 		return -ENOKEY;
@@ -309,14 +309,14 @@ int lat_engine_peer_close(struct lat_engine *e, uint64_t now, uint32_t node, enu
 
 bool lat_engine_smaller_id(const struct lat_engine *e, uint32_t node)
 {
-	const struct lat_peer *p = find_peer(e, node);
+	const struct lat_peer *p = lat_peer_find(e, node);
 
 	return p != NULL && memcmp(e->me.fp, p->pub.fp, LAT_ID) < 0;
 }
 
 int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node, struct lat_peer_info *out)
 {
-	const struct lat_peer *p = find_peer(e, node);
+	const struct lat_peer *p = lat_peer_find(e, node);
 	const struct lat_session *s;
 
 	if (p == NULL)
@@ -343,203 +343,6 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
 	return 0;
 }
 
-/* ---- events ---- */
-
-static int on_data(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
-		   size_t bytes)
-{
-	struct lat_data_hdr hdr;
-	struct lat_owner *o;
-	const struct lat_peer *p;
-
-	if (lat_data_hdr_decode(&hdr, packet, bytes) < 0) {
-		lat_count(e, LAT_COUNT_FORM);
-		return -EPROTO;
-	}
-	o = lat_idmap_get(&e->index, hdr.idx);
-	if (o != NULL && o->kind == LAT_OWNER_SESSION)
-		return lat_session_data((struct lat_session *)o, now, from, &hdr, packet, bytes);
-	lat_count(e, LAT_COUNT_IDX);
-	if (o == NULL)
-		lat_peer_stale_answer(e, now, from, hdr.idx);
-	p = find_peer(e, from->node);
-	return p != NULL && p->proven_conn == from->conn ? 0 : -EPROTO;
-}
-
-static int on_m3(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *packet,
-		 size_t bytes)
-{
-	struct lat_m3_hdr hdr;
-	struct lat_owner *o;
-
-	if (lat_m3_hdr_decode(&hdr, packet, bytes) == 0) {
-		o = lat_idmap_get(&e->index, hdr.idx_r);
-		if (o != NULL && o->kind == LAT_OWNER_HALF)
-			return lat_half_m3((struct lat_half *)o, now, from, packet);
-		if (o != NULL && o->kind == LAT_OWNER_SESSION && ((struct lat_session *)o)->half != NULL)
-			return lat_half_m3(((struct lat_session *)o)->half, now, from, packet);
-	}
-	lat_count(e, LAT_COUNT_HS_STATE);
-	return -EPROTO;
-}
-
-/* M2, M4 and COOKIE carry our own index at the same place for the two last, elsewhere in the first. */
-static int on_reply(struct lat_engine *e, uint64_t now, const struct lat_path *from, int type,
-		    const uint8_t *packet, size_t bytes)
-{
-	struct lat_m2_hdr m2;
-	struct lat_m4_hdr m4;
-	struct lat_cookie_hdr cookie;
-	struct lat_owner *o;
-	uint32_t idx = 0;
-
-	if (type == LAT_PKT_M2 && lat_m2_hdr_decode(&m2, packet, bytes) == 0)
-		idx = m2.idx_i;
-	else if (type == LAT_PKT_M4 && lat_m4_hdr_decode(&m4, packet, bytes) == 0)
-		idx = m4.idx_i;
-	else if (type == LAT_PKT_COOKIE && lat_cookie_hdr_decode(&cookie, packet, bytes) == 0)
-		idx = cookie.idx_i;
-	o = lat_idmap_get(&e->index, idx);
-	if (o == NULL || o->kind != LAT_OWNER_ATTEMPT) {
-		lat_count(e, LAT_COUNT_HS_STATE);
-		return 0;
-	}
-	lat_attempt_packet((struct lat_attempt *)o, now, from, type, packet);
-	return 0;
-}
-
-int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
-		      size_t bytes)
-{
-	int type = lat_packet_type(packet, bytes);
-
-	e->now = now;
-	switch (type) {
-	case LAT_PKT_DATA:
-		return on_data(e, now, from, packet, bytes);
-	case LAT_PKT_M1:
-		return lat_half_m1(e, now, from, packet);
-	case LAT_PKT_M3:
-		return on_m3(e, now, from, packet, bytes);
-	case LAT_PKT_M2:
-	case LAT_PKT_M4:
-	case LAT_PKT_COOKIE:
-		return on_reply(e, now, from, type, packet, bytes);
-	case LAT_PKT_STALE:
-		lat_peer_stale(e, now, from, packet, bytes);
-		return 0;
-	default:
-		lat_count(e, LAT_COUNT_FORM);
-		return -EPROTO;
-	}
-}
-
-static void run_peer(struct lat_peer *p, uint64_t now)
-{
-	uint64_t due;
-
-	p->touched = true; /* what it touches of its own is served by this very run */
-	due = lat_peer_run(p, now);
-	p->touched = false;
-	/* Something that cannot be served now (no memory) is not a reason to spin. */
-	if (due <= now)
-		due = now + (uint64_t)LAT_NS_PER_MS;
-	lat_dues_set(&p->engine->dues, &p->due, due);
-}
-
-uint64_t lat_engine_tick(struct lat_engine *e, uint64_t now)
-{
-	struct lat_due *first;
-	uint64_t due;
-
-	e->now = now;
-	due = lat_half_expire(e, now);
-	if (e->hungry != NULL)
-		lat_chan_in_credit_retry(e);
-	while ((first = lat_dues_first(&e->dues)) != NULL && first->at_ns <= now) {
-		lat_dues_set(&e->dues, first, UINT64_MAX);
-		lat_peer_touch(first->what);
-	}
-	while (e->touched != NULL) {
-		struct lat_peer *p = e->touched;
-
-		e->touched = p->touched_next;
-		run_peer(p, now);
-	}
-	first = lat_dues_first(&e->dues);
-	if (first != NULL && first->at_ns < due)
-		due = first->at_ns;
-	return due;
-}
-
-void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node)
-{
-	struct lat_peer *p = find_peer(e, node);
-
-	if (p == NULL)
-		return;
-	e->now = now;
-	p->blocked = false;
-	if (p->attempt != NULL && p->attempt->unsent)
-		lat_attempt_resend(p->attempt, now);
-	else if (p->attempt == NULL && p->state == LAT_PEER_DOWN && p->err == -ECONNREFUSED)
-		p->attempt_after_ns = 0;
-	lat_peer_touch(p);
-}
-
-void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node)
-{
-	struct lat_peer *p = find_peer(e, node);
-
-	if (p == NULL)
-		return;
-	e->now = now;
-	p->conn_down = false;
-	p->blocked = false;
-	p->proven_conn = 0; /* it may replace one that nobody has told us is gone */
-	free(p->stash);
-	p->stash = NULL;
-	for (int i = 0; i < LAT_SLOT_COUNT; i++)
-		if (p->slot[i] != NULL)
-			lat_session_requeue(p->slot[i]);
-	if (p->slot[LAT_SLOT_CURRENT] != NULL)
-		p->slot[LAT_SLOT_CURRENT]->want_confirm =
-			true; /* it has to prove itself soon, with or without traffic */
-	if (p->attempt != NULL && p->attempt->path.proto == LAT_PROTO_TCP)
-		lat_attempt_resend(p->attempt, now);
-	lat_peer_touch(p);
-}
-
-void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int err)
-{
-	struct lat_peer *p = find_peer(e, node);
-
-	if (p == NULL)
-		return;
-	e->now = now;
-	p->conn_down = true;
-	p->conn_retry_ns = now + (uint64_t)LAT_NS_PER_S;
-	p->proven_conn = 0;
-	free(p->stash);
-	p->stash = NULL;
-	for (int i = 0; i < LAT_SLOT_COUNT; i++)
-		if (p->slot[i] != NULL)
-			lat_session_requeue(p->slot[i]);
-	if (p->attempt != NULL) {
-		p->attempt->unsent = true;
-		if (err < 0)
-			p->attempt->err = err;
-		/* Who waits is told at once; should somebody listen later, conn_up() begins again. */
-		if (err == -ECONNREFUSED && p->attempt->path.proto == LAT_PROTO_TCP &&
-		    p->attempt->state == LAT_ATTEMPT_SENT1)
-			p->attempt->giveup_ns = now;
-	}
-	/* Twice in a row and nothing has opened: perhaps it forgot the session (section 7). */
-	if (++p->closes_in_a_row >= LAT_CLOSES_MAX && p->slot[LAT_SLOT_CURRENT] != NULL)
-		p->want_rekey = true;
-	lat_peer_touch(p);
-}
-
 /* ---- ping, driver frames ---- */
 
 /* Somebody wants to send: is there a way? 0 with a live session, -EAGAIN while one is made. */
@@ -558,7 +361,7 @@ static int want_session(struct lat_peer *p)
 
 int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t token)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 	int rc;
 
 	if (p == NULL)
@@ -578,7 +381,7 @@ int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t 
 
 int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const void *data, size_t bytes)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 	int rc;
 
 	if (p == NULL)
@@ -596,7 +399,7 @@ int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const
 int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
 			 uint16_t cflags, void *user, uint32_t *handle)
 {
-	struct lat_peer *p = find_peer(e, node);
+	struct lat_peer *p = lat_peer_find(e, node);
 	struct lat_chan_out *co;
 	int rc;
 

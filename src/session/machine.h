@@ -380,8 +380,9 @@ static inline void lat_count(struct lat_engine *e, enum lat_engine_counter c)
 
 /* ---- engine.c ---- */
 void lat_peer_touch(struct lat_peer *p); /* it has something to do at the next tick */
-uint32_t lat_engine_idx(struct lat_engine *e, struct lat_owner *owner); /* a fresh index; 0: no memory */
-uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c);   /* a fresh handle; 0: none left */
+uint32_t lat_engine_idx(struct lat_engine *e, struct lat_owner *owner);    /* a fresh index; 0: no memory */
+uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c);      /* a fresh handle; 0: none left */
+struct lat_peer *lat_peer_find(const struct lat_engine *e, uint32_t node); /* NULL: no such peer */
 struct lat_peer *lat_engine_peer_by_id(struct lat_engine *e, const uint8_t id[LAT_ID]);
 uint64_t lat_engine_jitter(struct lat_engine *e, uint64_t ns); /* +-25 % */
 /* Takes one token. False: none there. */
@@ -534,22 +535,28 @@ void lat_chan_out_reopen(struct lat_chan_out *co);
 /* May have room again after an acknowledgement. */
 void lat_chan_out_room(struct lat_chan_out *co);
 
-/* ---- chan_in.c ---- */
+/* ---- chan_in.c: their life ---- */
 int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame *f);
 void lat_chan_in_free(struct lat_chan_in *ci);
 bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o);
-/* 0, -EPROTO, -ENOMEM. */
-int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f);
-int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f);
+/* What was acknowledged has been taken: now the application learns of the end. */
+void lat_chan_in_drained(struct lat_chan_in *ci);
+/* Ends it when the last message before a CHAN_CLOSE was taken. */
+void lat_chan_in_end_if_final(struct lat_chan_in *ci);
 int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f);
-/* Offers what waits. 0 or -EPROTO. */
-int lat_chan_in_offer(struct lat_chan_in *ci);
 /* We end it: CHAN_RESET. */
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code);
 void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain);
 /* Its CHAN_RESET has arrived. */
 void lat_chan_in_reset_acked(struct lat_chan_in *ci);
 void lat_chan_in_credit_retry(struct lat_engine *e);
+
+/* ---- chan_take.c: their messages ---- */
+/* 0, -EPROTO, -ENOMEM. */
+int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f);
+int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f);
+/* Offers what waits. 0 or -EPROTO. */
+int lat_chan_in_offer(struct lat_chan_in *ci);
 uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now);
 
 #endif

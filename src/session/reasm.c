@@ -9,40 +9,22 @@
  * messages it is exact. So the bodies held never take more than what was charged when the credit was given,
  * and the span of sequence numbers is bounded too.
  */
-#include "session/reasm.h"
+#include "session/reasm_msg.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING_FIRST = 16 };
-
-/* --------------------------------------------------------------------------------------------- messages */
-
-static uint32_t units_of(uint32_t bytes)
-{
-	return (bytes + LAT_UNIT - 1) / LAT_UNIT;
-}
-
-static size_t map_words(uint32_t msg_len)
-{
-	return (units_of(msg_len) + 63u) / 64u;
-}
-
-static uint64_t *map_of(struct lat_reasm_msg *m)
-{
-	return m->bitmap != NULL ? m->bitmap : &m->small;
-}
-
-static bool unit_held(struct lat_reasm_msg *m, uint32_t unit)
-{
-	return m->units_missing == 0 || (map_of(m)[unit / 64] >> (unit % 64) & 1) != 0;
-}
-
-static bool is_whole(const struct lat_reasm_frag *f)
-{
-	return f->off == 0 && f->len == f->msg_len;
-}
+enum {
+	RING_FIRST = 16,
+	/*
+	 * How far beyond the limit of 6.4 a peer may stretch what messages cost beside their bytes. With messages of a few
+	 * bytes that is many times what the credit for them was charged. The last part is for the next in order, so that a
+	 * channel goes on.
+	 */
+	STRETCH = 2,
+	STRETCH_NEXT = 3,
+};
 
 /* Form alone, by section 6.4. */
 static bool well_formed(const struct lat_reasm *r, const struct lat_reasm_frag *f)
@@ -50,105 +32,6 @@ static bool well_formed(const struct lat_reasm *r, const struct lat_reasm_frag *
 	return f->seq != 0 && f->msg_len >= LAT_PIDS_LEN && f->msg_len <= r->max_msg && f->len > 0 &&
 	       f->off % LAT_UNIT == 0 && f->off < f->msg_len && f->len <= f->msg_len - f->off &&
 	       (f->len % LAT_UNIT == 0 || f->off + f->len == f->msg_len);
-}
-
-static bool brings_news(struct lat_reasm_msg *m, const struct lat_reasm_frag *f)
-{
-	if (m->units_missing == 0)
-		return false;
-	if (is_whole(f))
-		return true;
-	for (uint32_t i = f->off / LAT_UNIT; i < units_of(f->off + f->len); i++) {
-		if (!unit_held(m, i))
-			return true;
-	}
-	return false;
-}
-
-static void msg_free(struct lat_reasm *r, struct lat_reasm_msg *m)
-{
-	lat_budget_release(r->budgets, m->charged);
-	free(m->bitmap);
-	free(m->body);
-	free(m);
-}
-
-/* What a message costs beside the bytes that credit pays for. */
-static size_t msg_overhead(uint32_t msg_len, bool whole)
-{
-	return sizeof(struct lat_reasm_msg) + (whole || map_words(msg_len) == 1 ? 0 : map_words(msg_len) * 8);
-}
-
-static struct lat_reasm_msg *msg_new(const struct lat_reasm_frag *f, uint64_t now)
-{
-	struct lat_reasm_msg *m = calloc(1, sizeof(*m));
-
-	if (m == NULL)
-		return NULL;
-	m->seq = f->seq;
-	m->msg_len = f->msg_len;
-	m->units_missing = units_of(f->msg_len);
-	m->since_ns = now;
-	m->flags = f->flags;
-	if (!is_whole(f) && map_words(f->msg_len) > 1) {
-		m->bitmap = calloc(map_words(f->msg_len), sizeof(uint64_t));
-		if (m->bitmap == NULL) {
-			free(m);
-			return NULL;
-		}
-	}
-	return m;
-}
-
-/* Room for the bytes below @bytes. 0 or -ENOMEM. */
-static int msg_extend(struct lat_reasm_msg *m, uint32_t bytes)
-{
-	uint8_t *body;
-
-	if (bytes <= m->cap)
-		return 0;
-	body = realloc(m->body, bytes);
-	if (body == NULL)
-		return -ENOMEM;
-	m->body = body;
-	m->cap = bytes;
-	return 0;
-}
-
-/*
- * The bytes of @f into @m, which has room for them: the first write of a unit wins, a whole body replaces
- * all.
- */
-static void msg_fill(struct lat_reasm_msg *m, const struct lat_reasm_frag *f)
-{
-	if (is_whole(f)) {
-		memcpy(m->body, f->data, f->len);
-		m->units_missing = 0;
-		m->flags = f->flags;
-	}
-	for (uint32_t i = f->off / LAT_UNIT; m->units_missing > 0 && i < units_of(f->off + f->len); i++) {
-		uint32_t at = i * LAT_UNIT, end = at + LAT_UNIT;
-
-		if (unit_held(m, i))
-			continue;
-		if (end > f->msg_len)
-			end = f->msg_len;
-		memcpy(m->body + at, f->data + (at - f->off), end - at);
-		map_of(m)[i / 64] |= UINT64_C(1) << (i % 64);
-		m->units_missing--;
-	}
-	if (f->off + f->len > m->extent)
-		m->extent = f->off + f->len;
-	if (f->off == 0 && (!m->has_token || is_whole(f))) {
-		m->has_token = f->token != NULL;
-		m->verified = f->verified;
-		if (f->token != NULL)
-			memcpy(m->token, f->token, LAT_WIRE_TOKEN);
-	}
-	if (m->units_missing == 0) {
-		free(m->bitmap);
-		m->bitmap = NULL;
-	}
 }
 
 /* --------------------------------------------------------------------------------------------- reliable */
@@ -160,19 +43,43 @@ static struct lat_reasm_msg *ring_get(const struct lat_reasm *r, uint64_t seq)
 	return r->ring[seq & r->ring_mask];
 }
 
+static size_t stretch(const struct lat_reasm *r, uint64_t seq)
+{
+	return seq == r->next ? STRETCH_NEXT : STRETCH;
+}
+
+static size_t ring_bytes(const struct lat_reasm *r)
+{
+	return r->ring == NULL ? 0 : (size_t)(r->ring_mask + 1) * sizeof(struct lat_reasm_msg *);
+}
+
+static void ring_free(struct lat_reasm *r)
+{
+	lat_budget_release(r->budgets, ring_bytes(r));
+	free(r->ring);
+	r->ring = NULL;
+	r->ring_mask = 0;
+}
+
 /* Makes [next, seq] fit. 0 or -ENOMEM. */
 static int ring_reach(struct lat_reasm *r, uint64_t seq)
 {
 	uint64_t size = r->ring == NULL ? RING_FIRST : r->ring_mask + 1;
+	size_t before = ring_bytes(r);
 	struct lat_reasm_msg **ring;
 
 	while (size <= seq - r->next)
 		size *= 2;
 	if (r->ring != NULL && size == r->ring_mask + 1)
 		return 0;
-	ring = calloc(size, sizeof(struct lat_reasm_msg *));
-	if (ring == NULL)
+	if (lat_budget_stretch(r->budgets, size * sizeof(struct lat_reasm_msg *), stretch(r, seq)) != 0)
 		return -ENOMEM;
+	ring = calloc(size, sizeof(struct lat_reasm_msg *));
+	if (ring == NULL) {
+		lat_budget_release(r->budgets, size * sizeof(struct lat_reasm_msg *));
+		return -ENOMEM;
+	}
+	lat_budget_release(r->budgets, before);
 	for (uint64_t i = r->next; i <= r->top; i++)
 		ring[i & (size - 1)] = ring_get(r, i);
 	free(r->ring);
@@ -213,12 +120,13 @@ static int reliable_check(const struct lat_reasm *r, const struct lat_reasm_frag
 	extent = f->seq >= r->top ? f->off + f->len : ring_get(r, r->top)->extent;
 	if (room < (int64_t)extent)
 		return -EPROTO;
-	return m != NULL && !brings_news(m, f) ? -EALREADY : 0;
+	return m != NULL && !lat_reasm_msg_news(m, f) ? -EALREADY : 0;
 }
 
 static int reliable_add(struct lat_reasm *r, uint64_t now, const struct lat_reasm_frag *f)
 {
 	struct lat_reasm_msg *m = ring_get(r, f->seq), *fresh = NULL;
+	size_t overhead = lat_reasm_msg_overhead(f->msg_len, lat_reasm_frag_whole(f));
 	uint32_t cap = f->msg_len;
 	int64_t room = top_room(r, f, m);
 
@@ -226,27 +134,29 @@ static int reliable_add(struct lat_reasm *r, uint64_t now, const struct lat_reas
 	if (f->seq >= r->top && room < (int64_t)cap)
 		cap = (uint32_t)room;
 	if (m == NULL) {
-		if (ring_reach(r, f->seq) != 0)
+		if (ring_reach(r, f->seq) != 0 ||
+		    lat_budget_stretch(r->budgets, overhead, stretch(r, f->seq)) != 0)
 			return -ENOMEM;
-		fresh = m = msg_new(f, now);
-		if (m == NULL)
+		fresh = m = lat_reasm_msg_new(f, now);
+		if (m == NULL) {
+			lat_budget_release(r->budgets, overhead);
 			return -ENOMEM;
+		}
+		m->charged = overhead;
 	}
-	if (f->off + f->len > m->cap && msg_extend(m, cap) != 0) {
+	if (f->off + f->len > m->cap && lat_reasm_msg_extend(m, cap) != 0) {
 		if (fresh != NULL)
-			msg_free(r, fresh);
+			lat_reasm_msg_free(r, fresh);
 		return -ENOMEM;
 	}
 	if (fresh != NULL) {
-		m->charged = msg_overhead(f->msg_len, is_whole(f));
-		lat_budget_force(r->budgets, m->charged);
 		if (f->seq > r->top)
 			r->top = f->seq;
 		r->ring[f->seq & r->ring_mask] = m;
 		r->held++;
 		r->held_bytes += f->msg_len;
 	}
-	msg_fill(m, f);
+	lat_reasm_msg_fill(m, f);
 	return m->units_missing == 0 ? 1 : 0;
 }
 
@@ -266,9 +176,11 @@ static void ring_remove(struct lat_reasm *r, uint64_t seq)
 	r->ring[seq & r->ring_mask] = NULL;
 	r->held--;
 	r->held_bytes -= m->msg_len;
-	msg_free(r, m);
-	if (r->held == 0)
-		r->top = 0;
+	lat_reasm_msg_free(r, m);
+	if (r->held > 0)
+		return;
+	r->top = 0;
+	ring_free(r);
 }
 
 static void reliable_done(struct lat_reasm *r, uint64_t seq, uint32_t msg_len)
@@ -374,7 +286,7 @@ static int open_index(const struct lat_reasm *r, uint64_t seq)
 
 static void open_free(struct lat_reasm *r, int i)
 {
-	msg_free(r, r->open[i]);
+	lat_reasm_msg_free(r, r->open[i]);
 	r->open[i] = NULL;
 }
 
@@ -440,7 +352,7 @@ static int lossy_check(const struct lat_reasm *r, const struct lat_reasm_frag *f
 		return 0;
 	if (r->open[i]->msg_len != f->msg_len)
 		return -EPROTO;
-	return brings_news(r->open[i], f) ? 0 : -EALREADY;
+	return lat_reasm_msg_news(r->open[i], f) ? 0 : -EALREADY;
 }
 
 static int open_slot(struct lat_reasm *r)
@@ -463,23 +375,23 @@ static int lossy_add(struct lat_reasm *r, uint64_t now, const struct lat_reasm_f
 {
 	int i = open_index(r, f->seq);
 	struct lat_reasm_msg *m;
-	size_t charge = f->msg_len + msg_overhead(f->msg_len, is_whole(f));
+	size_t charge = f->msg_len + lat_reasm_msg_overhead(f->msg_len, lat_reasm_frag_whole(f));
 
 	if (i < 0) {
 		i = open_slot(r);
 		if (lat_budget_charge(r->budgets, charge) != 0)
 			return -ENOBUFS;
-		m = msg_new(f, now);
-		if (m == NULL || msg_extend(m, f->msg_len) != 0) {
+		m = lat_reasm_msg_new(f, now);
+		if (m == NULL || lat_reasm_msg_extend(m, f->msg_len) != 0) {
 			lat_budget_release(r->budgets, charge);
 			if (m != NULL)
-				msg_free(r, m); /* nothing charged to it yet */
+				lat_reasm_msg_free(r, m); /* nothing charged to it yet */
 			return -ENOMEM;
 		}
 		m->charged = charge;
 		r->open[i] = m;
 	}
-	msg_fill(r->open[i], f);
+	lat_reasm_msg_fill(r->open[i], f);
 	return r->open[i]->units_missing == 0 ? 1 : 0;
 }
 
@@ -527,7 +439,8 @@ void lat_reasm_fini(struct lat_reasm *r)
 	}
 	if (r->charged > 0)
 		lat_budget_release(r->budgets, (size_t)r->charged);
-	free(r->ring);
+	if (r->ring != NULL) /* else it may be zeroed memory, without a budget */
+		ring_free(r);
 	memset(r, 0, sizeof(*r));
 }
 

@@ -44,7 +44,7 @@ struct lat_reasm_msg {
 	uint64_t *bitmap;  /* unit held; NULL when complete or when small fits */
 	uint64_t small;    /* the bitmap of a message of at most 64 units */
 	uint64_t since_ns; /* lossy: when its first fragment came */
-	size_t charged;    /* lossy: bytes */
+	size_t charged;    /* bytes; reliable: beside those that credit pays for */
 	bool has_token, verified;
 	uint8_t flags;
 	uint8_t token[LAT_WIRE_TOKEN];
@@ -95,7 +95,8 @@ LAT_MUST_CHECK int lat_reasm_check(const struct lat_reasm *r, const struct lat_r
  * 1: the message f->seq is complete now: lat_reasm_find() it; 0: taken, not complete;
  *   -EALREADY  nothing new in it
  *   -EPROTO    as lat_reasm_check()
- *   -ENOMEM    no memory: nothing was taken, so do not acknowledge the packet
+ *   -ENOMEM    no memory, or the peer has stretched its budget too far by holding very many messages: nothing was taken, so do
+ *              not acknowledge the packet
  *   -ENOBUFS   lossy: no charge for it: dropped
  */
 LAT_MUST_CHECK int lat_reasm_add(struct lat_reasm *r, uint64_t now, const struct lat_reasm_frag *f);

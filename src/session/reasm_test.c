@@ -352,6 +352,55 @@ TEST(windows_leave_half_of_the_memory_to_messages)
 	done(&r[0]);
 }
 
+enum { HOARDS = 40 };
+
+/*
+ * A peer with wide windows fills them with the shortest messages, behind one that is missing. What they cost is many
+ * times their bytes; it is bounded, and the missing ones still come through.
+ */
+TEST(many_short_messages_held)
+{
+	static struct lat_reasm hoard[HOARDS];
+	static uint64_t last[HOARDS];
+	uint64_t limit;
+
+	fresh(&hoard[0], true);
+	for (int i = 1; i < HOARDS; i++)
+		CHECK_EQ(lat_reasm_init(&hoard[i], true, MAX, (struct lat_budgets){ &peer, &all }), 0);
+	for (int i = 0; i < HOARDS; i++) {
+		struct lat_reasm *r = &hoard[i];
+
+		for (int k = 0; k < 4000; k++) {
+			lat_reasm_pass(r, r->next, 1000);
+			if (lat_reasm_credit_due(r))
+				CHECK_EQ(lat_reasm_credit_raise(r, &limit), 0);
+		}
+	}
+	CHECK(peer.used > peer.max / 3 && peer.used <= peer.max / 2);
+	for (int i = 0; i < HOARDS; i++) {
+		int rc;
+
+		last[i] = hoard[i].next;
+		do
+			rc = add(&hoard[i], last[i] + 1, 8, 0, 8);
+		while (rc == 1 && ++last[i] != 0);
+		CHECK_ROW("not acknowledged, or over the credit", rc == -ENOMEM || rc == -EPROTO);
+	}
+	CHECK(peer.used > peer.max && peer.used <= 2 * peer.max);
+	for (int i = 0; i < HOARDS; i++) {
+		struct lat_reasm *r = &hoard[i];
+
+		CHECK_EQ_ROW("the next finds a place", add(r, r->next, 8, 0, 8), 1);
+		while (lat_reasm_head(r) != NULL)
+			lat_reasm_consume(r, r->next);
+		CHECK_EQ(r->next, last[i] + 1);
+	}
+	CHECK(peer.used <= peer.max / 2);
+	for (int i = 1; i < HOARDS; i++)
+		lat_reasm_fini(&hoard[i]);
+	done(&hoard[0]);
+}
+
 /* ---- lossy ---- */
 
 static const struct {

@@ -1,0 +1,473 @@
+/*
+ * A peer with all keys against the protocol machine. The input is a list of deeds: frames sealed rightly into DATA
+ * packets of any of the three sessions, well-made channels, messages and acknowledgements with chosen numbers, what the
+ * application here does, and time.
+ *
+ * (1) No crash, no undefined behaviour, nothing left when all is taken down.
+ * (2) Memory is bounded: what is charged never exceeds what 6.4 lets a peer stretch it to.
+ * (3) A broken rule ends the session, and every channel of that peer that has nothing left to be taken.
+ * (4) The other peer's session goes on: its message arrives at the end.
+ * (5) A reliable channel's messages come in order, each once; nothing comes after its end.
+ * (6) What this node sends is well-formed. It never asks to be called again at once.
+ */
+#include "engine.h"
+
+#include "cap/chain.h"
+#include "session/token.h"
+
+enum { PLAIN_MAX = 4096, MSG_BYTES_MAX = 2048, DEEDS_MAX = 400 };
+
+struct input {
+	const uint8_t *at, *end;
+};
+
+static struct fuzz_engine f;
+static uint64_t counter; /* of the packets handed in: rising, over all sessions and channels */
+static uint8_t packet[LAT_DATA_HDR + PLAIN_MAX + LAT_DATA_OVERHEAD];
+
+static uint32_t take(struct input *in, size_t bytes)
+{
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < bytes && in->at < in->end; i++)
+		v |= (uint32_t)*in->at++ << 8 * i;
+	return v;
+}
+
+static struct lat_peer *hostile(void)
+{
+	return fuzz_peer(&f, HOSTILE);
+}
+
+/* Any session there is, the one in slot @which first. */
+static struct lat_session *session(uint32_t which)
+{
+	struct lat_peer *p = hostile();
+
+	for (uint32_t i = 0; i < LAT_SLOT_COUNT; i++)
+		if (p->slot[(which + LAT_SLOT_CURRENT + i) % LAT_SLOT_COUNT] != NULL)
+			return p->slot[(which + LAT_SLOT_CURRENT + i) % LAT_SLOT_COUNT];
+	return NULL;
+}
+
+/* The @which-th channel of a direction; NULL: there is none. */
+static struct lat_chan *channel(uint32_t which, bool inbound, bool numbered)
+{
+	struct lat_chan *c, *found = NULL;
+	uint32_t n = 0;
+
+	for (int round = 0; round < 2; round++) {
+		for (c = hostile()->chans; c != NULL; c = c->next) {
+			if (c->inbound != inbound || (c->num == 0 && numbered))
+				continue;
+			if (round == 1 && n-- == 0)
+				return c;
+			n += round == 0;
+			found = c;
+		}
+		if (n == 0)
+			return NULL;
+		if (round == 0)
+			n = which % n;
+	}
+	return found;
+}
+
+static struct lat_writer begin(void)
+{
+	struct lat_writer w;
+
+	FUZZ_REQUIRE(lat_writer_init(&w, packet + LAT_DATA_HDR, PLAIN_MAX, HOSTILE) == 0);
+	return w;
+}
+
+static void deliver(struct lat_session *s, const struct lat_chan *c, const struct lat_writer *w)
+{
+	uint64_t broken = lat_engine_counter(f.e, LAT_COUNT_PROTO);
+	const struct lat_peer *p = hostile();
+	bool closing = p->closing; /* what was opened since then is for the session to come */
+
+	(void)!fuzz_deliver(&f, s, c, counter++, packet, w->len);
+	if (lat_engine_counter(f.e, LAT_COUNT_PROTO) == broken || closing)
+		return;
+	FUZZ_REQUIRE(p->closing || p->slot[LAT_SLOT_CURRENT] == NULL);
+	FUZZ_REQUIRE(p->slot[LAT_SLOT_NEXT] == NULL && p->slot[LAT_SLOT_PREVIOUS] == NULL);
+	for (int i = 0; i < FUZZ_CHANS; i++)
+		FUZZ_REQUIRE(!f.chan[i].used || f.chan[i].node != HOSTILE || (f.chan[i].inbound && f.full));
+}
+
+/* ---- deeds of the peer ---- */
+
+static void raw_frames(struct input *in)
+{
+	uint32_t how = take(in, 1), len = take(in, 2) % (PLAIN_MAX - LAT_DATA_NODE_LEN);
+	struct lat_session *s = session(how & 3);
+	const struct lat_chan *c = (how & 4) != 0 ? channel(how >> 4, true, true) : NULL;
+	struct lat_writer w = begin();
+
+	if (len > (size_t)(in->end - in->at))
+		len = (uint32_t)(in->end - in->at);
+	memcpy(w.buf + w.len, in->at, len);
+	w.len += len;
+	in->at += len;
+	if ((how & 8) != 0 && w.len > 5)
+		w.buf[0] ^= (uint8_t)(how >> 4); /* another node's number, perhaps */
+	if (s != NULL)
+		deliver(s, c, &w);
+}
+
+static void open_channel(struct input *in)
+{
+	uint32_t how = take(in, 1);
+	struct lat_session *s = session(how & 3);
+	struct lat_frame_chan_open o = { .src_pid = (int32_t)take(in, 1),
+					 .dst_pid = (int32_t)(how >> 2 & 15),
+					 .cflags = (uint16_t)take(in, 1),
+					 .req = take(in, 1) };
+	uint8_t k[LAT_CAP_KEY];
+	struct lat_writer w = begin();
+
+	if (s == NULL)
+		return;
+	if ((o.cflags & LAT_CFLAG_REVERSE) != 0)
+		o.rev_chan = 5;
+	lat_grant_key(k, s->secret->sess);
+	lat_cap_proof(o.proof, k, s->secret->sid, o.req, o.src_pid, o.dst_pid, o.nonce_s);
+	o.proof[0] ^= (uint8_t)(how >> 7);
+	if (lat_frame_chan_open_encode(&w, &o) == 0)
+		deliver(s, NULL, &w);
+}
+
+/* The body's pids are right, or not. */
+static void make_body(const struct lat_chan *c, uint8_t *body, uint32_t lie)
+{
+	lat_msg_pids_encode(body, c->src_pid + (int32_t)(lie == 7), c->dst_pid);
+}
+
+static uint64_t near_next(const struct lat_chan *c, uint32_t v)
+{
+	const struct lat_reasm *r = &((const struct lat_chan_in *)c)->reasm;
+	uint64_t next = r->reliable ? r->next : r->highest + 1;
+
+	if (v == 255)
+		return UINT64_MAX;
+	return next + v > 16 ? next + v - 16 : 1;
+}
+
+static void message(struct input *in)
+{
+	static uint8_t body[LAT_MAX_MSG_DEFAULT];
+	uint32_t how = take(in, 1), lie = take(in, 1) & 15;
+	const struct lat_chan *c = channel(how >> 2, true, true);
+	struct lat_session *s = session(how & 3);
+	struct lat_writer w = begin();
+	struct lat_frame_msg m = { .msg_len = take(in, 3) % (LAT_MAX_MSG_DEFAULT + 64) };
+	uint8_t token[LAT_WIRE_TOKEN];
+	uint32_t off = take(in, 2) * LAT_UNIT, len = take(in, 2) % MSG_BYTES_MAX;
+
+	if (c == NULL || s == NULL)
+		return;
+	m.seq = near_next(c, take(in, 1));
+	m.frag_off = m.msg_len == 0 ? 0 : off % m.msg_len / LAT_UNIT * LAT_UNIT;
+	m.len = len < m.msg_len - m.frag_off ? len / LAT_UNIT * LAT_UNIT : m.msg_len - m.frag_off;
+	if (m.len > MSG_BYTES_MAX)
+		m.len = MSG_BYTES_MAX;
+	if (m.msg_len >= LAT_PIDS_LEN && m.msg_len <= sizeof(body)) {
+		const struct lat_token_key key = { .tk = c->secret->tk, .cflags = c->cflags };
+
+		memset(body, 0, m.msg_len);
+		make_body(c, body, lie);
+		lat_token_of_msg(token, &key, m.seq, body, m.msg_len);
+	} else {
+		memset(token, 0, sizeof(token));
+	}
+	token[0] ^= lie == 8;
+	m.flags = lie == 9 ? (uint8_t)LAT_MSG_CALL : 0;
+	m.token = token;
+	m.data = body + m.frag_off;
+	if (lat_frame_msg_encode(&w, &m) == 0)
+		deliver(s, c, &w);
+}
+
+static void run_of_messages(struct input *in)
+{
+	uint32_t how = take(in, 1), lie = take(in, 1) & 15, count = take(in, 1) % 40, len = take(in, 1);
+	const struct lat_chan *c = channel(how >> 2, true, true);
+	struct lat_session *s = session(how & 3);
+	struct lat_writer w = begin();
+	struct lat_bytes bodies[40];
+	struct lat_msgs_builder b;
+	struct lat_token_key key;
+	uint8_t token[LAT_WIRE_TOKEN], *body;
+	uint64_t first;
+	uint16_t done = 0;
+
+	if (c == NULL || s == NULL)
+		return;
+	first = near_next(c, take(in, 1));
+	if (lat_msgs_builder_init(&b, &w, 0, first) != 0)
+		return;
+	while (done < count && lat_msgs_builder_reserve(&b, LAT_PIDS_LEN + len, &body) == 0) {
+		memset(body, 0, LAT_PIDS_LEN + len);
+		make_body(c, body, lie);
+		bodies[done++] = (struct lat_bytes){ body, LAT_PIDS_LEN + len };
+	}
+	key = (struct lat_token_key){ .tk = c->secret->tk, .cflags = c->cflags };
+	lat_token_of_run(token, &key, first, bodies, done);
+	token[0] ^= lie == 8;
+	if (lat_msgs_builder_finish(&b, token) == 0)
+		deliver(s, c, &w);
+}
+
+static void grant_channel(struct input *in)
+{
+	uint32_t how = take(in, 1);
+	struct lat_chan *c = channel(how >> 2, false, false);
+	struct lat_session *s = session(how & 3);
+	struct lat_frame_chan_ack a = { .chan = (uint16_t)(take(in, 1) + 1),
+					.credit = take(in, 3),
+					.next_seq = 1 };
+	struct lat_writer w = begin();
+
+	if (c == NULL || s == NULL)
+		return;
+	a.req = c->req;
+	a.cflags = c->cflags;
+	if (a.chan == 256) {
+		if (lat_frame_chan_nak_encode(&w, &(struct lat_frame_chan_nak){ .req = c->req, .code = 2 }) ==
+		    0)
+			deliver(s, NULL, &w);
+	} else if (lat_frame_chan_ack_encode(&w, &a) == 0)
+		deliver(s, NULL, &w);
+}
+
+/* Of control, or of a channel of ours: everything, or from the newest down to some. */
+static void acknowledge(struct input *in)
+{
+	uint32_t how = take(in, 1), back = take(in, 1), count = take(in, 2);
+	const struct lat_chan_out *co = (const struct lat_chan_out *)channel(how >> 3, false, true);
+	struct lat_session *s = session(how & 3);
+	struct lat_frame_ack a = { .count = 1 };
+	struct lat_writer w = begin();
+	uint64_t next;
+
+	if (s == NULL)
+		return;
+	next = s->tx.sent.next;
+	if ((how & 4) != 0 && co != NULL && co->lane[s->place] != NULL) {
+		a.chan = co->c.num;
+		next = co->lane[s->place]->sent.next;
+	}
+	if (next + (back == 255) <= back % 255)
+		return;
+	a.range[0].hi = next - 1 - back % 255 + (back == 255);
+	a.range[0].lo = a.range[0].hi > count ? a.range[0].hi - count : 0;
+	if (lat_frame_ack_encode(&w, &a) == 0)
+		deliver(s, NULL, &w);
+}
+
+static void channel_word(struct input *in)
+{
+	uint32_t how = take(in, 1), value = take(in, 4);
+	bool inbound = (how & 4) != 0;
+	const struct lat_chan *c = channel(how >> 5, inbound, true);
+	struct lat_session *s = session(how & 3);
+	struct lat_writer w = begin();
+	int rc;
+
+	if (c == NULL || s == NULL)
+		return;
+	switch (how >> 3 & 3) {
+	case 0:
+		rc = lat_frame_credit_encode(&w,
+					     &(struct lat_frame_credit){ .chan = c->num, .limit = value });
+		break;
+	case 1:
+		rc = lat_frame_chan_close_encode(&w, &(struct lat_frame_chan_close){
+							     .chan = c->num, .final_seq = value % 64 });
+		break;
+	default:
+		rc = lat_frame_chan_reset_encode(&w, &(struct lat_frame_chan_reset){
+							     .chan = c->num,
+							     .code = (uint16_t)(value >> 16),
+							     .side = !inbound,
+							     .next_seq = value % 64 });
+		break;
+	}
+	if (rc == 0)
+		deliver(s, NULL, &w);
+}
+
+static void new_session(struct input *in)
+{
+	uint32_t how = take(in, 1);
+	struct lat_writer w = begin();
+	struct lat_session *s;
+
+	if (hostile()->closing)
+		return;
+	lat_attempt_drop(hostile());
+	s = fuzz_session(&f, HOSTILE, (how & 1) != 0, (how & 6) == 6 ? how : 1);
+	if ((how & 8) != 0)
+		deliver(s, NULL, &w);
+}
+
+/* ---- deeds of the application and of the network here ---- */
+
+static void application(struct input *in)
+{
+	static uint8_t data[100000];
+	uint32_t how = take(in, 1), value = take(in, 2);
+	struct lat_chan *in_chan = channel(value, true, false), *out_chan = channel(value, false, false);
+	struct fuzz_chan *c;
+
+	switch (how % 8) {
+	case 0:
+		c = fuzz_chan_new(&f);
+		if (c == NULL)
+			break;
+		c->node = HOSTILE;
+		if (lat_engine_chan_open(f.e, f.now, HOSTILE, (int32_t)value, 7, (uint16_t)(how >> 3 & 3), c,
+					 &c->handle) < 0)
+			*c = (struct fuzz_chan){ 0 };
+		break;
+	case 1:
+		if (out_chan != NULL)
+			for (uint32_t i = 0; i < how >> 3; i++)
+				(void)!lat_engine_chan_send(f.e, f.now, out_chan->handle, 1, data, value,
+							    NULL);
+		break;
+	case 2:
+		if (out_chan != NULL)
+			(void)!lat_engine_chan_close(f.e, f.now, out_chan->handle);
+		break;
+	case 3:
+		f.full = (how & 8) != 0;
+		for (int i = 0; !f.full && i < FUZZ_CHANS; i++)
+			if (f.chan[i].used && f.chan[i].inbound)
+				lat_engine_drain(f.e, f.now, f.chan[i].handle);
+		break;
+	case 4:
+		c = in_chan == NULL ? NULL : in_chan->user;
+		if (c == NULL || !c->used || c->handle != in_chan->handle)
+			break;
+		lat_engine_inbound_reset(f.e, f.now, c->handle, LAT_CODE_ESHUTDOWN);
+		*c = (struct fuzz_chan){ 0 };
+		break;
+	case 5:
+		(void)!lat_engine_ping(f.e, f.now, HOSTILE, value);
+		break;
+	case 6:
+		(void)!lat_engine_net_send(f.e, f.now, HOSTILE, data, value % 2000);
+		break;
+	default:
+		(void)!lat_engine_peer_close(f.e, f.now, HOSTILE, (enum lat_code)(value % 13));
+		break;
+	}
+}
+
+static void network(struct input *in)
+{
+	uint32_t how = take(in, 1);
+
+	switch (how % 4) {
+	case 0:
+		f.transmit_rc = (how & 4) != 0 ? -EAGAIN : (how & 8) != 0 ? -ECONNREFUSED : 0;
+		break;
+	case 1:
+		lat_engine_conn_down(f.e, f.now, HOSTILE, -ECONNRESET);
+		break;
+	case 2:
+		f.transmit_rc = 0;
+		lat_engine_conn_up(f.e, f.now, HOSTILE);
+		break;
+	default:
+		f.transmit_rc = 0;
+		lat_engine_writable(f.e, f.now, HOSTILE);
+		break;
+	}
+}
+
+static void time_passes(struct input *in)
+{
+	uint32_t ms = take(in, 2);
+
+	f.now += (ms & 0x8000) != 0 ? (ms & 0x7fff) * (uint64_t)LAT_NS_PER_S / 100 : ms * FUZZ_MS / 16;
+}
+
+/* ---- the peer that keeps the rules ---- */
+
+static void honest_open(struct lat_session *s)
+{
+	struct lat_frame_chan_open o = { .req = 1, .src_pid = 3, .dst_pid = 4, .cflags = LAT_CFLAG_RELIABLE };
+	struct lat_writer w;
+	uint8_t k[LAT_CAP_KEY];
+
+	FUZZ_REQUIRE(lat_writer_init(&w, packet + LAT_DATA_HDR, PLAIN_MAX, HONEST) == 0);
+	lat_grant_key(k, s->secret->sess);
+	lat_cap_proof(o.proof, k, s->secret->sid, o.req, o.src_pid, o.dst_pid, o.nonce_s);
+	FUZZ_REQUIRE(lat_frame_chan_open_encode(&w, &o) == 0);
+	(void)!fuzz_deliver(&f, s, NULL, counter++, packet, w.len);
+}
+
+/* Its message arrives, and its session is the one it had, unless nothing was heard of it for too long. */
+static void honest_sends(uint64_t serial, uint64_t born)
+{
+	struct lat_peer *p = fuzz_peer(&f, HONEST);
+	struct lat_session *s = p->slot[LAT_SLOT_CURRENT];
+	const struct lat_chan *c;
+	struct lat_token_key key;
+	uint8_t body[12] = { 0 }, token[LAT_WIRE_TOKEN];
+	struct lat_frame_msg m = { .seq = 1, .msg_len = 12, .len = 12, .token = token, .data = body };
+	struct lat_writer w;
+
+	if (f.now - born >= (uint64_t)LAT_HOLD_NS)
+		return;
+	FUZZ_REQUIRE(s != NULL && s->serial == serial && !p->closing);
+	for (c = p->chans; c != NULL && !c->inbound; c = c->next)
+		;
+	FUZZ_REQUIRE(c != NULL);
+	key = (struct lat_token_key){ .tk = c->secret->tk, .cflags = c->cflags };
+	lat_msg_pids_encode(body, c->src_pid, c->dst_pid);
+	lat_token_of_msg(token, &key, 1, body, sizeof(body));
+	FUZZ_REQUIRE(lat_writer_init(&w, packet + LAT_DATA_HDR, PLAIN_MAX, HONEST) == 0);
+	FUZZ_REQUIRE(lat_frame_msg_encode(&w, &m) == 0);
+	(void)!fuzz_deliver(&f, s, c, counter++, packet, w.len);
+	FUZZ_REQUIRE(f.delivered[HONEST] == 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const deeds[])(struct input * in) = {
+		time_passes, raw_frames,   open_channel, message,     run_of_messages, grant_channel,
+		acknowledge, channel_word, new_session,  application, network,         message,
+	};
+	struct input in = { data, data + size };
+	struct lat_session *s;
+	uint64_t serial, born;
+	uint32_t how;
+
+	if (size < 2)
+		return 0;
+	how = take(&in, 1);
+	fuzz_open(&f, (how & 1) != 0 ? LAT_PROTO_TCP : LAT_PROTO_UDP, 0);
+	if ((how & 2) != 0)
+		hostile()->budget.max = 100000; /* soon used up */
+	counter = 0;
+	(void)fuzz_session(&f, HOSTILE, true, 1);
+	s = fuzz_session(&f, HONEST, true, 1);
+	serial = s->serial;
+	born = f.now;
+	honest_open(s);
+	fuzz_tick(&f);
+	for (int i = 0; i < DEEDS_MAX && in.at < in.end; i++) {
+		const struct lat_budget *b = &hostile()->budget;
+
+		deeds[take(&in, 1) % ARRAY_LEN(deeds)](&in);
+		FUZZ_REQUIRE(b->used <= 3 * b->max && f.e->budget.used >= b->used);
+		fuzz_tick(&f);
+	}
+	honest_sends(serial, born);
+	fuzz_close(&f);
+	return 0;
+}
