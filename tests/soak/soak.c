@@ -30,16 +30,18 @@
 enum {
 	HUB = 0,
 	SPOKES = 60, /* 1 .. SPOKES stay, as the hub does */
-	GUESTS = 39, /* the rest come and go */
+	GUESTS = 38, /* these come and go */
 	STAY = 1 + SPOKES,
-	NODES = STAY + GUESTS,
+	DEFAULT = STAY + GUESTS, /* the process's default node: opened, reset and shut down */
+	NODES = DEFAULT + 1,
+	DEFAULT_PEERS = 8,
 
 	RELAYS = 4,
 	RECEIVERS = 16,
-	CHURNERS = 13, /* three guests each */
-	MEDDLERS = 8,
+	CHURNERS = 13, /* two or three guests each */
+	MEDDLERS = 7,
 	SENDERS = 23,
-	THREADS = RELAYS + RECEIVERS + CHURNERS + MEDDLERS + SENDERS,
+	THREADS = RELAYS + RECEIVERS + CHURNERS + MEDDLERS + SENDERS + 1,
 
 	CHANNELS = 3 * SPOKES, /* hub to spoke, spoke to hub, spoke to the next one */
 	VISITS_MAX = 1 << 20,  /* channels of guests in one run */
@@ -89,7 +91,8 @@ static struct visit *visits;
 static atomic_uint visit_count;
 static atomic_bool stop, finished;
 static atomic_uint faults;
-static _Atomic(uint64_t) received, opened, adds, pings, guests_in;
+static uint64_t default_seen[STAY]; /* each by the one thread that receives there */
+static _Atomic(uint64_t) received, opened, adds, pings, guests_in, defaults;
 static char root[64];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -132,8 +135,10 @@ static bool stopped(void)
 
 /* ---- messages ---- */
 
+#define FROM_DEFAULT UINT32_MAX /* the lane is the number of the node that it goes to */
+
 struct body {
-	uint32_t channel, lane; /* below CHANNELS: of steady; from there on of visits */
+	uint32_t channel, lane; /* below CHANNELS: of steady; from there on of visits; FROM_DEFAULT */
 	uint64_t number;
 };
 
@@ -147,6 +152,8 @@ static size_t length_of(const struct body *b)
 {
 	uint64_t z = (b->number + 1) * UINT64_C(0x9e3779b97f4a7c15) + b->channel;
 
+	if (b->channel == FROM_DEFAULT)
+		return sizeof(((struct lattice_message *)NULL)->m_payload);
 	return HEAD + (size_t)(z >> 40) % (z >> 63 ? MSG_MAX - HEAD : 64);
 }
 
@@ -217,6 +224,15 @@ static void take_visit(const struct body *b, const struct lattice_msg *msg)
 	atomic_store_explicit(&visits[at].seen, b->number, memory_order_relaxed);
 }
 
+/* A reset may lose what was under way; nothing comes twice, nothing before another. */
+static void take_default(size_t at, const struct body *b, const struct lattice_msg *msg)
+{
+	if (b->lane != at || msg->node != members[DEFAULT].id.node || b->number <= default_seen[at])
+		soak_fault("the default node's message %" PRIu64 " to %u came to %zu after %" PRIu64,
+			   b->number, b->lane, at, default_seen[at]);
+	default_seen[at] = b->number;
+}
+
 /* Everything that waits at one endpoint. */
 static void drain(size_t at)
 {
@@ -229,6 +245,8 @@ static void drain(size_t at)
 		if (!read_body(&b, buf, msg.len))
 			soak_fault("node %zu: a message of %zu bytes from node %u is damaged", at, msg.len,
 				   msg.node);
+		else if (b.channel == FROM_DEFAULT)
+			take_default(at, &b, &msg);
 		else if (b.channel < CHANNELS)
 			take_steady(at, &b, &msg);
 		else
@@ -431,8 +449,8 @@ static void *churn(void *arg)
 	struct thread *self = arg;
 
 	while (!stopped()) {
-		size_t guest = STAY + self->index * (GUESTS / CHURNERS) +
-			       soak_random(&self->random, GUESTS / CHURNERS);
+		uint32_t own = (uint32_t)((GUESTS - self->index + CHURNERS - 1) / CHURNERS);
+		size_t guest = STAY + self->index + CHURNERS * soak_random(&self->random, own);
 		size_t host = soak_random(&self->random, STAY);
 
 		if (open_member(guest) < 0)
@@ -446,6 +464,73 @@ static void *churn(void *arg)
 		}
 		lattice_node_close(members[guest].node);
 		members[guest].node = NULL;
+	}
+	return NULL;
+}
+
+/* By the short calls: some messages to one that stays, then perhaps a packet, then perhaps a reset. */
+static void drive_once(struct thread *self, uint64_t sent[DEFAULT_PEERS])
+{
+	uint32_t host = soak_random(&self->random, DEFAULT_PEERS), count = soak_random(&self->random, 10);
+	const struct member *m = &members[host];
+	struct lattice_message msg = { .m_type = 1 };
+	unsigned char buf[MSG_MAX] = { 0 };
+	struct lattice_packet packet;
+	int32_t pid = 100 + (int32_t)host;
+	int rc;
+
+	rc = lattice_net_add_remote(m->id.node, "127.0.0.1", m->port, m->tcp ? LATTICE_TCP : LATTICE_UDP);
+	if (rc == 0)
+		rc = lattice_connect(pid, PID_IN, m->id.node);
+	if (rc < 0)
+		fault_rc(NULL, rc, "the default node", host, 0);
+	for (uint32_t i = 0; rc == 0 && i < count && !stopped(); i++) {
+		struct body b = { .channel = FROM_DEFAULT, .lane = host, .number = sent[host] + 1 };
+
+		(void)write_body(buf, &b);
+		memcpy(msg.m_payload, buf, sizeof(msg.m_payload));
+		rc = lattice_send(pid, PID_IN, &msg, i == 0 ? 0 : LATTICE_NONBLOCK);
+		if (rc == 0)
+			sent[host]++;
+		else if (!visit_may_end_so(rc))
+			fault_rc(NULL, rc, "the default node's message", host, 0);
+	}
+	if (soak_random(&self->random, 2) == 0) {
+		rc = lattice_net_send(m->id.node, buf, soak_random(&self->random, LATTICE_PACKET_MAX + 1));
+		if (rc < 0 && !visit_may_end_so(rc))
+			fault_rc(NULL, rc, "the default node's packet", host, 0);
+	}
+	rc = lattice_net_recv(&packet, buf, sizeof(buf), 0);
+	if (rc != -ENOMSG)
+		fault_rc(NULL, rc, "a packet from nobody", host, 0);
+	if (soak_random(&self->random, 3) == 0) {
+		rc = lattice_net_reset();
+		if (rc < 0)
+			fault_rc(NULL, rc, "reset", host, 0);
+	}
+}
+
+static void *drive(void *arg)
+{
+	const struct lattice_net_config cfg = { .port = LATTICE_PORT_ANY,
+						.state_dir = members[DEFAULT].dir,
+						.bind_host = "127.0.0.1",
+						.allow_unlocked_keys = true };
+	static uint64_t sent[DEFAULT_PEERS];
+	struct thread *self = arg;
+
+	while (!stopped()) {
+		uint32_t rounds = soak_random(&self->random, 8) + 1;
+		int rc = lattice_net_init(&cfg);
+
+		if (rc < 0) {
+			fault_rc(NULL, rc, "the default node", 0, 0);
+			return NULL;
+		}
+		for (uint32_t i = 0; i < rounds && !stopped(); i++)
+			drive_once(self, sent);
+		lattice_net_shutdown();
+		atomic_fetch_add_explicit(&defaults, 1, memory_order_relaxed);
 	}
 	return NULL;
 }
@@ -542,6 +627,25 @@ static bool make_members(struct soak_relay *relays[RELAYS], uint64_t seed)
 			fault_rc(m->node, rc, "set-up", i, 0);
 			return false;
 		}
+	}
+	return true;
+}
+
+/* The default node's peers are in its state directory, as its calls want it. */
+static bool make_default(void)
+{
+	for (size_t i = 0; i < DEFAULT_PEERS; i++) {
+		struct lattice_peer p;
+		int rc;
+
+		describe(&p, i, 0);
+		rc = lattice_state_peer_add(members[DEFAULT].dir, &p);
+		if (rc < 0) {
+			fault_rc(NULL, rc, "the default node's peer", i, 0);
+			return false;
+		}
+		if (introduce(i, DEFAULT, 0) < 0)
+			return false;
 	}
 	return true;
 }
@@ -661,19 +765,22 @@ static void tear_down(void)
 
 static void run(unsigned seconds, uint64_t seed, struct soak_relay *relays[RELAYS])
 {
-	static struct thread receivers[RECEIVERS], senders[SENDERS], churners[CHURNERS], meddlers[MEDDLERS];
+	static struct thread receivers[RECEIVERS], senders[SENDERS], churners[CHURNERS], meddlers[MEDDLERS],
+		driver;
 	struct timespec left = { .tv_sec = seconds };
 
 	start(receivers, RECEIVERS, receive, &seed);
 	start(senders, SENDERS, send_steadily, &seed);
 	start(churners, CHURNERS, churn, &seed);
 	start(meddlers, MEDDLERS, meddle, &seed);
+	start(&driver, 1, drive, &seed);
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;
 	atomic_store_explicit(&stop, true, memory_order_relaxed);
 	finish(senders, SENDERS);
 	finish(churners, CHURNERS);
 	finish(meddlers, MEDDLERS);
+	finish(&driver, 1);
 	for (size_t i = 0; i < RELAYS; i++)
 		soak_relay_calm(relays[i]);
 	settle();
@@ -710,7 +817,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "soak: no memory, or no folder for the state directories\n");
 		return 2;
 	}
-	if (make_members(relays, seed) && make_channels())
+	if (make_members(relays, seed) && make_default() && make_channels())
 		run(seconds, seed, relays);
 	else
 		soak_fault("set-up failed");
@@ -721,12 +828,14 @@ int main(int argc, char **argv)
 	}
 	free(visits);
 	printf("soak: %" PRIu64 " messages received, %" PRIu64 " connections reset, %" PRIu64
-	       " guests, %" PRIu64 " channels of theirs, %" PRIu64 " peers added, %" PRIu64 " pings\n",
+	       " guests, %" PRIu64 " channels of theirs, %" PRIu64 " peers added, %" PRIu64 " pings, %" PRIu64
+	       " default nodes\n",
 	       atomic_load_explicit(&received, memory_order_relaxed), resets,
 	       atomic_load_explicit(&guests_in, memory_order_relaxed),
 	       atomic_load_explicit(&opened, memory_order_relaxed),
 	       atomic_load_explicit(&adds, memory_order_relaxed),
-	       atomic_load_explicit(&pings, memory_order_relaxed));
+	       atomic_load_explicit(&pings, memory_order_relaxed),
+	       atomic_load_explicit(&defaults, memory_order_relaxed));
 	if (atomic_load_explicit(&faults, memory_order_relaxed) > 0) {
 		printf("soak: FAILED, %u faults (seed %" PRIu64 ")\n",
 		       atomic_load_explicit(&faults, memory_order_relaxed), seed);
