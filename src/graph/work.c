@@ -157,19 +157,20 @@ int lat_work_open(struct lat_work **out, const struct lat_dag_limits *limits)
 	return 0;
 }
 
-static void forget(struct lat_work *w, struct lat_work_item *it)
-{
-	HASH_DEL(w->items, it);
-	(void)lat_dag_remove(w->dag, it->id);
-	free(it);
-}
-
 void lat_work_close(struct lat_work *w)
 {
+	struct lat_work_item *it;
+
 	if (w == NULL)
 		return;
-	while (w->items != NULL)
-		forget(w, w->items);
+	it = w->items;
+	HASH_CLEAR(hh, w->items); /* the items stay, and stay in a row */
+	while (it != NULL) {
+		struct lat_work_item *next = it->hh.next;
+
+		free(it);
+		it = next;
+	}
 	lat_dag_close(w->dag);
 	free(w);
 }
@@ -208,7 +209,9 @@ void lat_work_remove(struct lat_work *w, uint64_t id, struct lat_work_queue *q)
 	settle(w, q);
 	move(w, it, LAT_WORK_DONE, 0); /* so its edges count for nothing */
 	settle(w, q);
-	forget(w, it);
+	HASH_DEL(w->items, it);
+	(void)lat_dag_remove(w->dag, id);
+	free(it);
 }
 
 int lat_work_add_dep(struct lat_work *w, uint64_t parent, uint64_t child, struct lat_dag_path *path,

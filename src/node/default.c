@@ -99,10 +99,15 @@ static void free_default(struct lat_default *d)
 	free(d);
 }
 
+static void put(struct lat_default *d, uint32_t count)
+{
+	if (atomic_fetch_sub_explicit(&d->refs, count, memory_order_acq_rel) == count)
+		free_default(d);
+}
+
 void lat_default_put(struct lat_default *d)
 {
-	if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1)
-		free_default(d);
+	put(d, 1);
 }
 
 static void hold(void *ctx)
@@ -114,7 +119,10 @@ static void hold(void *ctx)
 
 /* ---- closing ---- */
 
-/* The phase is CLOSING, and the caller the one who does it. @in_callback: on the callback's thread, which is at its end. */
+/*
+ * The phase is CLOSING, and the caller the one who does it: the reference of being open is his to give up.
+ * @in_callback: on the callback's thread, which is at its end.
+ */
 static void close_now(struct lat_default *d, bool in_callback)
 {
 	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), callback_ns);
@@ -129,7 +137,6 @@ static void close_now(struct lat_default *d, bool in_callback)
 	pthread_mutex_lock(&process.lock);
 	set_phase(CLOSED, NULL);
 	pthread_mutex_unlock(&process.lock);
-	lat_default_put(d);
 }
 
 /* The callback's thread ends. */
@@ -144,7 +151,7 @@ static void callback_ended(void *ctx)
 	pthread_mutex_unlock(&process.lock);
 	if (mine)
 		close_now(d, true);
-	lat_default_put(d);
+	put(d, mine ? 2 : 1); /* the thread's own, too */
 }
 
 void lat_default_shutdown(void)
@@ -175,11 +182,10 @@ void lat_default_shutdown(void)
 	pthread_mutex_unlock(&process.lock);
 	if (d == NULL)
 		return;
-	if (!defer) {
+	if (defer)
+		lat_packets_shutdown(d->packets); /* the thread ends after this call of the callback */
+	else
 		close_now(d, false);
-		return;
-	}
-	lat_packets_shutdown(d->packets); /* the thread ends after this call of the callback */
 	lat_default_put(d);
 }
 

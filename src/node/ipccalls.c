@@ -59,8 +59,9 @@ int lattice_send(int32_t src, int32_t dst, const struct lattice_message *msg, in
 	struct lat_way way;
 	int rc = check_flags(flags);
 
-	if (rc == 0)
-		rc = lat_default_get(&d, LAT_DEFAULT_OPEN);
+	if (rc < 0)
+		return rc;
+	rc = lat_default_get(&d, LAT_DEFAULT_OPEN);
 	if (rc < 0)
 		return rc;
 	rc = lat_routes_get(d->routes, src, dst, &way);
@@ -125,11 +126,12 @@ int lattice_recv(int32_t pid, struct lattice_message *msg, int flags)
 	uint8_t buf[PAYLOAD] = { 0 };
 	struct lattice_endpoint *ep;
 	struct lat_default *d;
-	struct lattice_msg m;
+	struct lattice_msg m = { 0 };
 	int rc = check_flags(flags);
 
-	if (rc == 0)
-		rc = lat_default_get(&d, LAT_DEFAULT_OPEN);
+	if (rc < 0)
+		return rc;
+	rc = lat_default_get(&d, LAT_DEFAULT_OPEN);
 	if (rc < 0)
 		return rc;
 	if ((flags & LATTICE_NONBLOCK) == 0)
