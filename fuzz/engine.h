@@ -228,6 +228,12 @@ static inline void fuzz_op_pong(void *ctx, uint32_t node, uint64_t token, uint64
 	(void)rtt_ns;
 }
 
+static inline void fuzz_op_path_silent(void *ctx, uint32_t node)
+{
+	(void)ctx;
+	(void)node;
+}
+
 static const struct lat_engine_ops fuzz_ops = {
 	.random = fuzz_op_random,
 	.secret_get = fuzz_op_secret_get,
@@ -243,6 +249,7 @@ static const struct lat_engine_ops fuzz_ops = {
 	.outbound_room = fuzz_op_outbound_room,
 	.net_frame = fuzz_op_net_frame,
 	.pong = fuzz_op_pong,
+	.path_silent = fuzz_op_path_silent,
 };
 
 static inline struct lat_path fuzz_path(uint32_t node, uint8_t proto)
