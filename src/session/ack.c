@@ -256,6 +256,8 @@ int lat_ack_process(struct lat_session *s, uint64_t now, const struct lat_frame_
 		lat_chan_out_room(a.lane->chan);
 		lat_chan_out_update(a.lane->chan);
 	}
+	if (p->flight_bytes == 0)
+		p->await_since_ns = 0;
 	lat_peer_touch(p);
 	return 0;
 }

@@ -170,6 +170,39 @@ static bool swallow(struct world *w, int from, int to, const uint8_t *packet, si
 	return true;
 }
 
+static bool swallow_mine(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	return from == 0 && swallow(w, from, to, packet, bytes);
+}
+
+/* What the other side sends does not hide for long that nothing gets there. */
+TEST(a_connection_falls_silent_one_way)
+{
+	const struct world_options o = { .proto = LAT_PROTO_TCP };
+	struct world *w = world_open(2, 22, &o);
+	struct world_chan *c[2];
+	const int from[2] = { 0, 1 };
+
+	for (int k = 0; k < 2; k++)
+		c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
+	CHECK(world_pump(w, c, from, 2, 5, 100, 10 * SEC));
+	world_run(w, SEC);
+	w->filter = swallow_mine;
+	CHECK_EQ(world_chan_send(w, 0, c[0], 100), 0);
+	world_run(w, SEC);
+	CHECK_EQ(world_chan_send(w, 1, c[1], 100), 0);
+	world_run(w, (uint64_t)LAT_DEAD_NS + 2 * SEC);
+	CHECK_EQ(w->node[0].silences[1], 1);
+	w->filter = NULL;
+	world_cut(w, 0, 1);
+	world_run(w, 5 * SEC);
+	for (int k = 0; k < 2; k++) {
+		CHECK_EQ(world_chan_at(w, !k, c[k])->got, 6);
+		CHECK(!c[k]->ended);
+	}
+	world_close(w);
+}
+
 /* A connection that takes everything and brings nothing: its owner is told once, and the next one carries on. */
 TEST(a_connection_falls_silent)
 {

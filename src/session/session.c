@@ -222,7 +222,8 @@ static void heard(struct lat_session *s, uint64_t now, const struct lat_path *fr
 	p->packets_in++;
 	p->bytes_in += bytes;
 	p->pto_count = 0;
-	p->await_since_ns = 0;
+	/* Over TCP nothing else would notice that what is still on its way is not getting there (section 8.1). */
+	p->await_since_ns = from->proto == LAT_PROTO_TCP && p->flight_bytes > 0 ? now : 0;
 	p->closes_in_a_row = 0;
 	if (from->proto == LAT_PROTO_TCP && from->conn != p->proven_conn) {
 		p->proven_conn = from->conn;
