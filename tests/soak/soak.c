@@ -91,7 +91,9 @@ static struct visit *visits;
 static atomic_uint visit_count;
 static atomic_bool stop, finished;
 static atomic_uint faults;
-static uint64_t default_seen[STAY]; /* each by the one thread that receives there */
+static struct seen {
+	uint64_t last, before; /* the newest, and which of the 64 before it came */
+} default_seen[STAY];          /* each by the one thread that receives there */
 static _Atomic(uint64_t) received, opened, adds, pings, guests_in, defaults;
 static char root[64];
 
@@ -224,13 +226,33 @@ static void take_visit(const struct body *b, const struct lattice_msg *msg)
 	atomic_store_explicit(&visits[at].seen, b->number, memory_order_relaxed);
 }
 
-/* A reset may lose what was under way; nothing comes twice, nothing before another. */
+/*
+ * A reset ends the channel and the next send opens another: what was under way may be lost, and the first of the new one may
+ * overtake the last of the old. Nothing comes twice.
+ */
 static void take_default(size_t at, const struct body *b, const struct lattice_msg *msg)
 {
-	if (b->lane != at || msg->node != members[DEFAULT].id.node || b->number <= default_seen[at])
-		soak_fault("the default node's message %" PRIu64 " to %u came to %zu after %" PRIu64,
-			   b->number, b->lane, at, default_seen[at]);
-	default_seen[at] = b->number;
+	struct seen *s = &default_seen[at];
+
+	if (b->number > s->last) {
+		uint64_t ahead = b->number - s->last;
+
+		s->before = ahead < 64 ? s->before << ahead | UINT64_C(1) << (ahead - 1) : 0;
+		s->last = b->number;
+	} else {
+		uint64_t bit = s->last - b->number < 64 && b->number < s->last
+				       ? UINT64_C(1) << (s->last - b->number - 1)
+				       : 0;
+
+		if (bit == 0 || (s->before & bit) != 0)
+			soak_fault("the default node's message %" PRIu64
+				   " came to %zu once more, or after %" PRIu64,
+				   b->number, at, s->last);
+		s->before |= bit;
+	}
+	if (b->lane != at || msg->node != members[DEFAULT].id.node)
+		soak_fault("the default node's message %" PRIu64 " to %u came to %zu", b->number, b->lane,
+			   at);
 }
 
 /* Everything that waits at one endpoint. */
