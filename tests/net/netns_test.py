@@ -93,7 +93,9 @@ class Machines:
                 made = ip("netns", "add", space, need=False)
                 if made.returncode != 0:
                     raise Skip(f"namespaces cannot be made here: {made.stderr.strip()}")
-                ip("-n", space, "link", "set", "lo", "up")
+                inside = ip("-n", space, "link", "set", "lo", "up", need=False)
+                if inside.returncode != 0:  # in a plain chroot: its root is no mount point
+                    raise Skip(f"namespaces cannot be entered here: {inside.stderr.strip()}")
             self.plug_in()
         except FileNotFoundError:
             raise Skip("there is no ip(8) here") from None
