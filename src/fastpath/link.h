@@ -1,0 +1,204 @@
+/*
+ * A link: what two processes that distrust each other share, and all channels between them. Each side owns
+ * one sealed memfd, its segment, that only it writes and that the other maps read-only; bigger tiers come
+ * later, as memfds of their own (extents). Whatever the peer writes is loaded once and bound-checked: a lie
+ * ends its channel (-EPROTO) or, where it is the link's own, the link.
+ *
+ * The link moves no words over a socket: its owner does, and calls what stands on each side, in this order:
+ *
+ *   sender's process                                        receiver's process
+ *   lat_link_open, lat_link_join          <- HELLO fd ->    lat_link_open, lat_link_join
+ *   lat_link_out_open                     -- OPEN chan ->   lat_link_in_open
+ *   lat_link_out_accept                   <- ACCEPT chan -- (or REFUSE: lat_link_out_close)
+ *   ops->extend                           -- EXTENT fd ->   lat_link_extend
+ *   lat_link_out_end(0)                   -- CLOSE chan ->  lat_link_in_end ... gone(0)
+ *   lat_link_out_end(why, was it not 0)   <- GONE chan --   gone(why), lat_link_in_close
+ *   lat_link_out_close
+ *   lat_link_dead                         (hang-up)         lat_link_dead ... gone(-EOWNERDEAD)
+ *
+ * GONE is sent once for each channel that was accepted, whoever ended it first: only then is chan free again.
+ * Calls may be made by any thread unless they say otherwise; none blocks, except to wait for a lock that is
+ * held briefly.
+ */
+#ifndef LAT_FASTPATH_LINK_H
+#define LAT_FASTPATH_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "fastpath/inbox.h"
+
+enum {
+	LAT_LINK_CHANS_MAX = 16384,  /* in each direction */
+	LAT_LINK_EXTENTS_MAX = 4096, /* mapped at a time, of each side's */
+};
+#define LAT_LINK_EXTENT_BYTES_MAX (UINT64_C(1) << 32) /* of all extents of one side */
+
+struct lat_link;
+struct lat_link_out; /* the sending end of a channel */
+struct lat_link_in;  /* its receiving end */
+struct lat_sender;
+
+/* Memory that a sender adds to its channel (EXTENT): the numbers that go with the fd. */
+struct lat_link_extent {
+	uint32_t chan;
+	uint32_t tier;
+	uint64_t
+		bytes; /* the size of the memfd; 0: what the tier has is given back, and no fd goes with it */
+};
+
+/* What a link asks of its owner. On any thread, under locks: neither blocks nor calls anything of the link. */
+struct lat_link_ops {
+	/*
+	 * Tells the peer: its lat_link_extend() gets *x and a duplicate of @fd (-1: none), which stays the link's.
+	 * 0, -EAGAIN (not now), or why never (-EPIPE).
+	 */
+	int (*extend)(void *user, const struct lat_link_extent *x, int fd);
+	/*
+	 * The peer broke a rule of the link itself (-EPROTO), or hung up its bell (-EPIPE): to be treated as
+	 * dead, by lat_link_dead() on another thread. Once.
+	 */
+	void (*broken)(void *user, int why);
+};
+
+struct lat_link_config {
+	const struct lat_link_ops *ops;
+	void *user;
+	/*
+	 * One end of a connected AF_UNIX SOCK_STREAM pair whose other end the peer has, and that an introducer
+	 * whom both trust made: it carries wake-ups to those that poll, nothing else. Becomes the link's with
+	 * success. (No eventfd: who shares one can make the other's write to it block.)
+	 */
+	int bell_fd;
+};
+
+/*
+ * Makes this side's segment. *fd is the caller's: to pass to the peer, then to close.
+ * 0, -ENOMEM, -EMFILE, -ENFILE, -EINVAL (bell_fd is no such socket).
+ */
+LAT_MUST_CHECK int lat_link_open(struct lat_link **out, const struct lat_link_config *cfg, int *fd);
+
+/*
+ * Joins the peer's segment. @fds are the @count fds that came with its HELLO: closed in any case. Once.
+ * 0, or the peer is to be dropped:
+ *   -EPROTO   not exactly one fd; another size, another version
+ *   -EPERM    not a memfd of ordinary pages, or not sealed
+ *   -EBUSY    joined already
+ *   -ENOMEM   address space, or mappings
+ */
+LAT_MUST_CHECK int lat_link_join(struct lat_link *link, const int *fds, size_t count);
+
+/*
+ * The peer is gone, or is to be treated as if: senders get @why (-EOWNERDEAD) at once, sources drain what
+ * was published and are then gone with @why. Nothing of the peer's wakes anybody any more. Any number of
+ * times, the first counts. Calls gone of those that are drained already, on this thread.
+ */
+void lat_link_dead(struct lat_link *link, int why);
+
+/*
+ * Gives up the owner's hold, as lat_link_dead(-ESHUTDOWN) if it was not dead: the memory goes with the last
+ * end of a channel. ops are not called any more. NULL is fine.
+ */
+void lat_link_close(struct lat_link *link);
+
+/* --- sending ---------------------------------------------------------------------------------------- */
+
+struct lat_link_out_config {
+	uint32_t len_max; /* longest message; 0: what the biggest tier carries */
+	void *user;
+	bool single; /* one thread at a time sends, and says so: no lock */
+};
+
+/*
+ * Readies a channel's memory, so that the peer may be told its number. Nothing can be sent yet.
+ * 0, -ENOBUFS (LAT_LINK_CHANS_MAX), -ENOTCONN (not joined), -EOWNERDEAD or whatever it is dead of, -ENOMEM (the
+ * pages are committed here: later there is no fault for want of memory), -EINVAL (len_max).
+ */
+LAT_MUST_CHECK int lat_link_out_open(struct lat_link_out **out, struct lat_link *link,
+				     const struct lat_link_out_config *cfg);
+
+/* Its number: the receiver's lat_link_in_open() wants it. 0 to LAT_LINK_CHANS_MAX - 1. */
+uint32_t lat_link_out_chan(const struct lat_link_out *out);
+
+/* The receiver has its end (ACCEPT): from now on lat_link_out_sender() sends. Once. */
+void lat_link_out_accept(struct lat_link_out *out);
+
+/* What sends, waits for room and tells numbers (fastpath/sender.h). Lives as long as @out. */
+struct lat_sender *lat_link_out_sender(struct lat_link_out *out);
+
+/*
+ * No more is sent: senders, waiting ones too, get -ESHUTDOWN (@why is 0: our own end, CLOSE is to be sent
+ * after) or @why (GONE came: -EPIPE, -EPROTO, -EKEYREVOKED). The first @why counts.
+ */
+void lat_link_out_end(struct lat_link_out *out, int why);
+
+/*
+ * Frees the end, and its number for another channel: when GONE (or REFUSE) has come, or the link is dead,
+ * or it was never told to the peer. No call of its sender's is in progress or follows. NULL is fine.
+ */
+void lat_link_out_close(struct lat_link_out *out);
+
+/* --- receiving -------------------------------------------------------------------------------------- */
+
+struct lat_link_in_config {
+	void *user;                 /* in lat_inbox_info */
+	struct lat_inbox_from from; /* in lat_inbox_info */
+	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. Under the inbox's lock. */
+	int (*admit)(void *user);
+	/*
+	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
+	 * -ESHUTDOWN (the inbox was closed), admit's reason, or the reason of lat_link_dead(). Once, under no lock, on whichever
+	 * thread saw it, perhaps before lat_link_in_open() or _end() return; it may call lat_link_in_close().
+	 */
+	void (*gone)(void *user, int why);
+};
+
+/*
+ * Opens channel @chan that the peer sends on, into @inbox.
+ * 0, or
+ *   -EPROTO     @chan is no number of a channel, or open already: the peer is to be dropped
+ *   -ENOTCONN   not joined
+ *   -EOWNERDEAD or whatever the link is dead of
+ *   -ESHUTDOWN, -ENOBUFS  as lat_inbox_attach()
+ *   -ENOMEM     ours, or the peer's memory that it said was there
+ */
+LAT_MUST_CHECK int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t chan,
+				    struct lat_inbox *inbox, const struct lat_link_in_config *cfg);
+
+/* The peer sends no more (CLOSE came): gone(0) once everything was received, perhaps now. Once. */
+void lat_link_in_end(struct lat_link_in *in);
+
+/* Number of the last message received; 0 none. For GONE. */
+uint64_t lat_link_in_received(const struct lat_link_in *in);
+
+/* Frees the end; what it holds is not received, gone is not called any more. NULL is fine. */
+void lat_link_in_close(struct lat_link_in *in);
+
+/*
+ * EXTENT came with @fds, @count of them: closed in any case. The sender is woken, for it waits for this.
+ * 0, or the peer is to be dropped:
+ *   -EPROTO  no such channel or tier, not the fds that go with it, a size that is none, LAT_LINK_EXTENTS_MAX,
+ *            LAT_LINK_EXTENT_BYTES_MAX
+ *   -EPERM   not a memfd of ordinary pages, or not sealed
+ *   -ENOMEM  address space, mappings, or pages that were announced and are not there
+ * An extent for a channel that has just ended here is 0, and dropped.
+ */
+LAT_MUST_CHECK int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds,
+				   size_t count);
+
+/* --- counters --------------------------------------------------------------------------------------- */
+
+struct lat_link_stats {
+	uint64_t rung;                  /* announcements made */
+	uint64_t woken;                 /* of them, those that found somebody asleep */
+	uint64_t heard;                 /* announcements of the peer's */
+	uint64_t lagged;                /* times the peer's log had gone round: all channels were looked at */
+	uint64_t extents, extent_bytes; /* mapped now, of both sides */
+	uint32_t outs, ins;
+};
+
+void lat_link_stats(struct lat_link *link, struct lat_link_stats *out);
+
+#endif
