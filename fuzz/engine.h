@@ -301,6 +301,10 @@ static inline void fuzz_close(struct fuzz_engine *f)
 	f->now += FUZZ_MS;
 	(void)!lat_engine_peer_remove(f->e, f->now, HOSTILE);
 	(void)!lat_engine_peer_remove(f->e, f->now, HONEST);
+	f->full = false; /* what was acknowledged is still handed up */
+	for (int i = 0; i < FUZZ_CHANS; i++)
+		if (f->chan[i].used)
+			lat_engine_drain(f->e, f->now, f->chan[i].handle);
 	(void)lat_engine_tick(f->e, f->now);
 	FUZZ_REQUIRE(f->e->budget.used == 0 && f->secrets == 1);
 	FUZZ_REQUIRE(f->e->half_count == 0 && f->e->index.count == 0 && f->e->handles.count == 0);

@@ -66,6 +66,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -EACCES        the other node does not allow it
  *   -ENOBUFS       the other node has no room for more channels from this one
  *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed
+ *   -ENOKEY        the peer was removed here (lattice_node_remove_peer); lattice_channel_sent() says what arrived
  *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived
  *   -EOWNERDEAD    the receiving endpoint, or its node, was closed
  *   -EPROTO        the peer broke a rule, or says that this node did

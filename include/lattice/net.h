@@ -77,6 +77,14 @@ LATTICE_API LATTICE_MUST_USE int lattice_net_add_remote(lattice_node_id node, co
 							enum lattice_proto proto);
 
 /**
+ * Forgets @node for as long as the default node is open, as lattice_node_remove_peer() does: its packets that wait are dropped
+ * (counted), and pids that are joined to some there stay joined, but sending to them returns -ENOKEY. The state directory is
+ * left as it is, so lattice_net_add_remote() gets to know it again, by the key that is there then.
+ * @return 0, -ENOKEY (no such peer), -ENOTCONN (no lattice_net_init()), -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_net_remove_remote(lattice_node_id node);
+
+/**
  * Hands received packets to @fn instead of queueing them, each once; what is queued already comes first. NULL: queue again.
  *
  * @fn runs on a thread of the library's own, one packet at a time, under no lock: it may block (then packets queue) and call the library,
@@ -141,7 +149,7 @@ LATTICE_API uint16_t lattice_net_port(void);
 
 /*
  * The default node's counters, as lattice_node_stats(): among them "packets.received", "packets.taken", and for each cause
- * "packets.dropped_oldest", "_newest", "_memory", "_reset", "_closed". None when it is not open.
+ * "packets.dropped_oldest", "_newest", "_memory", "_reset", "_removed", "_closed". None when it is not open.
  */
 LATTICE_API size_t lattice_net_stats(struct lattice_stat *out, size_t max);
 

@@ -120,6 +120,20 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_add_peer(struct lattice_node *node
 						       const struct lattice_peer *peer);
 
 /**
+ * Forgets a peer for this run; nothing is written ('lattice peers remove' is about the state directory, and the next start). Says
+ * goodbye once, waiting for no answer; ends its session and its channels, closes its connection, wipes its keys and drops its
+ * packets that wait (counted). From now on it is a stranger, as if it had never been known.
+ *
+ * Who waits in a call about it returns -ENOKEY, as later calls do. Channels to it are over with -ENOKEY, and
+ * lattice_channel_sent() says what of them arrived. What it sent and was acknowledged to it is still received. It may be added
+ * again, with the same key or another.
+ *
+ * Threads: any. Does not block.
+ * @return 0, -ENOKEY (no such peer), -EOPNOTSUPP (a node without network), -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_remove_peer(struct lattice_node *node, lattice_node_id peer);
+
+/**
  * Makes sure that there is a session with @peer, waiting at most @timeout_ns for the handshake.
  * @return 0, -ETIMEDOUT, -EHOSTUNREACH (does not answer: wrong address, or it does not know our key, or we have not the
  *   key it has), -ENETUNREACH (this machine has no way to it), -ECONNREFUSED (TCP: nobody listens), -ENOKEY, -EDESTADDRREQ

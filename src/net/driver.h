@@ -140,7 +140,10 @@ bool lat_driver_conn_outgoing(struct lat_driver *d, uint32_t conn);
  * where an address is known. None, or one that is still connecting: nothing.
  */
 void lat_driver_renew(struct lat_driver *d, uint32_t node);
-/* Closes what is kept for @node and forgets it and its address, without conn_down. */
+/*
+ * Closes what is kept for @node and forgets it and its address, without conn_down. What is queued goes to the kernel as far as it
+ * takes that at once.
+ */
 void lat_driver_forget(struct lat_driver *d, uint32_t node);
 
 /* Timers changed: tick no later than @when. Any thread. */

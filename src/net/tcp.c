@@ -15,7 +15,7 @@
 enum {
 	QUEUE_BYTES_DEFAULT = 1 << 20,
 	ACCEPTS_PER_TURN = 16,
-	LAST_READS = 16, /* of LAT_IO_BUF, when a connection ends with the driver */
+	LAST_READS = 128, /* when we end a connection */
 };
 
 /* How long the listeners rest when the process has no descriptor or memory for one more connection. */
@@ -61,12 +61,14 @@ static void reap(struct lat_tcp *t)
 }
 
 /* A goodbye must not be lost to a reset, which is what closing with bytes unread sends. */
-static void say_goodbye(struct lat_tcp *t, struct lat_conn *c)
+static void say_goodbye_locked(struct lat_conn *c)
 {
-	if (lat_conn_flush_locked(c) < 0 || shutdown(c->fd, SHUT_WR) < 0)
+	char unread[8192];
+
+	if (c->connecting || lat_conn_flush_locked(c) < 0 || shutdown(c->fd, SHUT_WR) < 0)
 		return;
 	for (int i = 0; i < LAST_READS; i++)
-		if (recv(c->fd, t->buf, LAT_IO_BUF, MSG_DONTWAIT) <= 0)
+		if (recv(c->fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
 			return;
 }
 
@@ -92,8 +94,7 @@ void lat_tcp_shutdown(struct lat_tcp *t)
 		k = next;
 	}
 	HASH_ITER(hh, t->conns, c, c_next) {
-		if (!c->connecting)
-			say_goodbye(t, c);
+		say_goodbye_locked(c);
 		lat_tcp_conn_kill_locked(t, c);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -273,8 +274,10 @@ void lat_tcp_forget(struct lat_tcp *t, uint32_t node)
 	pthread_mutex_lock(&t->lock);
 	k = lat_kept_find_locked(t, node);
 	if (k != NULL) {
-		if (k->conn != NULL)
+		if (k->conn != NULL) {
+			say_goodbye_locked(k->conn);
 			lat_tcp_conn_kill_locked(t, k->conn);
+		}
 		if (k->noted)
 			DL_DELETE(t->noted, k);
 		HASH_DEL(t->kept, k);

@@ -192,6 +192,12 @@ static int send_why(const struct lattice_channel *ch, int rc)
 		return lat_why(ch, rc,
 			       "channel %d->%d@%u: node %u has no room for more channels from this one", src,
 			       dst, node, node);
+	case -ENOKEY:
+		return lat_why(
+			ch, rc,
+			"channel %d->%d@%u: node %u was removed here. When it has been added again, open the "
+			"channel again",
+			src, dst, node, node);
 	case -EPROTO:
 		return lat_why(ch, rc, "channel %d->%d@%u: node %u broke a rule, or says that this one did",
 			       src, dst, node, node);

@@ -85,6 +85,7 @@ static bool charge(struct lat_neighbour *n)
 	}
 	(void)atomic_fetch_add_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
 	(void)atomic_fetch_add_explicit(&net->ring_bytes, bytes, memory_order_relaxed);
+	lat_neighbour_get(n);
 	return true;
 }
 
@@ -96,6 +97,7 @@ static void uncharge(void *user)
 
 	(void)atomic_fetch_sub_explicit(&n->net->ring_bytes, bytes, memory_order_relaxed);
 	(void)atomic_fetch_sub_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
+	lat_neighbour_put(n);
 }
 
 /* ---- what the machine calls ---- */

@@ -126,6 +126,21 @@ int lattice_net_add_remote(lattice_node_id node, const char *host, int port, enu
 	return rc;
 }
 
+int lattice_net_remove_remote(lattice_node_id node)
+{
+	struct lat_default *d;
+	int rc = lat_default_get(&d, LAT_DEFAULT_NETWORK);
+
+	if (rc < 0)
+		return rc;
+	rc = lattice_node_remove_peer(d->node, node);
+	(void)lat_why_hand(d->node, NULL, rc);
+	if (rc == -ESHUTDOWN)
+		(void)lat_why(NULL, rc, "the default node was closed");
+	lat_default_put(d);
+	return rc;
+}
+
 int lattice_net_reset(void)
 {
 	struct lat_default *d;

@@ -34,9 +34,13 @@ struct lat_stats;
 struct lattice_node;
 struct lattice_peer;
 
-/* What the node keeps about a peer whose key it knows; the machine has the rest. Guarded by the network's lock. */
+/*
+ * What the node keeps about a peer whose key it knows; the machine has the rest. Guarded by the network's lock. When the peer is
+ * removed it stays for as long as a ring of a channel from it does.
+ */
 struct lat_neighbour {
 	struct lat_network *net;
+	_Atomic(uint32_t) refs; /* the table's, and one of each ring */
 	lattice_node_id node;
 	struct lat_path call;         /* where it is called; proto 0: nowhere */
 	_Atomic(uint64_t) ring_bytes; /* of channels from it (inbound.c) */
@@ -113,8 +117,13 @@ int lat_network_peers_open(struct lat_network *net) LAT_MUST_CHECK;
 void lat_network_peers_free(struct lat_network *net);
 /* As lattice_node_add_peer(), with the sentence for the handle NULL. */
 int lat_network_add_peer(struct lat_network *net, const struct lattice_peer *peer);
-/* NULL: no such peer. It stays as long as the network does. The lock is held. */
+/* As lattice_node_remove_peer(), without the sentence. */
+int lat_network_remove_peer(struct lat_network *net, lattice_node_id node);
+/* NULL: no such peer. It is there while the lock is held. */
 struct lat_neighbour *lat_network_neighbour(const struct lat_network *net, lattice_node_id node);
+/* A ring's reference. put: any thread, whatever locks it holds. */
+void lat_neighbour_get(struct lat_neighbour *n);
+void lat_neighbour_put(struct lat_neighbour *n);
 /* The known peer with the smallest number above @after. false: there is none, or the node is closed. */
 struct lat_network_peer {
 	struct lattice_peer_stats stats;

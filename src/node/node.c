@@ -266,6 +266,21 @@ int lattice_node_add_peer(struct lattice_node *node, const struct lattice_peer *
 	return rc;
 }
 
+int lattice_node_remove_peer(struct lattice_node *node, lattice_node_id peer)
+{
+	int rc = call_begin(node);
+
+	if (rc < 0)
+		return rc;
+	rc = lat_network_remove_peer(node->network, peer);
+	if (rc == -ENOKEY)
+		rc = lat_why(node, rc, "node %u is no peer of this node: there is nothing to remove", peer);
+	if (rc == -ESHUTDOWN)
+		rc = lat_why(node, rc, "the node was closed");
+	lat_node_put(node);
+	return rc;
+}
+
 int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_t timeout_ns)
 {
 	int rc = call_begin(node);

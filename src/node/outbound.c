@@ -47,6 +47,7 @@ static int reason(const struct lat_network *net, int err)
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
 	case -ENOBUFS:
+	case -ENOKEY:
 		return err;
 	case -EKEYREVOKED:
 	case -EKEYEXPIRED:

@@ -1,5 +1,5 @@
 /*
- * A queue is made when a peer's first packet comes and stays: there are as many as peers are configured, and ourselves. Those
+ * A queue is made when a peer's first packet comes and stays while it is a peer: there are as many as peers are configured, and ourselves. Those
  * that hold something stand in line, and whoever takes one packet sends the queue to the line's end.
  *
  * The callback's thread: started with the first callback, it ends at shutdown. `run` is the number of the call that it is in, so
@@ -34,7 +34,7 @@ struct queue { /* of one peer */
 	struct queue *all;
 };
 
-enum drop { DROP_OLDEST, DROP_NEWEST, DROP_MEMORY, DROP_CLEARED, DROP_CLOSED, DROPS };
+enum drop { DROP_OLDEST, DROP_NEWEST, DROP_MEMORY, DROP_CLEARED, DROP_REMOVED, DROP_CLOSED, DROPS };
 
 struct lat_packets {
 	pthread_mutex_t lock;
@@ -174,6 +174,24 @@ void lat_packets_clear(struct lat_packets *p)
 	pthread_mutex_lock(&p->lock);
 	while (p->line != NULL)
 		drop_first(p, p->line, DROP_CLEARED);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void lat_packets_forget(struct lat_packets *p, lattice_node_id node)
+{
+	struct queue *q, **at = &p->all;
+
+	pthread_mutex_lock(&p->lock);
+	q = lat_idmap_get(&p->queues, node);
+	if (q != NULL) {
+		while (q->count > 0)
+			drop_first(p, q, DROP_REMOVED);
+		while (*at != q)
+			at = &(*at)->all;
+		*at = q->all;
+		lat_idmap_del(&p->queues, node);
+		free(q);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -402,6 +420,8 @@ void lat_packets_stats(struct lat_packets *p, struct lat_stats *s)
 		[DROP_NEWEST] = { "packets.dropped_newest", "packets dropped that came to a full queue" },
 		[DROP_MEMORY] = { "packets.dropped_memory", "packets dropped for want of memory" },
 		[DROP_CLEARED] = { "packets.dropped_reset", "packets dropped from the queues by a reset" },
+		[DROP_REMOVED] = { "packets.dropped_removed",
+				   "packets dropped because their peer was removed" },
 		[DROP_CLOSED] = { "packets.dropped_closed", "packets dropped because the node was closing" },
 	};
 

@@ -49,6 +49,8 @@ const struct lat_packets *lat_packets_calling(void);
 
 /* Drops all that is queued. */
 void lat_packets_clear(struct lat_packets *p);
+/* Drops what is queued of @node, which is a peer no more, and its queue. */
+void lat_packets_forget(struct lat_packets *p, lattice_node_id node);
 /* Nothing is received any more: who waits returns -ESHUTDOWN, no callback begins. Does not block; any number of times. */
 void lat_packets_shutdown(struct lat_packets *p);
 /*

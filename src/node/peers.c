@@ -13,11 +13,13 @@
 #include <lattice/state.h>
 
 #include "base/log.h"
+#include "net/driver.h"
 #include "net/resolve.h"
 #include "node/explain.h"
 #include "node/keyfile.h"
 #include "node/network.h"
 #include "node/node.h"
+#include "node/packets.h"
 #include "node/state.h"
 #include "os/clock.h"
 
@@ -88,6 +90,17 @@ struct lat_neighbour *lat_network_neighbour(const struct lat_network *net, latti
 	return at < net->neighbour_count && net->neighbours[at]->node == node ? net->neighbours[at] : NULL;
 }
 
+void lat_neighbour_get(struct lat_neighbour *n)
+{
+	(void)atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+}
+
+void lat_neighbour_put(struct lat_neighbour *n)
+{
+	if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) == 1)
+		free(n);
+}
+
 static int grow(struct lat_network *net)
 {
 	size_t room = net->neighbour_room == 0 ? 16 : 2 * net->neighbour_room;
@@ -121,6 +134,7 @@ static int enter(struct lat_network *net, const struct lat_peer_config *pc)
 		return rc;
 	}
 	n->net = net;
+	atomic_init(&n->refs, 1);
 	n->node = pc->node;
 	n->call = pc->path;
 	at = place(net, pc->node);
@@ -174,7 +188,7 @@ int lat_network_peers_open(struct lat_network *net)
 void lat_network_peers_free(struct lat_network *net)
 {
 	for (size_t i = 0; i < net->neighbour_count; i++)
-		free(net->neighbours[i]);
+		lat_neighbour_put(net->neighbours[i]);
 	free(net->neighbours);
 }
 
@@ -229,6 +243,43 @@ int lat_network_add_peer(struct lat_network *net, const struct lattice_peer *pee
 	}
 	lat_wipe(&pc, sizeof(pc));
 	lat_wipe(&full, sizeof(full));
+	return rc;
+}
+
+/* Inside begin and end. */
+static void forget(struct lat_network *net, struct lat_neighbour *n, uint64_t now)
+{
+	size_t at = place(net, n->node);
+
+	(void)lat_engine_peer_remove(net->engine, now, n->node); /* its goodbye goes by the connection */
+	lat_driver_forget(net->driver, n->node);
+	net->neighbour_count--;
+	memmove(net->neighbours + at, net->neighbours + at + 1,
+		(net->neighbour_count - at) * sizeof(struct lat_neighbour *));
+	lat_neighbour_put(n);
+}
+
+int lat_network_remove_peer(struct lat_network *net, lattice_node_id node)
+{
+	struct lat_neighbour *n;
+	uint64_t now;
+	int rc = lat_network_begin(net, &now);
+
+	if (rc < 0)
+		return rc;
+	n = lat_network_neighbour(net, node);
+	if (n != NULL)
+		forget(net, n, now);
+	else if (lat_state_peer_find(net->state, node) == NULL) /* nor by its fingerprint alone */
+		rc = -ENOKEY;
+	if (rc == 0) {
+		lat_state_peer_forget(net->state, node);
+		if (net->node->packets != NULL)
+			lat_packets_forget(net->node->packets, node);
+		lat_waitq_wake(&net->changed);
+		lat_waitq_wake(&net->room);
+	}
+	lat_network_end(net);
 	return rc;
 }
 
@@ -300,7 +351,7 @@ int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const 
 
 	if (rc < 0)
 		return rc;
-	n = lat_network_neighbour(net, peer); /* it stays */
+	n = lat_network_neighbour(net, peer);
 	lat_network_end(net);
 	if (n == NULL)
 		return -ENOKEY;
@@ -312,7 +363,11 @@ int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const 
 	rc = lat_network_begin(net, &now);
 	if (rc < 0)
 		return rc;
-	if (endpoint == NULL) { /* not where a connection of the peer's own came from: nobody listens there */
+	n = lat_network_neighbour(net, peer); /* it may have been removed meanwhile */
+	if (n == NULL) {
+		rc = -ENOKEY;
+	} else if (endpoint ==
+		   NULL) { /* not where a connection of the peer's own came from: nobody listens there */
 		path = n->call;
 		path.proto = proto_of(proto);
 		if (n->call.proto == 0)
@@ -391,8 +446,11 @@ static int ask(struct lat_network *net, const struct lat_ping *ping, lattice_nod
 
 	if (rc == -EAGAIN) /* the session went this moment */
 		rc = 0;
-	while (rc == 0 && !ping->answered)
+	while (rc == 0 && !ping->answered) {
 		rc = lat_network_wait(net, &net->changed, until);
+		if (rc == 0 && lat_network_neighbour(net, peer) == NULL)
+			rc = -ENOKEY;
+	}
 	return rc == -ETIMEDOUT && until < deadline ? 0 : rc;
 }
 

@@ -724,3 +724,15 @@ int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer)
 	s->peer_count++;
 	return 0;
 }
+
+void lat_state_peer_forget(struct lat_state *s, lattice_node_id node)
+{
+	struct lattice_peer *there = find_peer(s, node), *last;
+
+	if (there == NULL)
+		return;
+	last = s->peers + s->peer_count - 1;
+	memmove(there, there + 1, (size_t)(last - there) * sizeof(*there));
+	lat_wipe(last, sizeof(*last));
+	s->peer_count--;
+}

@@ -50,9 +50,11 @@ LAT_MUST_CHECK int lat_peer_check(struct lattice_peer *peer);
 /* The peers, in order of their numbers. */
 size_t lat_state_peer_count(const struct lat_state *s);
 const struct lattice_peer *lat_state_peer_at(const struct lat_state *s, size_t i);
-/* NULL: not known. Valid until the next lat_state_peer_keep(). */
+/* NULL: not known. Valid until the next lat_state_peer_keep() or forget. */
 const struct lattice_peer *lat_state_peer_find(const struct lat_state *s, lattice_node_id node);
 /* Adds or replaces one, complete, in memory only: no file is touched. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer);
+/* Wipes one in memory only. One that is not known: nothing. */
+void lat_state_peer_forget(struct lat_state *s, lattice_node_id node);
 
 #endif

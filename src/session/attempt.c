@@ -16,13 +16,15 @@ struct attempt_input {
 	const uint8_t *packet; /* of the event, or NULL */
 };
 
-void lat_hs_own_params(const struct lat_engine *e, struct lat_hs_params *out)
+void lat_hs_own_params(const struct lat_peer *p, struct lat_hs_params *out)
 {
+	const struct lat_engine *e = p->engine;
+
 	*out = (struct lat_hs_params){
 		.ver_max = LAT_LWP_VERSION,
 		.ver_min = LAT_LWP_VERSION,
 		.node = e->node,
-		.boot_id = e->boot_id,
+		.boot_id = p->own_boot_id,
 		.udp_max = e->udp_max,
 		.max_msg = e->max_msg,
 	};
@@ -71,7 +73,7 @@ static int start(struct lat_attempt *a, const struct attempt_input *in)
 	if (idx == 0)
 		return -ENOMEM;
 	a->idx = idx;
-	lat_hs_own_params(e, &p1);
+	lat_hs_own_params(p, &p1);
 	e->ops->random(e->ctx, &rnd, sizeof(rnd));
 	rc = lat_hs_m1_make(a->hs, a->packet, &e->me, &p->pub, e->secret->mesh_key, &p1, idx, &rnd);
 	lat_wipe(&rnd, sizeof(rnd));
@@ -124,7 +126,7 @@ static int accept_m2(struct lat_attempt *a, const struct attempt_input *in)
 	struct lat_hs_params p3;
 	int rc;
 
-	lat_hs_own_params(e, &p3);
+	lat_hs_own_params(p, &p3);
 	rc = lat_hs_m2_open_m3_make(a->hs, in->packet, a->packet, e->seed, p->psk, &p3);
 	if (rc < 0)
 		return rc;

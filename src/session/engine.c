@@ -166,13 +166,23 @@ int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg
 	return 0;
 }
 
-static void forget_peer(struct lat_peer *p)
+/* Out of every table by which it is found. */
+static void leave(struct lat_peer *p)
+{
+	struct lat_engine *e = p->engine;
+
+	lat_idmap_del(&e->peers, p->node);
+	DL_DELETE(e->peer_list, p);
+	DL_APPEND(e->leaving, p);
+	p->leaving = true;
+}
+
+void lat_engine_peer_free(struct lat_peer *p)
 {
 	struct lat_engine *e = p->engine;
 	struct lat_peer **at = &e->touched;
 
-	lat_idmap_del(&e->peers, p->node);
-	DL_DELETE(e->peer_list, p);
+	DL_DELETE(e->leaving, p);
 	lat_dues_remove(&e->dues, &p->due);
 	p->touched = true; /* nothing may put it back on the list */
 	while (*at != NULL && *at != p)
@@ -189,7 +199,9 @@ void lat_engine_close(struct lat_engine *e)
 	if (e == NULL)
 		return;
 	DL_FOREACH_SAFE(e->peer_list, p, tmp)
-		forget_peer(p);
+		leave(p);
+	DL_FOREACH_SAFE(e->leaving, p, tmp)
+		lat_engine_peer_free(p);
 	lat_idmap_fini(&e->index);
 	lat_idmap_fini(&e->peers);
 	lat_idmap_fini(&e->handles);
@@ -264,8 +276,15 @@ int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
 	if (p == NULL)
 		return -ENOKEY;
 	e->now = now;
-	lat_peer_chans_end(p, -ESHUTDOWN, true, false);
-	forget_peer(p);
+	lat_peer_chans_end(p, -ENOKEY, true, true);
+	lat_peer_close_start(p, now, LAT_CODE_ESHUTDOWN);
+	lat_peer_sessions_end(p);
+	e->ops->secret_put(e->ctx, p->psk);
+	p->psk = NULL;
+	e->boot_id++;
+	leave(p);
+	lat_dues_set(&e->dues, &p->due, UINT64_MAX);
+	lat_peer_touch(p); /* freed in its turn, when nothing of it is left */
 	return 0;
 }
 

@@ -70,14 +70,14 @@ struct lat_engine_ops {
 	/*
 	 * The inbound channel is over, once, and after all that was acknowledged to the peer was taken: if something of
 	 * it waits for room, the end waits with it for lat_engine_drain(). err: 0 closed by the sender; -ECONNRESET the
-	 * peer restarted, or was out of reach for longer than the hold (90 s); -EPERM wrong token; -EACCES a kind of
-	 * message that is not carried; else what CLOSE or CHAN_RESET said (-ESHUTDOWN, -EPROTO, ...).
+	 * peer restarted, or was out of reach for longer than the hold (90 s); -ENOKEY it was removed; -EPERM wrong token;
+	 * -EACCES a kind of message that is not carried; else what CLOSE or CHAN_RESET said (-ESHUTDOWN, -EPROTO, ...).
 	 */
 	void (*inbound_ended)(void *ctx, void *user, int err);
 	/*
 	 * Our outbound channel opened, once; or is over, once, opened or not. err: 0 closed, all of it received;
 	 * -ECONNREFUSED, -EACCES, -ENOBUFS, ... refused; -EHOSTUNREACH never opened, the peer was out of reach for
-	 * longer than the hold; -ECONNRESET the same once it was open, or the peer restarted; else what CLOSE or
+	 * longer than the hold; -ECONNRESET the same once it was open, or the peer restarted; -ENOKEY it was removed; else what CLOSE or
 	 * CHAN_RESET said. last_seq: the last sequence that the receiver said it took, or else acknowledged.
 	 */
 	void (*outbound_opened)(void *ctx, void *user);
@@ -167,7 +167,10 @@ void lat_engine_close(struct lat_engine *e);
 int lat_engine_peer_add(struct lat_engine *e, const struct lat_peer_config *cfg);
 /* Changes where the peer is called, from the next handshake on. 0, or -ENOKEY: no such peer. */
 int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_path *path);
-/* Forgets it at once: channels end with -ESHUTDOWN, nothing is sent. 0, or -ENOKEY. */
+/*
+ * Says goodbye once, wipes its keys and forgets it: channels end with -ENOKEY, and its number and key may be added again. What was
+ * acknowledged to it and waits for room is still delivered. 0, or -ENOKEY.
+ */
 int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node);
 /* Starts a handshake unless there is a live session. 0, -ENOKEY, -EDESTADDRREQ: no path. */
 int lat_engine_peer_connect(struct lat_engine *e, uint64_t now, uint32_t node);

@@ -100,6 +100,13 @@ static void run_peer(struct lat_peer *p, uint64_t now)
 	uint64_t due;
 
 	p->touched = true; /* what it touches of its own is served by this very run */
+	if (p->leaving) {
+		lat_chan_reap(p);
+		p->touched = false;
+		if (p->chans == NULL)
+			lat_engine_peer_free(p);
+		return;
+	}
 	due = lat_peer_run(p, now);
 	p->touched = false;
 	/* Something that cannot be served now (no memory) is not a reason to spin. */

@@ -242,7 +242,7 @@ static int add_entry(struct lat_peer *p, uint64_t now, const struct lat_path *fr
 	h->idx = lat_engine_idx(e, &h->owner);
 	rc = h->idx == 0 ? -ENOMEM : 0;
 	if (rc == 0) {
-		lat_hs_own_params(e, &p2);
+		lat_hs_own_params(h->peer, &p2);
 		e->ops->random(e->ctx, salt, sizeof(salt));
 		e->ops->random(e->ctx, enc, sizeof(enc));
 		rc = lat_hs_m2_make(h->hs, h->reply, &p->pub, p->psk, &p2, h->idx, salt, enc);

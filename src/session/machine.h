@@ -265,7 +265,8 @@ struct lat_peer {
 	struct lat_due due;   /* in engine->dues */
 	bool touched;
 	struct lat_peer *touched_next;
-	struct lat_peer *prev, *next; /* engine->peer_list */
+	struct lat_peer *prev, *next; /* engine->peer_list; leaving: engine->leaving */
+	bool leaving;                 /* removed: only what was acknowledged to it is still handed up */
 
 	enum lat_peer_state state;
 	int err;
@@ -279,7 +280,8 @@ struct lat_peer {
 	uint8_t places;
 	bool boot_known;
 	uint64_t boot_id;
-	uint32_t max_msg; /* what it takes, from its last handshake; 0: not known yet */
+	uint64_t own_boot_id; /* what it is told */
+	uint32_t max_msg;     /* what it takes, from its last handshake; 0: not known yet */
 
 	/* CLOSE being repeated: its session is in slot CURRENT, and no other is left. */
 	bool closing;
@@ -341,8 +343,8 @@ struct lat_engine {
 	const struct lat_engine_ops *ops;
 	void *ctx;
 	uint32_t node;
-	uint64_t boot_id;
-	uint64_t now; /* of the call being served, or of the last one */
+	uint64_t boot_id; /* one more for each peer removed: added again, it is told that we lost its state */
+	uint64_t now;     /* of the call being served, or of the last one */
 	const uint8_t *seed;
 	struct lat_engine_secret *secret;
 	struct lat_hs_public me;
@@ -351,7 +353,7 @@ struct lat_engine {
 	size_t sendq_max;
 
 	struct lat_idmap index, peers, handles;
-	struct lat_peer *peer_list, *touched;
+	struct lat_peer *peer_list, *touched, *leaving;
 	struct lat_dues dues;
 	uint32_t next_handle;
 	uint64_t next_serial;
@@ -383,6 +385,7 @@ void lat_peer_touch(struct lat_peer *p); /* it has something to do at the next t
 uint32_t lat_engine_idx(struct lat_engine *e, struct lat_owner *owner);    /* a fresh index; 0: no memory */
 uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c);      /* a fresh handle; 0: none left */
 struct lat_peer *lat_peer_find(const struct lat_engine *e, uint32_t node); /* NULL: no such peer */
+void lat_engine_peer_free(struct lat_peer *p);                             /* one that is leaving */
 struct lat_peer *lat_engine_peer_by_id(struct lat_engine *e, const uint8_t id[LAT_ID]);
 uint64_t lat_engine_jitter(struct lat_engine *e, uint64_t ns); /* +-25 % */
 /* Takes one token. False: none there. */
@@ -400,7 +403,7 @@ void lat_attempt_packet(struct lat_attempt *a, uint64_t now, const struct lat_pa
 /* Transport came back: what was not taken, or may be lost with a connection, goes out again. */
 void lat_attempt_resend(struct lat_attempt *a, uint64_t now);
 void lat_attempt_drop(struct lat_peer *p);
-void lat_hs_own_params(const struct lat_engine *e, struct lat_hs_params *out);
+void lat_hs_own_params(const struct lat_peer *p, struct lat_hs_params *out);
 /* The peer's parameters against its configuration (section 9). 0 or -EPROTO. */
 int lat_hs_check_params(const struct lat_peer *p, const struct lat_hs_params *params);
 

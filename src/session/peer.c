@@ -47,6 +47,7 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 	}
 	p->engine = e;
 	p->node = cfg->node;
+	p->own_boot_id = e->boot_id;
 	memcpy(p->psk, cfg->psk, sizeof(cfg->psk));
 	lat_hs_public_init(&p->pub, cfg->pk, e->secret->mesh_key);
 	p->call = cfg->path;
@@ -83,7 +84,8 @@ void lat_peer_free(struct lat_peer *p)
 	lat_numtab_fini(&p->nums_in);
 	lat_numtab_fini(&p->nums_out);
 	lat_channum_fini(&p->numbers);
-	p->engine->ops->secret_put(p->engine->ctx, p->psk);
+	if (p->psk != NULL)
+		p->engine->ops->secret_put(p->engine->ctx, p->psk);
 	free(p);
 }
 
