@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: all demo check check-asan check-tsan soak soak-asan soak-tsan lint format install clean help
+.PHONY: all demo check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -41,6 +41,9 @@ check-asan-% check-tsan-%:
 	@scripts/bootstrap sanitize
 	@$(MAKE) -s $(@:check-%=build-%)
 	@$(sanitized) $(@:check-%=build/%)
+
+check-aarch64-switch: ## how tasks switch on aarch64, cross-compiled and emulated
+	@scripts/check-aarch64-switch
 
 # How long a soak sends, in seconds; its set-up and its end come on top.
 SECONDS ?= 60

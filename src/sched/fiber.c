@@ -1,5 +1,5 @@
 /*
- * Switching by ucontext(3), which saves the signal mask by a system call each time.
+ * The switch itself is context.h's; what is done here besides is for the sanitizers, and nothing without them.
  *
  * AddressSanitizer is told of each switch before and after it, ThreadSanitizer before it; to the latter a
  * fiber is a thread of its own, and a switch orders what came before it before what comes after.
@@ -98,7 +98,7 @@ static void tsan_switch(const struct lat_fiber *to)
 }
 #endif
 
-/* Who is about to run. makecontext() passes ints only, so a new fiber learns here who it is. */
+/* Who is about to run. An entry has no argument: a new fiber learns here who it is. */
 static _Thread_local struct lat_fiber *switching_to;
 
 static void entry(void)
@@ -126,11 +126,7 @@ int lat_fiber_init(struct lat_fiber *f, size_t stack_bytes, void (*fn)(void *arg
 		return rc;
 	f->bottom = f->stack.base;
 	f->bytes = f->stack.bytes;
-	getcontext(&f->context);
-	f->context.uc_stack.ss_sp = f->stack.base;
-	f->context.uc_stack.ss_size = f->stack.bytes;
-	f->context.uc_link = NULL;
-	makecontext(&f->context, entry, 0);
+	lat_context_init(&f->context, f->stack.base, f->stack.bytes, entry);
 	tsan_init(f);
 	return 0;
 }
@@ -149,7 +145,7 @@ void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to)
 	switching_to = to;
 	before_switch(from, to, false);
 	tsan_switch(to);
-	swapcontext(&from->context, &to->context);
+	lat_context_switch(&from->context, &to->context);
 	after_switch(from);
 }
 
@@ -159,6 +155,6 @@ _Noreturn void lat_fiber_leave(struct lat_fiber *from, struct lat_fiber *to)
 	switching_to = to;
 	before_switch(from, to, true);
 	tsan_switch(to);
-	setcontext(&to->context);
+	lat_context_switch(&from->context, &to->context);
 	__builtin_unreachable();
 }

@@ -4,13 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <ucontext.h>
 
 #include "base/util.h"
 #include "os/stack.h"
+#include "sched/context.h"
 
 struct lat_fiber { /* does not move between init (or adopt) and fini */
-	ucontext_t context;
+	struct lat_context context;
 	struct lat_stack stack; /* zero: the thread's own */
 	void (*fn)(void *arg);
 	void *arg;

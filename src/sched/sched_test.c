@@ -2,6 +2,7 @@
  * Tasks: their order, waiting in inboxes and for room, stopping, and what happens to a stack that overflows.
  */
 #include <errno.h>
+#include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -517,6 +518,47 @@ TEST(an_overflow_is_a_fault)
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK(WIFSIGNALED(status));
 	CHECK_EQ(WTERMSIG(status), SIGSEGV);
+}
+
+/* --- floating point ----------------------------------------------------------------------------- */
+
+struct rounding {
+	int own, inherited;
+	bool lost;
+};
+
+static void round_own_way(void *arg)
+{
+	static volatile double third[2] = { 1, 3 };
+	struct rounding *r = arg;
+	double less;
+
+	r->lost = fegetround() != r->inherited || fesetround(r->own) != 0;
+	less = third[0] / third[1];
+	for (uint32_t i = 0; i < 10; i++) {
+		(void)lattice_sched_yield();
+		r->lost = r->lost || fegetround() != r->own || third[0] / third[1] != less;
+	}
+}
+
+/* A task starts with the modes of who spawned it, and its own stay its own. */
+TEST(rounding_is_a_tasks_own)
+{
+	static const int ways[] = { FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO };
+	struct rounding r[ARRAY_LEN(ways)];
+	struct lattice_sched *s;
+
+	CHECK_EQ(lattice_sched_open(&s), 0);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		r[i] = (struct rounding){ .own = ways[i], .inherited = ways[ARRAY_LEN(ways) - 1 - i] };
+		CHECK_EQ(fesetround(r[i].inherited), 0);
+		CHECK_EQ(lattice_task_spawn(s, 0, round_own_way, &r[i], 0), 0);
+	}
+	CHECK_EQ(fesetround(FE_TONEAREST), 0);
+	run_all(s);
+	CHECK_EQ(fegetround(), FE_TONEAREST);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		CHECK(!r[i].lost);
 }
 
 /* --- many --------------------------------------------------------------------------------------- */

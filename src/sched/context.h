@@ -1,0 +1,38 @@
+/*
+ * A flow of control that does not run: its stack pointer, and on its stack what the processor's calling
+ * convention lets a function rely on across a call. Signal masks stay as they are.
+ *
+ * One of context_x86_64.S, context_aarch64.S and context_ucontext.c is built in (meson option
+ * context_switch); tests/context runs the same test over each.
+ */
+#ifndef LAT_SCHED_CONTEXT_H
+#define LAT_SCHED_CONTEXT_H
+
+#include <stddef.h>
+
+#ifdef LAT_CONTEXT_UCONTEXT
+#include <ucontext.h>
+
+struct lat_context {
+	ucontext_t saved;
+};
+#else
+struct lat_context {
+	void *sp;
+};
+#endif
+
+/*
+ * @ctx will call entry() on the stack [@base, @base + @bytes) when it is first switched to, with the calling
+ * thread's floating-point modes of now. entry must not return. At least 4096 bytes.
+ */
+void lat_context_init(struct lat_context *ctx, void *base, size_t bytes, void (*entry)(void));
+
+/*
+ * Stops the running flow, keeping it in @from, and goes on with @to. Returns when somebody switches to @from. Kept:
+ * callee-saved registers and floating-point modes (rounding, exception masks). @to is used up: it is saved anew by
+ * its next switch.
+ */
+void lat_context_switch(struct lat_context *from, const struct lat_context *to);
+
+#endif

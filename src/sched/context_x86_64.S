@@ -1,0 +1,104 @@
+/*
+ * context.h for x86-64, System V calling convention. What lies at a stopped flow's stack pointer, upwards: MXCSR and
+ * x87 control word, r15, r14, r13, r12, rbx, rbp, where to go on.
+ *
+ * The last step is a jump and not a return: the processor predicts returns by the calls it has seen, and here that is
+ * always wrong, at twice the price of the whole switch. It needs no landing pad (notrack). The note says that
+ * indirect branches may be tracked (IBT), and does not say that shadow stacks may be used: a switch would leave them
+ * on another flow's, so the loader keeps them off.
+ */
+	.text
+
+	.globl	lat_context_switch
+	.hidden	lat_context_switch
+	.type	lat_context_switch, @function
+	.balign	32
+lat_context_switch:
+	.cfi_startproc
+	endbr64
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movq	%rsp, (%rdi)
+	movq	(%rsi), %rsp
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r15
+	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r14
+	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r13
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r12
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	notrack jmp *%rcx
+	.cfi_endproc
+	.size	lat_context_switch, . - lat_context_switch
+
+	.globl	lat_context_init
+	.hidden	lat_context_init
+	.type	lat_context_init, @function
+	.balign	16
+lat_context_init:
+	.cfi_startproc
+	endbr64
+	leaq	(%rsi,%rdx), %rax
+	andq	$-16, %rax
+	subq	$72, %rax		/* entry finds the stack as after a call */
+	xorl	%edx, %edx
+	stmxcsr	(%rax)
+	movq	%rdx, 8(%rax)
+	movq	%rdx, 16(%rax)
+	movq	%rdx, 24(%rax)
+	movq	%rdx, 32(%rax)
+	movq	%rdx, 40(%rax)
+	movq	%rdx, 48(%rax)		/* rbp 0 and a return address of 0: backtraces end here */
+	movq	%rcx, 56(%rax)
+	movq	%rdx, 64(%rax)
+	fnstcw	4(%rax)
+	movq	%rax, (%rdi)
+	ret
+	.cfi_endproc
+	.size	lat_context_init, . - lat_context_init
+
+	.section .note.gnu.property, "a"
+	.balign	8
+	.long	4, 16, 5		/* name bytes, descriptor bytes, NT_GNU_PROPERTY_TYPE_0 */
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 1, 0	/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT */
+
+	.section .note.GNU-stack, "", @progbits
