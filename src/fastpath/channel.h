@@ -1,6 +1,6 @@
 /*
- * A channel inside one process: a ring, the inbox it leads to, and waiting for room. Any number of threads
- * (and tasks) send on it, the inbox receives.
+ * A channel inside one process: a sender and an inbox's source in one. Any number of threads (and tasks) send on it, the
+ * inbox receives.
  */
 #ifndef LAT_FASTPATH_CHANNEL_H
 #define LAT_FASTPATH_CHANNEL_H

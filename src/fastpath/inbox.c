@@ -216,6 +216,24 @@ static void unready_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 		list_append(inbox, src); /* else the producer has pushed it */
 }
 
+/* The slots of the last message taken are given back. */
+static void tell_room(struct lat_inbox_source *src)
+{
+	if (src->words != NULL)
+		atomic_store_explicit(&src->words->received, (uint32_t)src->seq,
+				      src->barriers ? memory_order_release : memory_order_seq_cst); /* [V] */
+	if (src->peer != NULL) {
+		uint32_t wanted = atomic_load_explicit(&src->peer->room_wanted,
+						       src->barriers ? memory_order_relaxed
+								     : memory_order_seq_cst); /* [w] */
+		if (wanted == src->room_told)
+			return;
+		src->room_told = wanted;
+	}
+	if (src->ops != NULL && src->ops->room != NULL)
+		src->ops->room(src);
+}
+
 /* One message of the source whose turn it is: 0, -EMSGSIZE, -ENOMSG (no source has any). */
 static int take_locked(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
 		       struct gone_list *gone)
@@ -272,8 +290,7 @@ static int take_locked(struct lat_inbox *inbox, void *buf, size_t cap, struct la
 	atomic_store_explicit(&src->bytes, atomic_load_explicit(&src->bytes, memory_order_relaxed) + m.len,
 			      memory_order_relaxed);
 	atomic_store_explicit(&src->received, src->seq, memory_order_release);
-	if (src->ops != NULL && src->ops->room != NULL)
-		src->ops->room(src);
+	tell_room(src);
 	return 0;
 }
 
@@ -366,6 +383,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	src->ended = src->listed = false;
 	src->attached = true;
 	src->seq = 0;
+	src->room_told = 0;
 	atomic_store_explicit(&src->ready, 0, memory_order_relaxed);
 	src->all_prev = NULL;
 	src->all_next = inbox->all;

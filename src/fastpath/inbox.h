@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/util.h"
+#include "fastpath/bell.h"
 #include "fastpath/ring.h"
 
 enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
@@ -41,7 +42,10 @@ struct lat_inbox_from {
  * short, do not block and call no lat_inbox_ function. gone runs without it.
  */
 struct lat_inbox_source_ops {
-	/* A message was taken: a producer that waits for room may be woken. Any receiving thread. */
+	/*
+	 * A message was taken, and since the last call the sending end has come to want to be told (@peer NULL: a message was
+	 * taken). Any receiving thread.
+	 */
 	void (*room)(struct lat_inbox_source *src);
 	/*
 	 * A message was copied out and is about to be received: 0, or the reason (-EKEYREVOKED) why it is
@@ -63,7 +67,7 @@ struct lat_inbox_source_stats {
 };
 
 /*
- * Embedded in its owner, zeroed (mind the alignment). Set rx, ops, user, from, then lat_inbox_attach(). The
+ * Embedded in its owner, zeroed (mind the alignment). Set what comes first, then lat_inbox_attach(). The
  * rest is the inbox's. Whatever becomes of it, an attached source is ended or detached once: until then it
  * keeps the inbox.
  */
@@ -72,12 +76,22 @@ struct lat_inbox_source {
 	const struct lat_inbox_source_ops *ops;
 	void *user;
 	struct lat_inbox_from from;
+	struct lat_rx_words *words;      /* ours, zeroed, which the sending end reads; NULL: it reads none */
+	const struct lat_tx_words *peer; /* the sending end's; NULL: it has none */
+	struct lat_bell
+		*bell; /* what rings when it announces; NULL: it calls lat_inbox_source_ready() by itself */
+	/*
+	 * The sending end reads words->hot after each publish, and lat_membarrier() works between both (of the process or, with
+	 * a bell, of the machine): the source may be hot. Else every publish is announced.
+	 */
+	bool barriers;
 
 	struct lat_inbox *inbox;
 	struct lat_inbox_source *pushed;      /* next on the stack of newly ready ones */
 	struct lat_inbox_source *next, *prev; /* list of ready ones */
 	struct lat_inbox_source *all_next, *all_prev;
-	uint64_t seq; /* of the last message taken */
+	uint64_t seq;       /* of the last message taken */
+	uint32_t room_told; /* value of peer->room_wanted that was told */
 	int why;
 	bool attached, ended, listed;
 	_Atomic(uint64_t) messages, bytes, received;
@@ -151,8 +165,8 @@ int lat_inbox_fd(struct lat_inbox *inbox);
 LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src);
 
 /*
- * The producer's half of a wake-up: after each publish into @src's ring. Any thread while @src is not
- * detached by its owner.
+ * The producer's half of a wake-up: after a publish into @src's ring, each one unless the source may be hot (see
+ * fastpath/bell.h). Any thread while @src is not detached by its owner; takes no lock.
  */
 void lat_inbox_source_ready(struct lat_inbox_source *src);
 

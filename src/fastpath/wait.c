@@ -15,6 +15,11 @@ const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook)
 	return before;
 }
 
+bool lat_wait_hooked(void)
+{
+	return thread_hook != NULL;
+}
+
 int lat_wait_fd(int fd, short events, uint64_t deadline_ns)
 {
 	struct pollfd p = { .fd = fd, .events = events };

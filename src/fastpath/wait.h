@@ -5,6 +5,7 @@
 #ifndef LAT_FASTPATH_WAIT_H
 #define LAT_FASTPATH_WAIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/util.h"
@@ -20,6 +21,9 @@ struct lat_wait_hook {
  * it is set.
  */
 const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook);
+
+/* The calling thread has a hook: it may only sleep on descriptors. */
+bool lat_wait_hooked(void);
 
 /*
  * Waits until @fd has one of @events (POLLIN, POLLOUT) or is broken, at most until @deadline_ns of

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -29,5 +30,20 @@ int lat_futex_wake(_Atomic(uint32_t) *word, int count, bool shared);
 int lat_futex_wait_bits(_Atomic(uint32_t) *word, uint32_t expected, uint32_t bits, uint64_t deadline_ns,
 			bool shared);
 int lat_futex_wake_bits(_Atomic(uint32_t) *word, int count, uint32_t bits, bool shared);
+
+enum { LAT_FUTEX_WORDS_MAX = 128 };
+
+/* One of several words to sleep on. A read-only mapping is enough. */
+struct lat_futex_word {
+	const _Atomic(uint32_t) *word;
+	uint32_t expected;
+	bool shared;
+};
+
+/*
+ * Sleeps while each of @count words (1 to LAT_FUTEX_WORDS_MAX) has the value expected of it, at most until @deadline_ns.
+ * 0 when one was woken or differed (look again), -ETIMEDOUT, -EINTR, -ENOMEM.
+ */
+int lat_futex_wait_any(const struct lat_futex_word *words, size_t count, uint64_t deadline_ns);
 
 #endif

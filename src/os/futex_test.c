@@ -147,4 +147,54 @@ TEST(a_signal_is_told)
 	CHECK_EQ(sigaction(SIGUSR1, &was, NULL), 0);
 }
 
+/* --- several words ------------------------------------------------------------------------------ */
+
+TEST(any_of_several_words)
+{
+	_Atomic(uint32_t) words[3] = { 1, 2, 3 };
+	static const struct {
+		const char *why;
+		uint32_t expected[3];
+		int want;
+	} rows[] = {
+		{ "all as expected", { 1, 2, 3 }, -ETIMEDOUT },
+		{ "the first differs", { 9, 2, 3 }, 0 },
+		{ "the last differs", { 1, 2, 9 }, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lat_futex_word any[3];
+
+		for (size_t n = 0; n < ARRAY_LEN(any); n++)
+			any[n] = (struct lat_futex_word){ &words[n], rows[i].expected[n], n == 1 };
+		CHECK_EQ_ROW(rows[i].why,
+			     lat_futex_wait_any(any, ARRAY_LEN(any),
+						lat_clock_monotonic_ns() + (uint64_t)LAT_NS_PER_MS),
+			     rows[i].want);
+	}
+}
+
+static void *sleep_on_several(void *arg)
+{
+	_Atomic(uint32_t) *words = arg;
+	struct lat_futex_word any[] = { { &words[0], 7, false }, { &words[1], 7, true } };
+
+	return lat_futex_wait_any(any, ARRAY_LEN(any), UINT64_MAX) == 0 ? NULL : arg;
+}
+
+TEST(each_of_several_words_wakes)
+{
+	for (size_t by = 0; by < 2; by++) {
+		_Atomic(uint32_t) words[2] = { 7, 7 };
+		pthread_t thread;
+		void *verdict;
+
+		CHECK_EQ(pthread_create(&thread, NULL, sleep_on_several, words), 0);
+		while (lat_futex_wake(&words[by], 1, by == 1) == 0) /* not asleep yet */
+			(void)sched_yield();
+		CHECK_EQ(pthread_join(thread, &verdict), 0);
+		CHECK(verdict == NULL);
+	}
+}
+
 TEST_MAIN

@@ -17,19 +17,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "os/clock.h"
 #include "os/futex.h"
 
 enum { SPINS_MAX = 256 };
 static const uint32_t any_turn = UINT32_MAX;
-
-#if defined(__x86_64__) || defined(__i386__)
-#define RELAX() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define RELAX() __asm__ volatile("yield")
-#else
-#define RELAX() ((void)0)
-#endif
 
 static _Thread_local uint32_t thread_token;
 
@@ -96,7 +89,7 @@ static void wait_for_turn(struct lat_qlock *q, uint32_t turn)
 		if (serving == turn)
 			return;
 		if (turn - serving == 1 && spins++ < SPINS_MAX) /* further back, spinning only burns */
-			RELAX();
+			lat_cpu_relax();
 		else
 			(void)sleep_while(q, serving, turn_bit(turn), UINT64_MAX);
 	}
@@ -194,7 +187,7 @@ int lat_qlock_lock_until(struct lat_qlock *q, uint32_t owner, struct lat_qlock_h
 		if (take_free_turn(q))
 			return begin(q, owner, hold);
 		if (spins++ < SPINS_MAX) {
-			RELAX();
+			lat_cpu_relax();
 			continue;
 		}
 		if (deadline_ns != UINT64_MAX && lat_clock_monotonic_ns() >= deadline_ns)

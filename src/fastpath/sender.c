@@ -1,0 +1,352 @@
+/*
+ * Publishing, and waiting for room.
+ *
+ * A sender that waits takes the value of `wake`, changes room_wanted, and tries once more; the receiving end gives slots
+ * back, counts what it received, and then looks at room_wanted:
+ *   [W] room_wanted store; lat_membarrier(); [v] received load, and the slots'
+ *   [V] received store, release; [w] room_wanted load : either [w] sees the wish, or [v] what was received
+ * Where there is no such barrier, all four are seq_cst instead. lat_sender_room() counts `wake` up, so that who took its value
+ * before does not sleep any more:
+ *   [K] wake add, release -> [k] wake load, acquire : what woke is seen
+ * A task, and who watches the descriptor, is woken by that instead. It is not cleared while somebody sleeps on it who may not
+ * have seen the last signal yet.
+ */
+#include "fastpath/sender.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+
+#include "fastpath/wait.h"
+#include "os/eventfd.h"
+#include "os/futex.h"
+#include "os/membarrier.h"
+
+struct outgoing {
+	int32_t type;
+	const void *data;
+	uint32_t len;
+};
+
+/* One writer at a time, so a load and a store do. */
+static void count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
+{
+	s->ops = cfg->ops;
+	s->peer = cfg->peer;
+	s->words = cfg->words;
+	s->bell = cfg->bell;
+	s->len_max = cfg->len_max;
+	s->barriers = cfg->barriers;
+	s->told = UINT32_MAX; /* a value that is not cold, so it is never taken for told */
+	atomic_init(&s->room_fd, -1);
+	atomic_init(&s->refs, 1);
+	lat_qlock_init(&s->control, false);
+}
+
+void lat_sender_fini(struct lat_sender *s)
+{
+	lat_eventfd_close(atomic_load_explicit(&s->room_fd, memory_order_relaxed));
+}
+
+static void put(struct lat_sender *s)
+{
+	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+		s->ops->freed(s);
+}
+
+static void wake_all(struct lat_sender *s)
+{
+	int fd;
+
+	atomic_fetch_add_explicit(&s->wake, 1, memory_order_release); /* [K] */
+	(void)lat_futex_wake(&s->wake, INT_MAX, false);
+	fd = atomic_load_explicit(&s->room_fd, memory_order_acquire);
+	if (fd >= 0)
+		lat_eventfd_signal(fd);
+}
+
+void lat_sender_room(struct lat_sender *s)
+{
+	atomic_fetch_add_explicit(&s->wakes, 1, memory_order_relaxed);
+	wake_all(s);
+}
+
+void lat_sender_end(struct lat_sender *s, int why)
+{
+	int alive = 0;
+
+	(void)atomic_compare_exchange_strong_explicit(&s->dead, &alive, why, memory_order_release,
+						      memory_order_relaxed);
+	wake_all(s);
+}
+
+/* 0, -EAGAIN, or why it will never be. */
+static int send_locked(struct lat_sender *s, const struct outgoing *m)
+{
+	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
+	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
+	uint32_t hot;
+
+	if (rc < 0)
+		return rc;
+	rc = lat_ring_publish(&s->tx, m->type, (uint32_t)seq, m->data, m->len);
+	if (rc < 0)
+		return rc;
+	count(&s->sent_bytes, m->len);
+	atomic_store_explicit(&s->sent, seq, memory_order_relaxed);
+	hot = atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
+	if ((hot & 1) != 0 || (s->barriers && hot == s->told))
+		return 0;
+	s->told = hot;
+	s->ops->announce(s);
+	return 0;
+}
+
+uint64_t lat_sender_sent(const struct lat_sender *s, uint64_t *received)
+{
+	uint32_t got = atomic_load_explicit(&s->peer->received, memory_order_seq_cst); /* [v] */
+	uint64_t sent = atomic_load_explicit(&s->sent, memory_order_relaxed);
+
+	/* Its high half follows from ours: it is not above what was sent, and not far below. */
+	if (received != NULL)
+		*received = (uint32_t)sent - got <= sent ? sent - ((uint32_t)sent - got) : 0;
+	return sent;
+}
+
+static int drained_locked(struct lat_sender *s, uint64_t upto)
+{
+	int dead = atomic_load_explicit(&s->dead, memory_order_acquire);
+	uint64_t received;
+
+	(void)lat_sender_sent(s, &received);
+	if (received >= upto)
+		return 0;
+	return dead < 0 ? dead : -EAGAIN;
+}
+
+/* Sends @m or, when it is NULL, tells whether everything up to @upto was received. */
+static int try_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto)
+{
+	return m != NULL ? send_locked(s, m) : drained_locked(s, upto);
+}
+
+static int control_lock(struct lat_sender *s, struct lat_qlock_hold *hold)
+{
+	return lat_qlock_lock(&s->control, lat_qlock_thread(), hold);
+}
+
+/* A release that is wrong is refused and counted by the lock itself. */
+static void control_unlock(struct lat_sender *s, struct lat_qlock_hold *hold)
+{
+	int rc = lat_qlock_unlock(&s->control, lat_qlock_thread(), hold);
+
+	(void)rc;
+}
+
+/* The descriptor, made if need be. */
+static int room_fd(struct lat_sender *s)
+{
+	struct lat_qlock_hold hold;
+	int rc = control_lock(s, &hold), fd;
+
+	if (rc < 0)
+		return rc;
+	fd = atomic_load_explicit(&s->room_fd, memory_order_relaxed);
+	if (fd < 0) {
+		rc = lat_eventfd_open(&fd);
+		if (rc == 0)
+			atomic_store_explicit(&s->room_fd, fd, memory_order_release);
+	}
+	control_unlock(s, &hold);
+	return rc < 0 ? rc : fd;
+}
+
+/* Makes the descriptor tell of what comes from now on. */
+static void clear_locked(struct lat_sender *s)
+{
+	uint32_t wake = atomic_load_explicit(&s->wake, memory_order_acquire);
+
+	if (s->fd_sleepers > 0 && wake != s->cleared)
+		return;
+	lat_eventfd_clear(atomic_load_explicit(&s->room_fd, memory_order_relaxed));
+	s->cleared = wake;
+}
+
+/* From now on the receiving end tells of room. */
+static void want_room_locked(struct lat_sender *s)
+{
+	uint32_t wanted = atomic_load_explicit(&s->words->room_wanted, memory_order_relaxed);
+
+	atomic_store_explicit(&s->words->room_wanted, wanted + 1, memory_order_seq_cst); /* [W] */
+	if (s->barriers)
+		lat_membarrier(s->bell != NULL ? LAT_MEMBARRIER_MACHINE : LAT_MEMBARRIER_PROCESS);
+}
+
+/* No lock is held. */
+static int sleep_on(struct lat_sender *s, uint32_t wake, uint32_t rung, int fd, uint64_t deadline_ns)
+{
+	struct lat_futex_word words[2] = { { &s->wake, wake, false } };
+	size_t words_count = 1;
+	int rc;
+
+	if (fd >= 0)
+		return lat_wait_readable(fd, s->bell != NULL ? s->bell->ops->fd(s->bell) : -1, deadline_ns);
+	if (s->bell != NULL)
+		words[words_count++] = (struct lat_futex_word){ s->bell->ops->word(s->bell), rung, true };
+	do
+		rc = lat_futex_wait_any(words, words_count, deadline_ns);
+	while (rc == -EINTR);
+	return rc;
+}
+
+/*
+ * The lock is held before and after, not while it sleeps. @fd: to sleep on, -1: a futex. As try_locked(); -EAGAIN: it was woken, or
+ * deadline_ns is 0; -ETIMEDOUT and the like.
+ */
+static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto, int fd,
+		       uint64_t deadline_ns)
+{
+	enum lat_bell_sleep how = fd >= 0 ? LAT_BELL_FD : LAT_BELL_FUTEX;
+	uint32_t wake = atomic_load_explicit(&s->wake, memory_order_acquire); /* [k] */
+	uint32_t rung = 0;
+	int rc, waited;
+
+	if (fd >= 0)
+		clear_locked(s);
+	if (s->bell != NULL)
+		s->bell->ops->arm(s->bell, how);
+	want_room_locked(s);
+	if (s->bell != NULL) {
+		rung = atomic_load_explicit(s->bell->ops->word(s->bell), memory_order_acquire);
+		(void)s->bell->ops->drain(s->bell);
+	}
+	rc = try_locked(s, m, upto);
+	if (rc == -EAGAIN && deadline_ns != 0) {
+		count(&s->waits, 1);
+		s->fd_sleepers += fd >= 0;
+		lat_mutex_unlock(&s->lock);
+		waited = sleep_on(s, wake, rung, fd, deadline_ns);
+		if (s->bell != NULL)
+			(void)s->bell->ops->drain(s->bell);
+		lat_mutex_lock(&s->lock);
+		s->fd_sleepers -= fd >= 0;
+		rc = try_locked(s, m, upto);
+		if (rc == -EAGAIN && waited < 0)
+			rc = waited;
+	}
+	if (s->bell != NULL)
+		s->bell->ops->disarm(s->bell, how);
+	return rc;
+}
+
+/* try_locked() has said -EAGAIN. Until it says something else, or @deadline_ns. Unlocks. */
+static int wait_unlock(struct lat_sender *s, const struct outgoing *m, uint64_t upto, uint64_t deadline_ns)
+{
+	int fd = -1, rc = -EAGAIN;
+
+	if (m != NULL)
+		count(&s->full, 1);
+	if (deadline_ns == 0 && !s->watched) {
+		lat_mutex_unlock(&s->lock);
+		return -EAGAIN;
+	}
+	atomic_fetch_add_explicit(&s->refs, 1,
+				  memory_order_relaxed); /* not freed yet: it was not dead under the lock */
+	if (lat_wait_hooked() || s->watched) {
+		lat_mutex_unlock(&s->lock); /* the control lock comes first */
+		fd = room_fd(s);
+		lat_mutex_lock(&s->lock);
+		if (fd < 0)
+			rc = fd;
+	}
+	while (rc == -EAGAIN) {
+		rc = wait_locked(s, m, upto, fd, deadline_ns);
+		if (deadline_ns == 0)
+			break;
+	}
+	if (s->watched && rc != -EAGAIN) /* what was cleared may have been meant for who watches */
+		lat_eventfd_signal(atomic_load_explicit(&s->room_fd, memory_order_relaxed));
+	lat_mutex_unlock(&s->lock);
+	put(s);
+	return rc;
+}
+
+int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
+{
+	struct outgoing m = { .type = type, .data = data, .len = (uint32_t)len };
+	int rc;
+
+	if (len > s->len_max)
+		return -EMSGSIZE;
+	lat_mutex_lock(&s->lock);
+	rc = send_locked(s, &m);
+	if (rc == -EAGAIN)
+		return wait_unlock(s, &m, 0, deadline_ns);
+	lat_mutex_unlock(&s->lock);
+	return rc;
+}
+
+int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
+{
+	uint64_t upto;
+	int rc;
+
+	lat_mutex_lock(&s->lock);
+	upto = lat_sender_sent(s, NULL);
+	rc = drained_locked(s, upto);
+	if (rc == -EAGAIN)
+		return wait_unlock(s, NULL, upto, deadline_ns);
+	lat_mutex_unlock(&s->lock);
+	return rc;
+}
+
+int lat_sender_room_fd(struct lat_sender *s)
+{
+	int fd = room_fd(s);
+
+	if (fd < 0)
+		return fd;
+	lat_mutex_lock(&s->lock);
+	if (!s->watched) {
+		/* Whether there is room is not known to who watches: the first -EAGAIN makes it true. */
+		s->watched = true;
+		lat_eventfd_signal(fd);
+	}
+	lat_mutex_unlock(&s->lock);
+	return fd;
+}
+
+void lat_sender_stats(const struct lat_sender *s, struct lat_sender_stats *out)
+{
+	struct lat_qlock_state lock;
+
+	lat_qlock_state(&s->control, &lock);
+	*out = (struct lat_sender_stats){
+		.sent = atomic_load_explicit(&s->sent, memory_order_relaxed),
+		.sent_bytes = atomic_load_explicit(&s->sent_bytes, memory_order_relaxed),
+		.full = atomic_load_explicit(&s->full, memory_order_relaxed),
+		.waits = atomic_load_explicit(&s->waits, memory_order_relaxed),
+		.wakes = atomic_load_explicit(&s->wakes, memory_order_relaxed),
+		.lock_wrong = lock.wrong,
+	};
+}
+
+void lat_sender_close(struct lat_sender *s)
+{
+	struct lat_qlock_hold hold;
+	int rc = control_lock(s, &hold);
+
+	lat_sender_end(s, -ESHUTDOWN);
+	lat_mutex_lock(
+		&s->lock); /* who had it before may still have published; who has it after sees the end */
+	lat_mutex_unlock(&s->lock);
+	if (rc == 0)
+		control_unlock(s, &hold);
+	put(s);
+}

@@ -1,0 +1,146 @@
+/*
+ * The sending end of a channel: the ring's producer, whom to tell, and waiting for room. Any number of threads (and tasks)
+ * send on it. Embedded in a channel within the process (fastpath/channel.h) or in a channel of a link to another.
+ */
+#ifndef LAT_FASTPATH_SENDER_H
+#define LAT_FASTPATH_SENDER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "fastpath/bell.h"
+#include "fastpath/ring.h"
+#include "sync/mutex.h"
+#include "sync/qlock.h"
+
+struct lat_sender;
+
+struct lat_sender_ops {
+	/*
+	 * A message was published and the receiving end does not poll: tell it. Under the senders' lock, so by one thread
+	 * at a time; short, does not block, takes no lock.
+	 */
+	void (*announce)(struct lat_sender *s);
+	/*
+	 * It was closed, and the last thread that slept in it has left. Once, on whichever thread that was, perhaps before
+	 * lat_sender_close() returns.
+	 */
+	void (*freed)(struct lat_sender *s);
+};
+
+struct lat_sender_config {
+	const struct lat_sender_ops *ops;
+	const struct lat_rx_words *peer; /* the receiving end's */
+	struct lat_tx_words *words;      /* ours, zeroed */
+	struct lat_bell
+		*bell;    /* what rings when there is room; NULL: lat_sender_room() is called by itself */
+	uint32_t len_max; /* longest message, at most what the ring carries */
+	/*
+	 * The receiving end calls lat_membarrier() when it cools: announce only when it does not poll, once for each value of its
+	 * word. false: after every publish.
+	 */
+	bool barriers;
+};
+
+struct lat_sender_stats {
+	uint64_t sent, sent_bytes;
+	uint64_t full;       /* sends that found no room at first */
+	uint64_t waits;      /* times a sender went to sleep */
+	uint64_t wakes;      /* times it was told of room */
+	uint64_t lock_wrong; /* releases that the lock refused: 0, or a bug */
+};
+
+/*
+ * All but tx is the sender's own. tx is its owner's until lat_sender_init(), and then nobody else's. The one-word lock guards
+ * publishing, the other, rarely taken one what controls the channel: its descriptor and its end.
+ */
+struct lat_sender {
+	struct lat_ring_tx tx;
+	struct lat_mutex lock;
+	uint32_t told; /* value of peer->hot that was announced to */
+	uint32_t len_max;
+	bool barriers;
+	const struct lat_rx_words *peer;
+	_Atomic(int) dead; /* 0, or what sends return from now on */
+	_Atomic(uint64_t) sent, sent_bytes;
+	const struct lat_sender_ops *ops;
+	struct lat_tx_words *words;
+	struct lat_bell *bell;
+
+	/* Of those that wait. The lock's, but for wake, room_fd and refs. */
+	_Atomic(uint32_t) wake; /* counts lat_sender_room(); slept on */
+	_Atomic(int) room_fd;   /* -1 until somebody needs one; the control lock makes it */
+	_Atomic(uint32_t) refs; /* of the owner, and of each sleeper */
+	uint32_t fd_sleepers;   /* on room_fd */
+	uint32_t cleared;       /* value of wake when room_fd was last cleared */
+	bool watched;           /* room_fd was given away */
+	_Atomic(uint64_t) full, waits, wakes;
+	struct lat_qlock control;
+};
+
+/* @s zeroed (mind the alignment) but for tx, which has been made. */
+void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg);
+
+/* After freed, and when nobody calls lat_sender_room() or lat_sender_end() any more: gives the descriptor back. */
+void lat_sender_fini(struct lat_sender *s);
+
+/*
+ * Sends one message; its bytes are copied before return.
+ *
+ * @deadline_ns  of CLOCK_MONOTONIC: how long to wait for room; 0 does not wait, UINT64_MAX does not give up
+ *
+ * Threads: any number. Sleeps holding no lock. Several threads' messages are in the order of their numbers; which of
+ * several that wait for room goes first is open.
+ * 0, or
+ *   -EAGAIN      no room, and deadline_ns was 0
+ *   -ETIMEDOUT   no room until deadline_ns
+ *   -EMSGSIZE    @len is over the channel's limit
+ *   -EPROTO      the ring was found damaged
+ *   -ESHUTDOWN   it was closed meanwhile, or the calling task's scheduler is closing
+ *   -ENOTRECOVERABLE  its lock was found overwritten
+ *   -ENOMEM, -EMFILE, -ENFILE   it has to wait and there is no file descriptor to wait on
+ *   or what lat_sender_end() was given
+ */
+LAT_MUST_CHECK int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len,
+				   uint64_t deadline_ns);
+
+/*
+ * Waits until everything accepted so far was received. 0, -EAGAIN (it was not, and deadline_ns was 0), -ETIMEDOUT, or why it
+ * ended, as lat_sender_send().
+ */
+LAT_MUST_CHECK int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns);
+
+/*
+ * A level-triggered file descriptor for a sender that does not wait: after a send returned -EAGAIN it becomes readable when
+ * there may be room (or the channel ended); another -EAGAIN clears it. Made at the first call; the sender's own. The descriptor,
+ * or -ENOMEM, -EMFILE, -ENFILE, -ENOTRECOVERABLE.
+ */
+LAT_MUST_CHECK int lat_sender_room_fd(struct lat_sender *s);
+
+/*
+ * Room was wanted, and slots came back or a message was received. Any thread, until lat_sender_fini(); takes no lock, does not
+ * block.
+ */
+void lat_sender_room(struct lat_sender *s);
+
+/*
+ * The receiving end is gone: from now on sends and flushes return @why (negative), those asleep too. The first @why stays.
+ * Any thread, until lat_sender_fini(); takes no lock, does not block.
+ */
+void lat_sender_end(struct lat_sender *s, int why);
+
+/* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
+uint64_t lat_sender_sent(const struct lat_sender *s, uint64_t *received);
+
+void lat_sender_stats(const struct lat_sender *s, struct lat_sender_stats *out);
+
+/*
+ * Who sleeps in it returns -ESHUTDOWN; nobody begins a new call, and nothing is published or announced after this returned.
+ * Then, sooner or later, freed.
+ */
+void lat_sender_close(struct lat_sender *s);
+
+#endif
