@@ -16,7 +16,7 @@ import time
 import traceback
 
 LATTICE = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "lattice"
-WAIT = 60          # seconds; reached only when something is broken. Sanitizers are slow
+WAIT = 180         # seconds; reached only when something is broken. Sanitizers are slow, and so is a busy machine
 ENV = {k: v for k, v in os.environ.items() if k != "LATTICE_STATE_DIR"}
 
 _cases = []
@@ -59,8 +59,14 @@ class Done:
         return f"lattice {' '.join(map(str, self.args))}\n status {self.status}\n out {self.out[:400]!r}\n err {self.err[:1200]!r}"
 
 
+def patient(*args):
+    """A command's arguments: what waits for another node waits long, unless the test is about waiting."""
+    waits = args[0] in ("send", "ping") and "--timeout" not in args and "--help" not in args
+    return [*map(str, args), *(["--timeout", str(WAIT)] if waits else [])]
+
+
 def run(*args, stdin=b"", env=None):
-    done = subprocess.run([LATTICE, *map(str, args)], input=stdin, capture_output=True, timeout=WAIT,
+    done = subprocess.run([LATTICE, *map(str, args)], input=stdin, capture_output=True, timeout=2 * WAIT,
                           check=False, env={**ENV, **(env or {})})
     return Done(args, done.returncode, done.stdout, done.stderr.decode(errors="replace"))
 
@@ -86,6 +92,14 @@ def free_port():
     raise Skip("no free port")
 
 
+@contextlib.contextmanager
+def deaf_port():
+    """A TCP port that refuses connections, and that nobody else can get meanwhile."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+        tcp.bind(("127.0.0.1", 0))      # and does not listen
+        yield tcp.getsockname()[1]
+
+
 class Node:
     """A state directory with an identity."""
 
@@ -102,7 +116,7 @@ class Node:
         expect(run("peers", "add", other.pub, "-d", self.dir, "--name", other.name, *args), 0)
 
     def run(self, *args, **more):
-        return run(*args, "-d", self.dir, **more)
+        return run(*patient(*args), "-d", self.dir, **more)
 
 
 def two_nodes(folder):
@@ -111,6 +125,10 @@ def two_nodes(folder):
     alice.knows(bob)
     bob.knows(alice)
     return alice, bob
+
+
+class Ended(AssertionError):
+    """A receiver has ended before it was to."""
 
 
 class Receiver:
@@ -150,10 +168,12 @@ class Receiver:
         """Until it has said that on standard error."""
         end = time.monotonic() + WAIT
         while time.monotonic() < end:
+            ended = self.child.poll() is not None       # first: what it said before it ended is there
             found = re.search(pattern, self.said())
             if found:
                 return found
-            assert self.child.poll() is None, f"it ended: {self.said()}"
+            if ended:
+                raise Ended(f"it ended: {self.said()}")
             time.sleep(0.01)
         raise AssertionError(f"'{pattern}' was not said: {self.said()}")
 
@@ -162,9 +182,11 @@ class Receiver:
         end = time.monotonic() + WAIT
         while time.monotonic() < end:
             for name in os.listdir(folder):
-                if re.fullmatch(pattern, name) and os.path.getsize(os.path.join(folder, name)) >= least:
-                    return name
-            assert self.child.poll() is None, f"it ended: {self.said()}"
+                with contextlib.suppress(FileNotFoundError):    # it went meanwhile
+                    if re.fullmatch(pattern, name) and os.path.getsize(os.path.join(folder, name)) >= least:
+                        return name
+            if self.child.poll() is not None:
+                raise Ended(f"it ended: {self.said()}")
             time.sleep(0.01)
         raise AssertionError(f"no {pattern} of {least} bytes in {os.listdir(folder)}")
 

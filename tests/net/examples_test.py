@@ -9,7 +9,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from harness import ENV, WAIT, Node, case, expect, free_port, main, run  # noqa: E402  pylint: disable=all
+from harness import ENV, WAIT, Node, case, deaf_port, expect, free_port, main, run  # noqa: E402  pylint: disable=all
 
 EXAMPLES = os.path.abspath(sys.argv[2])
 
@@ -122,7 +122,8 @@ def ping_says_what_is_wrong(folder):
     ping.knows(pong)
     assert re.search("ENOENT|EAGAIN", says(1, "no-such-name.invalid", 1, "udp", 1, own))
     assert re.search("EINVAL", says(1, "127.0.0.1", 0, "udp", 1, own))
-    assert re.search("ECONNREFUSED", says(1, "127.0.0.1", free_port(), "tcp", 1, own))
+    with deaf_port() as port:
+        assert re.search("ECONNREFUSED", says(1, "127.0.0.1", port, "tcp", 1, own))
     with Program("pong", own, state=pong.dir) as answering:
         answering.says("listens")
         assert re.search("EADDRINUSE", says(1, "127.0.0.1", own, "udp", 1, own))
