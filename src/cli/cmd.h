@@ -61,6 +61,9 @@ enum lattice_proto cli_proto(const struct cli_options *opt);
 /* The node's counters on standard error, when --stats was given; with --json an object per line. */
 void cli_stats_print(const struct cli_options *opt, struct lattice_node *node);
 
+/* Writes out what was printed. -1: some of it could not be; main() says so at the end. */
+int cli_flush(void);
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t cli_now_ns(void);
 

@@ -1,11 +1,13 @@
 /* lattice: dispatch and help from one table. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <lattice/error.h>
 #include <lattice/node.h>
@@ -95,6 +97,15 @@ void cli_note(const char *fmt, ...)
 	say(fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+static int flush_err; /* the first errno of it */
+
+int cli_flush(void)
+{
+	if (fflush(stdout) != 0 && flush_err == 0)
+		flush_err = errno;
+	return ferror(stdout) != 0 ? -1 : 0;
 }
 
 static int exit_of(int rc)
@@ -248,11 +259,26 @@ static void print_log(void *ctx, int level, const char *text)
 	fprintf(stderr, "lattice: %s: %s\n", levels[level & 3], text);
 }
 
+/*
+ * A stream that is closed must not be the next thing that is opened: a socket, or a file of the state directory, would be
+ * read or printed to. In its place stands something that fails, the other way round.
+ */
+static bool hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli_options opt;
 	int first, words = 0, rc;
 
+	if (!hold_streams())
+		return CLI_FAILED;
 	/* A reader that went away is an error of write(2), told in a sentence. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
@@ -286,8 +312,9 @@ int main(int argc, char **argv)
 	if (opt.verbose)
 		lattice_log_set(print_log, NULL);
 	rc = cli_current->run(&opt, argc, argv);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		(void)cli_complain("standard output cannot be written: %s", strerror(errno));
+	if (cli_flush() < 0) {
+		(void)cli_complain("standard output cannot be written%s%s", flush_err != 0 ? ": " : "",
+				   flush_err != 0 ? strerror(flush_err) : "");
 		rc = rc == CLI_OK ? CLI_FAILED : rc;
 	}
 	return rc;

@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,9 +107,13 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 static bool seconds(const char *text, int64_t *out_ns)
 {
 	char *end;
-	double s = strtod(text, &end);
+	double s;
 
-	if (end == text || *end != '\0' || !isfinite(s) || s < 0 || s > 1e6)
+	/* strtod(3) also takes white space, signs, exponents and hexadecimal. */
+	if (text[strspn(text, "0123456789.")] != '\0')
+		return false;
+	s = strtod(text, &end);
+	if (end == text || *end != '\0' || s > 1e6)
 		return false;
 	*out_ns = (int64_t)(s * 1e9);
 	return true;
@@ -127,8 +130,9 @@ static int base64_digit(char c)
 bool cli_base64_key(const char *text, size_t bytes, uint8_t out[32])
 {
 	static const char space[] = " \t\r\n";
-	uint8_t key[33];
+	uint8_t key[33] = { 0 };
 	size_t count = 0;
+	bool fine = false;
 
 	while (bytes > 0 && text[0] != '\0' && strchr(space, text[0]) != NULL) {
 		text++;
@@ -145,18 +149,19 @@ bool cli_base64_key(const char *text, size_t bytes, uint8_t out[32])
 			int digit = i + k == 43 ? 0 : base64_digit(text[i + k]);
 
 			if (digit < 0)
-				return false;
+				goto out;
 			group = group << 6 | (uint32_t)digit;
 		}
 		key[count++] = (uint8_t)(group >> 16);
 		key[count++] = (uint8_t)(group >> 8);
 		key[count++] = (uint8_t)group;
 	}
-	if (key[32] != 0) /* bits that no byte needs: not what an encoder wrote */
-		return false;
-	memcpy(out, key, 32);
+	fine = key[32] == 0; /* else bits that no byte needs: not what an encoder wrote */
+	if (fine)
+		memcpy(out, key, 32);
+out:
 	explicit_bzero(key, sizeof(key));
-	return true;
+	return fine;
 }
 
 /* One option. 0, or -1 with a complaint. */

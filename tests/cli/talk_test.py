@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
-from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, case, copy, deaf_port, expect, main, patient, read, run,
+from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, case, copy, deaf_port, expect, free_port, main, patient, read, run,
                      two_nodes, write)
 
 PROTOS = ("--udp", "--tcp")
@@ -403,6 +404,38 @@ def the_counters_of_a_node_that_runs(folder):
         expect(bob.run("stats"), 0)
         expect(recv.end(signal.SIGINT), 0, r"keys.used +[1-9]")
     assert not os.path.exists(os.path.join(bob.dir, "stats.sock"))
+
+
+@case
+def standard_streams_that_are_closed_or_full(folder):
+    """What is opened next must not be taken for them: neither read from nor printed to."""
+    alice, bob = two_nodes(folder)
+
+    def closed(command, close, **more):
+        return subprocess.run(["sh", "-c", f'exec "$0" "$@" {close}', LATTICE, *patient(*command)], env=ENV, timeout=WAIT,
+                              check=False, stderr=subprocess.PIPE, **more)
+
+    done = closed(["id", "-d", bob.dir], ">&-")
+    assert done.returncode == 1 and b"standard output cannot be written: Bad file" in done.stderr, done
+    done = closed(["send", "7@bob", "-", "-d", alice.dir, "--at", "127.0.0.1:9"], "<&-")
+    assert done.returncode == 1 and b"standard input cannot be read: Bad file" in done.stderr, done
+    for close, stdout in ((">&-", None), ("", "/dev/full"), ("<&- >&- 2>&-", None)):
+        with contextlib.ExitStack() as stack:
+            err = stack.enter_context(tempfile.TemporaryFile())
+            out = stack.enter_context(open(stdout, "wb")) if stdout else subprocess.PIPE
+            port = free_port()
+            recv = subprocess.Popen(["sh", "-c", f'exec "$0" "$@" {close}', LATTICE, "recv", "7", "-d", bob.dir, "--port", str(port),
+                                     "--bind", "127.0.0.1"], env=ENV, stdout=out, stderr=err)
+            stack.callback(recv.wait)
+            stack.callback(recv.kill)
+            expect(alice.run("send", "7@bob", "-m", "hello", "--at", f"127.0.0.1:{port}"), 0, why=close)
+            assert recv.wait(timeout=WAIT) == 1, close
+            err.seek(0)
+            assert "2>&-" in close or b"standard output cannot be written: " in err.read(), close
+            if recv.stdout:
+                recv.stdout.close()
+    for name in ("lock", "edit.lock"):
+        assert read(os.path.join(bob.dir, name)) == b"", "it was printed there"
 
 
 # ---- the three likeliest mistakes: each message says where, and names what to do ----

@@ -37,7 +37,7 @@ def wrong_values(option):
         low, high = option["min"], option["max"]
         return ["", str(low - 1), str(high + 1), "x", "1x", " 1", "1.5", "-1", "+1", "0x1", TOO_BIG]
     if option["kind"] == "seconds":
-        return ["", "-1", "x", "nan", "inf", "1e7", "1s", "1,5"]
+        return ["", "-1", "x", "nan", "inf", "1e7", "1s", "1,5", ".", " 1", "1 ", "+1", "-0", "0x1", "1e1", "1.2.3", "1000000.1"]
     if option["kind"] in ("name", "file", "folder"):
         return [""]
     assert option["kind"] in ("text", "flag"), option
