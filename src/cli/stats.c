@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #include "cli/cmd.h"
 #include "cli/json.h"
 #include "cli/options.h"
+
+#define TIMEOUT_DEFAULT_NS (INT64_C(10) * 1000000000)
 
 enum { STATS_MAX = 256 };
 
@@ -36,9 +39,14 @@ void cli_stats_print(const struct cli_options *opt, struct lattice_node *node)
 	}
 }
 
-/* An fd of the node's stats.sock, or a negative errno. By the directory's fd, because its path may be a long one. */
-static int call(const char *dir)
+/*
+ * An fd of the node's stats.sock, or a negative errno. By the directory's fd, because its path may be a long one. A node that
+ * is stopped takes connections all the same, so nothing is waited for longer than @timeout_ns.
+ */
+static int call(const char *dir, int64_t timeout_ns)
 {
+	const struct timeval patience = { .tv_sec = timeout_ns / 1000000000,
+					  .tv_usec = timeout_ns < 1000 ? 1 : timeout_ns % 1000000000 / 1000 };
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, rc;
 
@@ -46,7 +54,11 @@ static int call(const char *dir)
 		return -errno;
 	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/stats.sock", folder);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	rc = fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+	rc = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+			     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+			     connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0
+		     ? -errno
+		     : 0;
 	close(folder);
 	if (rc == 0)
 		return fd;
@@ -96,6 +108,12 @@ static void print_line(const char *line, bool all)
 	}
 }
 
+static int silent(const char *dir)
+{
+	(void)cli_complain("the node on %s does not answer: is it stopped?", dir);
+	return CLI_UNREACHABLE;
+}
+
 static int run_stats(const struct cli_options *opt, int argc, char **argv)
 {
 	char where[4096], *line = NULL;
@@ -112,12 +130,14 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 	}
 	if (rc < 0)
 		return cli_fail(NULL, rc, "no state directory");
-	fd = call(dir);
+	fd = call(dir, opt->timeout_ns != CLI_UNSET ? opt->timeout_ns : TIMEOUT_DEFAULT_NS);
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
 		(void)cli_complain("no node runs on %s: 'lattice recv' runs one, -d names another directory",
 				   dir);
 		return CLI_UNREACHABLE;
 	}
+	if (fd == -EAGAIN)
+		return silent(dir);
 	if (fd < 0)
 		return cli_complain("%s/stats.sock: %s", dir, strerror(-fd));
 	from = fdopen(fd, "r");
@@ -125,14 +145,19 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 		close(fd);
 		return cli_complain("out of memory");
 	}
-	for (; getline(&line, &room, from) > 0; lines++) {
+	for (; (errno = 0, getline(&line, &room, from)) > 0; lines++) {
 		if (opt->json)
 			fputs(line, stdout);
 		else
 			print_line(line, opt->verbose);
 	}
+	rc = ferror(from) ? errno : 0;
 	free(line);
 	(void)fclose(from);
+	if (rc == EAGAIN)
+		return silent(dir);
+	if (rc != 0)
+		return cli_complain("%s/stats.sock: %s", dir, strerror(rc));
 	if (lines == 0) {
 		(void)cli_complain("the node on %s ended", dir);
 		return CLI_UNREACHABLE;
@@ -145,7 +170,8 @@ const struct cli_command cli_stats = {
 	.args = "",
 	.summary = "show the peers and counters of a node that runs",
 	.text = "Asks the node that runs on the state directory, of whatever program, and prints its number and port, its\n"
-		"peers, and its counters; those that are 0 only with -v. It can be read only by the directory's owner.",
-	.options = (const int[]){ OPT_DIR, OPT_JSON, OPT_VERBOSE, OPT_HELP, 0 },
+		"peers, and its counters; those that are 0 only with -v. It can be read only by the directory's owner. Waits up\n"
+		"to 10 s, or --timeout, for a node that does not answer.",
+	.options = (const int[]){ OPT_TIMEOUT, OPT_JSON, OPT_DIR, OPT_VERBOSE, OPT_HELP, 0 },
 	.run = run_stats,
 };

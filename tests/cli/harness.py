@@ -61,7 +61,7 @@ class Done:
 
 def patient(*args):
     """A command's arguments: what waits for another node waits long, unless the test is about waiting."""
-    waits = args[0] in ("send", "ping") and "--timeout" not in args and "--help" not in args
+    waits = args[0] in ("send", "ping", "stats") and "--timeout" not in args and "--help" not in args
     return [*map(str, args), *(["--timeout", str(WAIT)] if waits else [])]
 
 

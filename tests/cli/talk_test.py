@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -404,6 +405,39 @@ def the_counters_of_a_node_that_runs(folder):
         expect(bob.run("stats"), 0)
         expect(recv.end(signal.SIGINT), 0, r"keys.used +[1-9]")
     assert not os.path.exists(os.path.join(bob.dir, "stats.sock"))
+
+
+@case
+def a_node_that_is_stopped_is_not_waited_for_for_ever(folder):
+    _, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv:
+        os.kill(recv.child.pid, signal.SIGSTOP)
+        for timeout in (0, 0.2):
+            expect(bob.run("stats", "--timeout", timeout), 3, "does not answer: is it stopped")
+        os.kill(recv.child.pid, signal.SIGCONT)
+        expect(bob.run("stats"), 0)
+        expect(recv.end(signal.SIGTERM), 0)
+
+
+@case
+def who_asks_for_counters_and_never_reads(folder):
+    """Neither keeps others from being told, nor costs the node a file each."""
+    _, bob = two_nodes(folder)
+    with Receiver(bob, 7) as recv, contextlib.ExitStack() as stack:
+        def files():
+            return len(os.listdir(f"/proc/{recv.child.pid}/fd"))
+
+        expect(bob.run("stats"), 0)
+        before = files()
+        for _ in range(50):
+            mute = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            mute.connect(os.path.join(bob.dir, "stats.sock"))
+        expect(bob.run("stats"), 0)
+        end = time.monotonic() + WAIT
+        while files() > before:
+            assert time.monotonic() < end, (files(), before)
+        assert stat.S_IMODE(os.stat(os.path.join(bob.dir, "stats.sock")).st_mode) == 0o600
+        expect(recv.end(signal.SIGTERM), 0)
 
 
 @case
