@@ -40,6 +40,7 @@ struct incoming {
 	uint64_t total, done;
 	int fd;                                     /* -1: to standard output */
 	char path[PATH_ROOM], temporary[PATH_ROOM]; /* empty: to standard output */
+	int64_t heard_ns;                           /* when the last of it came */
 	struct file_progress progress;
 };
 
@@ -55,14 +56,20 @@ struct receiver {
 };
 
 /* Neither a terminal's escape codes nor anything else that a sender could move the cursor with. */
-static void print_tame(const unsigned char *text, size_t length)
+static void print_tame(const unsigned char *text, size_t bytes)
 {
-	for (size_t i = 0; i < length; i++) {
-		bool c1 = text[i] == 0xc2 && i + 1 < length && text[i + 1] >= 0x80 && text[i + 1] <= 0x9f;
+	while (bytes > 0) {
+		uint32_t code = 0;
+		size_t length = cli_utf8_char(text, bytes, &code);
 
-		putchar(text[i] < ' ' || text[i] == 0x7f || c1 ? '?' : text[i]);
-		if (c1)
-			i++;
+		if (length == 0 ||
+		    cli_is_control(code)) /* to a terminal without UTF-8 a lone byte may be a control */
+			putchar('?');
+		else
+			(void)fwrite(text, 1, length, stdout);
+		length += length == 0;
+		text += length;
+		bytes -= length;
 	}
 }
 
@@ -136,6 +143,17 @@ static int broke_off(struct incoming *f, const char *why)
 	return CLI_FAILED;
 }
 
+/* A file is replaced. A device, a pipe or a link is not: it would be gone, and be a file. */
+static int check_output(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return CLI_OK;
+	return cli_complain("%s is there and is no regular file; without -o a file goes to standard output",
+			    path);
+}
+
 /* A temporary file beside the one that it will become, so that rename(2) replaces it at once. */
 static int file_create(struct receiver *r, struct incoming *f)
 {
@@ -147,6 +165,8 @@ static int file_create(struct receiver *r, struct incoming *f)
 			  : snprintf(f->path, sizeof(f->path), "%s.%" PRIu64, r->opt->output, r->files + 1);
 	if (n < 0 || (size_t)n >= sizeof(f->path) - sizeof(".XXXXXX"))
 		return cli_complain("%s: the path is too long", r->opt->output);
+	if (check_output(f->path) != CLI_OK)
+		return CLI_FAILED;
 	(void)snprintf(f->temporary, sizeof(f->temporary), "%.*s.XXXXXX", n, f->path);
 	f->fd = mkostemp(f->temporary, O_CLOEXEC);
 	if (f->fd < 0) {
@@ -180,6 +200,7 @@ static int file_begin(struct receiver *r, const struct lattice_msg *msg)
 				.source = msg->source,
 				.total = file_get_u64(data + 1),
 				.fd = -1,
+				.heard_ns = cli_now_ns(),
 				.progress = { .verb = "received" } };
 	return r->opt->output != NULL ? file_create(r, f) : CLI_OK;
 }
@@ -200,6 +221,7 @@ static int file_data(struct incoming *f, const struct lattice_msg *msg)
 	if (rc < 0)
 		return broke_off(f, strerror(-rc));
 	f->done += bytes;
+	f->heard_ns = cli_now_ns();
 	file_progress_show(&f->progress, f->done, f->total);
 	return CLI_OK;
 }
@@ -222,7 +244,7 @@ static int file_end(struct receiver *r, const struct lattice_msg *msg)
 	if (f->fd >= 0 && r->opt->json) {
 		printf("{\"source\": %" PRId32 ", \"node\": %" PRIu32 ", \"bytes\": %" PRIu64 ", \"file\": ",
 		       f->source, f->node, f->done);
-		cli_json_path(stdout, f->path);
+		cli_json_text(stdout, f->path);
 		printf("}\n");
 	}
 	file_drop(f);
@@ -295,13 +317,23 @@ static int next(struct receiver *r, struct lattice_msg *msg, uint8_t *buf, size_
 			return rc;
 		if (r->ending)
 			return 1;
-		if (fflush(stdout) != 0)
+		if (cli_flush() < 0)
 			return rc;
 		rc = wait_readable(r, deadline);
 		if (rc < 0)
 			return rc;
 		r->ending = rc == 1;
 	}
+}
+
+/* Until when the next message is waited for. What others send meanwhile does not keep a file from breaking off. */
+static int64_t next_deadline(const struct receiver *r)
+{
+	bool said = r->opt->timeout_ns != CLI_UNSET;
+
+	if (r->file.active)
+		return r->file.heard_ns + (said ? r->opt->timeout_ns : STALL_NS);
+	return said ? cli_now_ns() + r->opt->timeout_ns : INT64_MAX;
 }
 
 /* Receives until it is enough, a signal comes, or something fails. */
@@ -313,14 +345,9 @@ static int receive(struct receiver *r)
 	int status = CLI_OK;
 
 	while (buf != NULL && status == CLI_OK && !enough(r)) {
-		int64_t wait_ns = opt->timeout_ns != CLI_UNSET ? opt->timeout_ns
-				  : r->file.active             ? STALL_NS
-							       : -1;
-		int64_t deadline = wait_ns < 0 ? INT64_MAX : cli_now_ns() + wait_ns;
 		struct lattice_msg msg;
-		int rc;
+		int rc = next(r, &msg, buf, room, next_deadline(r));
 
-		rc = next(r, &msg, buf, room, deadline);
 		if (rc == -EMSGSIZE) {
 			free(buf);
 			room = msg.len;
@@ -365,6 +392,8 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 	(void)argc;
 	if (!cli_number(argv[0], 1, INT32_MAX, &pid))
 		return cli_usage("'%s' is not a pid, a number from 1 up", argv[0]);
+	if (opt->output != NULL && check_output(opt->output) != CLI_OK)
+		return CLI_FAILED;
 	/* Before the node: its threads inherit the mask, so the signals come by the fd alone. */
 	(void)sigemptyset(&ends);
 	(void)sigaddset(&ends, SIGINT);
@@ -384,7 +413,7 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 	cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", port %u", lattice_node_number(node), pid,
 		 (unsigned)lattice_node_port(node));
 	status = receive(&r);
-	(void)fflush(stdout);
+	(void)cli_flush();
 	cli_stats_print(opt, node);
 out:
 	file_drop(&r.file);
@@ -400,8 +429,9 @@ const struct cli_command cli_recv = {
 	.args = "PID",
 	.summary = "receive messages or files",
 	.text = "Receives as PID on this node. A message is a line on standard output: on a terminal with its sender,\n"
-		"\"PID@NODE: text\", and with control characters shown as '?'; otherwise its bytes as they are and a newline.\n"
-		"A file (of 'lattice send -f') goes to -o FILE, which appears whole or not at all; without -o its bytes go to\n"
+		"\"PID@NODE: text\", and with control characters and what is not UTF-8 shown as '?'; otherwise its bytes as they\n"
+		"are and a newline. A file (of 'lattice send -f') goes to -o FILE, which appears whole or not at all, and may\n"
+		"replace a regular file, but neither a device, a pipe nor a link; without -o its bytes go to\n"
 		"standard output unless that is a terminal. Ends after -n messages or files, after --timeout without\n"
 		"anything (status 3), when a file breaks off (status 1; 30 s without anything are enough), or on SIGINT and\n"
 		"SIGTERM: status 0, but 1 when -n or -o asked for more. With --json a message is an object with its sender\n"

@@ -65,6 +65,19 @@ static int send_lines(struct sender *s, int32_t type)
 	return status;
 }
 
+/*
+ * The receiver need not wait for more; when even this fails it will find out by itself. @reached: the channel has not failed,
+ * so it is worth the wait.
+ */
+static void give_up(struct sender *s, bool reached)
+{
+	const struct lattice_msg abort = { .type = FILE_ABORT };
+	int64_t wait_ns = reached ? s->timeout_ns : 0;
+
+	if (lattice_channel_send(s->channel, &abort, wait_ns) == 0)
+		(void)!lattice_channel_flush(s->channel, wait_ns);
+}
+
 static int send_file_body(struct sender *s, int fd, const char *path, uint64_t total)
 {
 	struct file_progress progress = { .verb = "sent" };
@@ -72,6 +85,7 @@ static int send_file_body(struct sender *s, int fd, const char *path, uint64_t t
 	uint8_t *chunk = malloc(FILE_DATA_HEAD + FILE_CHUNK);
 	uint64_t done = 0;
 	ssize_t n = 0;
+	bool reached;
 	int status;
 
 	if (chunk == NULL)
@@ -91,6 +105,7 @@ static int send_file_body(struct sender *s, int fd, const char *path, uint64_t t
 		file_progress_show(&progress, done, total);
 	}
 	file_progress_end(&progress);
+	reached = status == CLI_OK;
 	if (status == CLI_OK && n < 0)
 		status = cli_complain("%s: %s; the transfer was given up", path, strerror(errno));
 	else if (status == CLI_OK && total != FILE_TOTAL_UNKNOWN && done != total)
@@ -101,9 +116,8 @@ static int send_file_body(struct sender *s, int fd, const char *path, uint64_t t
 		free(chunk);
 		return status;
 	}
-	/* The receiver need not wait for more; when even this fails it will find out by itself. */
-	(void)!lattice_channel_send(s->channel, &(struct lattice_msg){ .type = FILE_ABORT }, 0);
 	free(chunk);
+	give_up(s, reached);
 	return status;
 }
 
@@ -112,7 +126,8 @@ static int send_file(struct sender *s, int fd, const char *path)
 	struct stat st;
 	uint64_t total = FILE_TOTAL_UNKNOWN;
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fd != STDIN_FILENO)
+	/* The kernel's own files have a length of 0, and something in them. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && fd != STDIN_FILENO)
 		total = (uint64_t)st.st_size;
 	return send_file_body(s, fd, path, total);
 }

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -14,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, case, copy, deaf_port, expect, free_port, main, patient, read, run,
+from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, Skip, case, copy, deaf_port, expect, free_port, main, patient, read, run,
                      two_nodes, write)
 
 PROTOS = ("--udp", "--tcp")
@@ -86,6 +87,43 @@ def a_file_that_replaces_another(folder):
     assert read(out) == b"new"
 
 
+@case
+def only_a_file_is_replaced(folder):
+    """A device, a pipe or a link under that name would be gone, and be a file: nothing is begun."""
+    alice, bob = two_nodes(folder)
+    names = {kind: os.path.join(folder, kind) for kind in ("folder", "pipe", "link", "dangling", "socket")}
+    os.mkdir(names["folder"])
+    os.mkfifo(names["pipe"])
+    os.symlink(write(os.path.join(folder, "in"), b"x"), names["link"])
+    os.symlink("nowhere", names["dangling"])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unix:
+        unix.bind(names["socket"])
+    for kind, name in [*names.items(), ("a device", "/dev/null")]:
+        before = os.lstat(name)
+        expect(bob.run("recv", "7", "--port", 0, "--timeout", 1, "-o", name), 1, "is there and is no regular file", why=kind)
+        assert os.lstat(name)[:2] == before[:2], kind
+    out = os.path.join(folder, "out")
+    os.mkfifo(out + ".2")
+    with Receiver(bob, 7, "-o", out, "-n", 2) as recv:      # nor is it when its name comes later
+        for _ in range(2):
+            alice.run("send", "7@bob", "-f", os.path.join(folder, "in"), *recv.at)
+        expect(recv.end(), 1, r"out\.2 is there and is no regular file")
+    assert read(out) == b"x" and stat.S_ISFIFO(os.lstat(out + ".2").st_mode)
+
+
+@case
+def a_file_of_the_kernels_own(folder):
+    """Its length is 0, and there is something in it."""
+    alice, bob = two_nodes(folder)
+    source, out = "/proc/self/limits", os.path.join(folder, "out")
+    if not os.path.exists(source):
+        raise Skip("no /proc")
+    with Receiver(bob, 7, "-o", out) as recv:
+        expect(alice.run("send", "7@bob", "-f", source, *recv.at), 0)
+        expect(recv.end(), 0)
+    assert read(out).startswith(b"Limit ")
+
+
 class SlowSender:
     """Sends a file out of a pipe, so that it can be stopped in the middle of it."""
 
@@ -135,6 +173,38 @@ def a_file_that_breaks_off_leaves_nothing(folder):
 
     with_more_time(try_it)
     assert os.listdir(out) == ["out"] and read(target) == b"what was there before"
+
+
+@case
+def what_others_send_does_not_keep_a_broken_file_alive(folder):
+    alice, bob = two_nodes(folder)
+    carol = Node(folder, "carol", 3)
+    carol.knows(bob)
+    bob.knows(carol)
+    out = os.path.join(folder, "out")
+
+    def try_it(timeout):
+        with Receiver(bob, 7, "-o", out, "--timeout", timeout) as recv:
+            sender = SlowSender(alice, *recv.at)
+            try:
+                sender.feed(os.urandom(100000))
+                recv.wait_file(folder, r"out\..{6}", 1)
+            finally:
+                sender.kill()
+            with subprocess.Popen([LATTICE, *patient("send", "7@bob", "-", "-d", carol.dir, *recv.at)], env=ENV,
+                                  stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as talking:
+                end = time.monotonic() + WAIT
+                while recv.child.poll() is None:
+                    assert time.monotonic() < end, "it goes on"
+                    with contextlib.suppress(BrokenPipeError):
+                        talking.stdin.write(b"still here\n")
+                        talking.stdin.flush()
+                    time.sleep(0.05)
+                talking.kill()
+            expect(recv.end(), 1, "broke off", "nothing of it was kept")
+
+    with_more_time(try_it)
+    assert not os.path.exists(out)
 
 
 @case
@@ -189,7 +259,7 @@ def a_terminal_is_shown_the_sender_and_no_control_characters(folder):
     alice, bob = two_nodes(folder)
     master, slave = pty.openpty()
     with Receiver(bob, 7, "-n", 2, out=slave) as recv:
-        text = b"\x1b[2Jred\x07 \xc2\x9b1m \x7f gr\xc3\xbcn\ttab"
+        text = b"\x1b[2Jred\x07 \xc2\x9b1m \x7f gr\xc3\xbcn\ttab \x9b2J\xc3 \xe2\x82\xac \xe2\x82"
         expect(alice.run("send", "7@bob", "-", *recv.at, stdin=text), 0)
         # A file's bytes do not belong on a terminal: it is passed over.
         expect(alice.run("send", "7@bob", "-f", write(os.path.join(folder, "in"), b"bytes"), *recv.at), 0)
@@ -201,7 +271,7 @@ def a_terminal_is_shown_the_sender_and_no_control_characters(folder):
         shown += os.read(master, 4096)
     os.close(master)
     assert shown.replace(b"\r\n", b"\n").startswith(
-        b"1@1: ?[2Jred? ?1m ? gr\xc3\xbcn?tab\n9@1 (type 5): last"), shown
+        b"1@1: ?[2Jred? ?1m ? gr\xc3\xbcn?tab ?2J? \xe2\x82\xac ??\n9@1 (type 5): last"), shown
 
 
 def lines(text):
@@ -222,12 +292,14 @@ def results_as_json(folder):
     assert got[:-1] == [{"source": 9, "node": 1, "type": 3, "seq": 1, "text": text} for text in texts], got
     assert got[-1] == {"source": 1, "node": 1, "type": 0, "seq": 1, "base64": "/8Cv"}, got
     # What is text and what is not is what Python says it is.
-    rows = [b"\x01\x7f\x00\r\x1b[2J", b"\xc2\x80", b"\xc1\xbf", b"\xc2", b"\xc2a", b"\xe0\xa0\x80", b"\xe0\x9f\xbf", b"\xed\x9f\xbf",
+    rows = [b"\x01\x7f\x00\r\x1b[2J", b"\xc2\x80", b"\xc2\x9b2J", b"\xc2\x9f\xc2\xa0", b"\xc1\xbf", b"\xc2", b"\xc2a", b"\xe0\xa0\x80", b"\xe0\x9f\xbf", b"\xed\x9f\xbf",
             b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80",
             b"\xf5\x80\x80\x80", b"\xf0\x90\x80", b"\x80", b"a\xfe", b"ab\xff", b"abc\xff"]
     with Receiver(bob, 7, "-n", len(rows), "--json") as recv:
         expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"".join(row + b"\n" for row in rows)), 0)
-        got = lines(expect(recv.end(), 0).out)
+        raw = expect(recv.end(), 0).out
+        got = lines(raw)
+    assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]", raw), raw       # a terminal may be what shows it
     for row, one in zip(rows, got, strict=True):
         try:
             assert one.get("text") == row.decode(), (row, one)
