@@ -15,6 +15,10 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_READ /* Linux 5.14, and headers that are older */
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -86,6 +90,38 @@ int lat_memfd_map_peer(int fd, size_t bytes, const void **map)
 		return errno == EACCES ? -EPERM : -ENOMEM; /* EACCES: opened for writing only */
 	*map = made;
 	return 0;
+}
+
+static int populate(const void *at, size_t bytes, int advice)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)at & ~(page - 1);
+	int rc;
+
+	do
+		rc = madvise((void *)start, (uintptr_t)at + bytes - start, advice);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -ENOMEM : 0; /* EFAULT: an access would have been a SIGBUS */
+}
+
+int lat_memfd_commit(void *at, size_t bytes)
+{
+	return populate(at, bytes, MADV_POPULATE_WRITE);
+}
+
+int lat_memfd_populate(const void *at, size_t bytes)
+{
+	return populate(at, bytes, MADV_POPULATE_READ);
+}
+
+void lat_memfd_hide(void *map, size_t bytes)
+{
+	(void)madvise(map, whole_pages(bytes), MADV_DONTFORK);
+}
+
+void lat_memfd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 void lat_memfd_unmap(const void *map, size_t bytes)

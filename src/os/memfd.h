@@ -28,6 +28,21 @@ LAT_MUST_CHECK int lat_memfd_create(int *fd, void **map, size_t bytes, const cha
  */
 LAT_MUST_CHECK int lat_memfd_map_peer(int fd, size_t bytes, const void **map);
 
+/*
+ * Commits the pages that hold [@at, @at + @bytes) of a mapping of our own, so that no later access can fail for want of
+ * memory. They read as zeros, unless written. 0, -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_memfd_commit(void *at, size_t bytes);
+
+/* The same for reading, in a mapping of a peer's: holes in it are filled with zeros, at our expense. 0, -ENOMEM. */
+LAT_MUST_CHECK int lat_memfd_populate(const void *at, size_t bytes);
+
+/* A forked child shall not have this mapping, as far as the kernel does that. */
+void lat_memfd_hide(void *map, size_t bytes);
+
+/* -1 is fine. */
+void lat_memfd_close(int fd);
+
 /* @bytes as given when it was mapped. NULL is fine. */
 void lat_memfd_unmap(const void *map, size_t bytes);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/test.h"
@@ -41,6 +42,62 @@ TEST(the_writer_goes_on_writing_and_the_peer_sees_it)
 	CHECK_EQ(((const unsigned char *)peer)[0], 0x42); /* lives as long as a mapping does */
 	lat_memfd_unmap(peer, BYTES);
 	lat_memfd_unmap(NULL, BYTES);
+}
+
+static intmax_t pages_held(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -1 : (intmax_t)st.st_blocks * 512 / sysconf(_SC_PAGESIZE);
+}
+
+TEST(pages_are_committed_where_asked_and_nowhere_else)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const unsigned char *from_peer;
+	unsigned char *own;
+	const void *peer;
+	void *map;
+	int fd;
+
+	CHECK_EQ(lat_memfd_create(&fd, &map, 64 * page, "test"), 0);
+	CHECK_EQ(lat_memfd_map_peer(fd, 64 * page, &peer), 0);
+	own = map;
+	from_peer = peer;
+	CHECK_EQ(pages_held(fd), 0);
+	CHECK_EQ(lat_memfd_commit(own + page + 7, 1), 0);
+	CHECK_EQ(pages_held(fd), 1);
+	CHECK_EQ(lat_memfd_commit(own + 2 * page - 1, 2), 0);
+	CHECK_EQ(pages_held(fd), 2);
+	CHECK_EQ(lat_memfd_populate(from_peer + page, 2 * page), 0); /* what the writer committed */
+	CHECK_EQ(pages_held(fd), 2);
+	CHECK_EQ(lat_memfd_populate(from_peer + 63 * page, page), 0);
+	CHECK_EQ(pages_held(fd), 3);
+	lat_memfd_unmap(map, 64 * page);
+	CHECK_EQ(lat_memfd_populate(from_peer, 64 * page), 0);
+	lat_memfd_unmap(peer, 64 * page);
+	CHECK_EQ(lat_memfd_populate(from_peer, 64 * page), -ENOMEM); /* nothing is mapped there */
+	lat_memfd_close(fd);
+	lat_memfd_close(-1);
+}
+
+TEST(a_forked_child_does_not_have_what_was_hidden)
+{
+	void *map;
+	int fd, status;
+	pid_t child;
+
+	CHECK_EQ(lat_memfd_create(&fd, &map, BYTES, "test"), 0);
+	lat_memfd_hide(map, BYTES);
+	*(volatile unsigned char *)map = 1;
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(lat_memfd_commit(map, BYTES) == -ENOMEM ? 0 : 1);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	lat_memfd_unmap(map, BYTES);
+	lat_memfd_close(fd);
 }
 
 static int map_rw(int fd)
