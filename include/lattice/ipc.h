@@ -4,7 +4,8 @@
  *
  * Errors: negative errno, and lattice_explain(NULL, rc, ...) has the sentence that belongs to the thread's last one.
  *
- * Threads: any number may use any call. Not for signal handlers, nor in a child after fork (-EPERM).
+ * Threads: any number may use any call. Not for signal handlers, nor in a child after fork while the parent has a
+ * default node (-EPERM).
  */
 #ifndef LATTICE_IPC_H
 #define LATTICE_IPC_H
@@ -59,7 +60,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_listen(int32_t pid);
  *
  * @param flags  0: waits for the peer and for room, at most LATTICE_SEND_WAIT_NS. LATTICE_NONBLOCK: does not
  * @return 0, -ENOTCONN (@src is not joined to @dst and has received nothing from it; or nobody has listened or connected yet),
- *   -EINVAL (a pid, a flag), -ENOKEY, -EDESTADDRREQ (a peer that is not known any more, or has no address), or as
+ *   -EINVAL (a pid, a flag, no message), -ENOKEY, -EDESTADDRREQ (a peer that is not known any more, or has no address), or as
  *   lattice_channel_send()
  */
 LATTICE_API LATTICE_MUST_USE int lattice_send(int32_t src, int32_t dst, const struct lattice_message *msg,
@@ -75,7 +76,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_send(int32_t src, int32_t dst, const st
  *   -ETIMEDOUT   nothing came in that time
  *   -EMSGSIZE    a message was longer than 56 bytes, which these calls cannot carry: it was dropped
  *   -ENOTCONN    @pid neither listens nor is connected
- *   -EINVAL      a flag
+ *   -EINVAL      a flag, no message
  *   -ENOMEM, -EMFILE, -ENFILE, -EPERM
  *   -ESHUTDOWN   lattice_net_shutdown()
  */

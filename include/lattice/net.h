@@ -101,6 +101,7 @@ LATTICE_API int lattice_net_set_recv_callback(lattice_net_recv_fn fn, void *ctx)
  * A connection that broke is opened again and the packet sent by the new one.
  * @param node  0 or our own number: to ourselves, into the queue from which lattice_net_recv() takes
  * @return 0 sent (no promise that it arrives), or
+ *   -EINVAL        a length without data
  *   -EMSGSIZE      over LATTICE_PACKET_MAX
  *   -ENOKEY        no key is known for @node
  *   -EDESTADDRREQ  no address is known for @node
@@ -118,7 +119,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_net_send(lattice_node_id node, const vo
  * @param packet      filled in; packet->data is @buf
  * @param timeout_ns  longest wait; 0 does not wait
  * @return 0, -ENOMSG (nothing there and timeout_ns 0), -ETIMEDOUT, -EMSGSIZE (longer than @bytes: packet->len says how long; it
- *   stays), -EBUSY (a callback is set), -ENOTCONN (no lattice_net_init()), -ESHUTDOWN, -EMFILE, -ENFILE, -ENOMEM (it has to
+ *   stays), -EINVAL (no packet, or a length without a buffer), -EBUSY (a callback is set), -ENOTCONN (no lattice_net_init()), -ESHUTDOWN, -EMFILE, -ENFILE, -ENOMEM (it has to
  *   wait and cannot)
  */
 LATTICE_API LATTICE_MUST_USE int lattice_net_recv(struct lattice_packet *packet, void *buf, size_t bytes,

@@ -32,11 +32,12 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* the phase */
 	enum phase phase;
-	struct lat_default *at;  /* OPEN, CLOSING */
-	_Atomic(uint64_t) owner; /* the process that opened it, as it is numbered below; 0: none did */
+	struct lat_default *at; /* OPEN, CLOSING */
+	_Atomic(uint64_t)
+		owner; /* OPENING to CLOSING: the process that does it, as it is numbered below; else 0 */
 } process = { .once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void init_process(void)
+static void init_changed(void)
 {
 	pthread_condattr_t attr;
 
@@ -46,12 +47,25 @@ static void init_process(void)
 	pthread_condattr_destroy(&attr);
 }
 
+/* Somebody who is not in the child may have held the lock, or waited. */
+static void in_child(void)
+{
+	pthread_mutex_init(&process.lock, NULL);
+	init_changed();
+}
+
+static void init_process(void)
+{
+	init_changed();
+	(void)pthread_atfork(NULL, NULL, in_child);
+}
+
 static uint64_t this_process(void)
 {
 	return UINT64_C(1) + lat_fork_generation();
 }
 
-/* In a forked child the lock may be held by a thread that is not there: it is not looked at. */
+/* The parent has a default node, opens one, or closes it. */
 static bool is_forked(void)
 {
 	uint64_t owner = atomic_load_explicit(&process.owner, memory_order_relaxed);
@@ -136,6 +150,7 @@ static void close_now(struct lat_default *d, bool in_callback)
 		lat_packets_join(d->packets, deadline);
 	pthread_mutex_lock(&process.lock);
 	set_phase(CLOSED, NULL);
+	atomic_store_explicit(&process.owner, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&process.lock);
 }
 
@@ -271,14 +286,17 @@ static int open_now(const struct lattice_net_config *cfg)
 {
 	enum phase before = process.phase;
 	struct lat_default *d = NULL;
-	int rc;
+	int rc = lat_fork_watch();
 
+	if (rc < 0)
+		return rc;
 	set_phase(OPENING, NULL);
+	atomic_store_explicit(&process.owner, this_process(), memory_order_relaxed);
 	pthread_mutex_unlock(&process.lock);
 	rc = make(&d, cfg);
 	pthread_mutex_lock(&process.lock);
-	if (rc == 0)
-		atomic_store_explicit(&process.owner, this_process(), memory_order_relaxed);
+	if (rc < 0)
+		atomic_store_explicit(&process.owner, 0, memory_order_relaxed);
 	set_phase(rc == 0 ? OPEN : before, d);
 	return rc;
 }
@@ -349,6 +367,7 @@ int lat_default_get(struct lat_default **out, enum lat_default_need need)
 	int rc;
 
 	*out = NULL;
+	lat_why_forget(); /* a sentence about another call's error is not about this one's */
 	if (is_forked())
 		return forked_why();
 	(void)pthread_once(&process.once, init_process);

@@ -15,8 +15,10 @@
 
 enum { PAYLOAD = sizeof(((struct lattice_message *)NULL)->m_payload) };
 
-static int check_flags(int flags)
+static int check_call(const struct lattice_message *msg, int flags)
 {
+	if (msg == NULL)
+		return lat_why(NULL, -EINVAL, "no message");
 	if ((flags & ~LATTICE_NONBLOCK) != 0)
 		return lat_why(NULL, -EINVAL, "flags %#x: LATTICE_NONBLOCK is the only one", (unsigned)flags);
 	return 0;
@@ -54,16 +56,18 @@ int lattice_connect(int32_t src, int32_t dst, lattice_node_id node)
 
 int lattice_send(int32_t src, int32_t dst, const struct lattice_message *msg, int flags)
 {
-	const struct lattice_msg m = { .type = msg->m_type, .data = msg->m_payload, .len = PAYLOAD };
+	struct lattice_msg m = { .len = PAYLOAD };
 	struct lat_default *d;
 	struct lat_way way;
-	int rc = check_flags(flags);
+	int rc = check_call(msg, flags);
 
 	if (rc < 0)
 		return rc;
 	rc = lat_default_get(&d, LAT_DEFAULT_OPEN);
 	if (rc < 0)
 		return rc;
+	m.type = msg->m_type;
+	m.data = msg->m_payload;
 	rc = lat_routes_get(d->routes, src, dst, &way);
 	if (rc == 0) {
 		rc = lattice_channel_send(way.ch, &m,
@@ -127,7 +131,7 @@ int lattice_recv(int32_t pid, struct lattice_message *msg, int flags)
 	struct lattice_endpoint *ep;
 	struct lat_default *d;
 	struct lattice_msg m = { 0 };
-	int rc = check_flags(flags);
+	int rc = check_call(msg, flags);
 
 	if (rc < 0)
 		return rc;

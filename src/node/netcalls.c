@@ -165,7 +165,9 @@ int lattice_net_send(lattice_node_id node, const void *data, size_t bytes)
 
 	if (rc < 0)
 		return rc;
-	if (bytes > LATTICE_PACKET_MAX) {
+	if (data == NULL && bytes > 0) {
+		rc = lat_why(NULL, -EINVAL, "a length of %zu bytes without data", bytes);
+	} else if (bytes > LATTICE_PACKET_MAX) {
 		rc = lat_why(NULL, -EMSGSIZE, "%zu bytes are over the %d of a packet", bytes,
 			     LATTICE_PACKET_MAX);
 	} else if (node == 0 || node == lattice_node_number(d->node)) {
@@ -187,7 +189,10 @@ int lattice_net_recv(struct lattice_packet *packet, void *buf, size_t bytes, int
 
 	if (rc < 0)
 		return rc;
-	rc = lat_packets_recv(d->packets, packet, buf, bytes, deadline);
+	if (packet == NULL || (buf == NULL && bytes > 0))
+		rc = lat_why(NULL, -EINVAL, "no packet, or a length without a buffer");
+	else
+		rc = lat_packets_recv(d->packets, packet, buf, bytes, deadline);
 	lat_default_put(d);
 	switch (rc) {
 	case -EMSGSIZE:
