@@ -77,6 +77,26 @@ uint32_t lat_ring_slots_for(uint32_t len)
 	return slots <= LAT_RING_SLOTS_MAX ? slots : 0;
 }
 
+void lat_ring_tx_over(struct lat_ring_tx *tx, struct lat_ring_slot *slots, uint32_t count, uint32_t start,
+		      const _Atomic(uint32_t) *head)
+{
+	/* A zeroed slot is an empty one, except where the number 0 comes to lie. */
+	if (start + count < start)
+		atomic_store_explicit(&slots[count - 1].seq, 0 - count, memory_order_relaxed);
+	tx->slots = slots;
+	tx->peer_head = head;
+	tx->count = count;
+	atomic_store_explicit(&tx->sent, start, memory_order_relaxed);
+	tx->head = start;
+	tx->poisoned = false;
+}
+
+void lat_ring_rx_over(struct lat_ring_rx *rx, const struct lat_ring_slot *slots, uint32_t count,
+		      uint32_t start, _Atomic(uint32_t) *head)
+{
+	*rx = (struct lat_ring_rx){ .slots = slots, .head = head, .count = count, .taken = start };
+}
+
 int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t slots, uint32_t start)
 {
 	struct tx_seg *s = seg;
@@ -84,14 +104,10 @@ int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t s
 
 	if (!count_valid(slots) || bytes < lat_ring_tx_bytes(slots))
 		return -EINVAL;
-	/* From 0 the zeroed slots are empty as they are, and stay untouched, so uncommitted. */
-	for (uint32_t i = 0; start != 0 && i < slots; i++)
-		atomic_store_explicit(&slot[(start - i - 1) & (slots - 1)].seq, start - i,
-				      memory_order_relaxed);
+	lat_ring_tx_over(tx, slot, slots, start, NULL);
 	s->count = slots;
 	s->start = start;
 	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
-	*tx = (struct lat_ring_tx){ .slots = slot, .count = slots, .sent = start, .head = start };
 	return 0;
 }
 
@@ -115,10 +131,7 @@ int lat_ring_rx_init(struct lat_ring_rx *rx, void *seg, size_t bytes, const void
 	s->count = count;
 	atomic_store_explicit(&s->head, start, memory_order_relaxed);
 	atomic_store_explicit(&s->magic, RING_MAGIC, memory_order_release);
-	*rx = (struct lat_ring_rx){ .slots = (const struct lat_ring_slot *)(p + 1),
-				    .head = &s->head,
-				    .count = count,
-				    .taken = start };
+	lat_ring_rx_over(rx, (const struct lat_ring_slot *)(p + 1), count, start, &s->head);
 	return 0;
 }
 
@@ -138,6 +151,11 @@ int lat_ring_tx_attach(struct lat_ring_tx *tx, const void *peer, size_t peer_byt
 	return 0;
 }
 
+static uint32_t sent_of(const struct lat_ring_tx *tx)
+{
+	return atomic_load_explicit(&tx->sent, memory_order_relaxed);
+}
+
 /* 0, or -EPROTO when the head is outside [last seen, sent]. */
 static int head_refresh(struct lat_ring_tx *tx)
 {
@@ -146,7 +164,7 @@ static int head_refresh(struct lat_ring_tx *tx)
 	if (tx->peer_head == NULL)
 		return 0;
 	head = atomic_load_explicit(tx->peer_head, memory_order_acquire); /* [p] */
-	if (head - tx->head > tx->sent - tx->head) {
+	if (head - tx->head > sent_of(tx) - tx->head) {
 		tx->poisoned = true;
 		return -EPROTO;
 	}
@@ -164,10 +182,10 @@ static const struct lat_ring_slot *rx_slot(const struct lat_ring_rx *rx, uint32_
 	return &rx->slots[(number - 1) & (rx->count - 1)];
 }
 
-int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t word)
 {
 	const unsigned char *bytes = data;
-	uint32_t need = slots_for(len);
+	uint32_t len = word & ~LAT_RING_NOTE, need = slots_for(len), sent = sent_of(tx);
 	uint32_t part = len < LAT_RING_FIRST_DATA ? len : LAT_RING_FIRST_DATA;
 	struct lat_ring_slot *first;
 	int rc;
@@ -176,29 +194,29 @@ int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const v
 		return -EPROTO;
 	if (need > tx->count)
 		return -EMSGSIZE;
-	if (tx->count - (tx->sent - tx->head) < need) { /* looks full: look again */
+	if (tx->count - (sent - tx->head) < need) { /* looks full: look again */
 		rc = head_refresh(tx);
 		if (rc < 0)
 			return rc;
-		if (tx->count - (tx->sent - tx->head) < need)
+		if (tx->count - (sent - tx->head) < need)
 			return -EAGAIN;
 	}
 	for (uint32_t i = 1, at = part; i < need; i++) {
-		struct lat_ring_slot *slot = tx_slot(tx, tx->sent + 1 + i);
+		struct lat_ring_slot *slot = tx_slot(tx, sent + 1 + i);
 		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
 
 		memcpy(slot->next, bytes + at, n);
-		atomic_store_explicit(&slot->seq, tx->sent + 1 + i, memory_order_relaxed);
+		atomic_store_explicit(&slot->seq, sent + 1 + i, memory_order_relaxed);
 		at += n;
 	}
-	first = tx_slot(tx, tx->sent + 1);
-	first->first.len = len;
+	first = tx_slot(tx, sent + 1);
+	first->first.len = word;
 	first->first.type = type;
 	first->first.msg_seq = seq;
 	if (part > 0)
 		memcpy(first->first.data, bytes, part);
-	atomic_store_explicit(&first->seq, tx->sent + 1, memory_order_release); /* [P] */
-	tx->sent += need;
+	atomic_store_explicit(&first->seq, sent + 1, memory_order_release); /* [P] */
+	atomic_store_explicit(&tx->sent, sent + need, memory_order_relaxed);
 	return 0;
 }
 
@@ -206,13 +224,19 @@ uint32_t lat_ring_used(struct lat_ring_tx *tx)
 {
 	if (tx->poisoned || head_refresh(tx) < 0)
 		return tx->count;
-	return tx->sent - tx->head;
+	return sent_of(tx) - tx->head;
 }
 
 static int poison(struct lat_ring_rx *rx)
 {
 	rx->poisoned = true;
 	return -EPROTO;
+}
+
+/* Of a length word that cannot be: more slots than there are. */
+static bool len_valid(const struct lat_ring_rx *rx, uint32_t word)
+{
+	return slots_for(word) <= rx->count || word == (LAT_RING_NOTE | LAT_RING_NOTE_LEN);
 }
 
 int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
@@ -227,7 +251,7 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 	if (seq != want)
 		return seq == want - rx->count || seq == 0 ? -ENOMSG : poison(rx);
 	len = load_once(&slot->first.len);
-	if (slots_for(len) > rx->count)
+	if (!len_valid(rx, len))
 		return poison(rx);
 	*msg = (struct lat_ring_msg){ .type = (int32_t)load_once((const uint32_t *)&slot->first.type),
 				      .seq = load_once(&slot->first.msg_seq),
@@ -236,38 +260,51 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 }
 
 /*
- * Bytes are only moved here, nothing is decided by them; @msg is private, so its length is still the one
- * checked.
+ * Bytes are only moved here, nothing is decided by them; @m is private, so its length is still the one that
+ * was checked.
  */
-int lat_ring_consume(struct lat_ring_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
+int lat_ring_copy(struct lat_ring_rx *rx, const struct lat_ring_msg *m, void *buf)
 {
+	uint32_t len = m->len & ~LAT_RING_NOTE, need = slots_for(len);
+	uint32_t part = len < LAT_RING_FIRST_DATA ? len : LAT_RING_FIRST_DATA;
 	unsigned char *bytes = buf;
-	struct lat_ring_msg m;
-	uint32_t need, part;
-	int rc;
 
-	rc = lat_ring_peek(rx, &m);
-	if (rc < 0)
-		return rc;
-	if (m.len > cap) {
-		*msg = m;
-		return -EMSGSIZE;
-	}
-	need = slots_for(m.len);
-	part = m.len < LAT_RING_FIRST_DATA ? m.len : LAT_RING_FIRST_DATA;
 	if (part > 0)
 		memcpy(bytes, rx_slot(rx, rx->taken + 1)->first.data, part);
 	for (uint32_t i = 1, at = part; i < need; i++) {
 		const struct lat_ring_slot *slot = rx_slot(rx, rx->taken + 1 + i);
-		uint32_t n = m.len - at < LAT_RING_NEXT_DATA ? m.len - at : LAT_RING_NEXT_DATA;
+		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
 
 		if (atomic_load_explicit(&slot->seq, memory_order_relaxed) != rx->taken + 1 + i)
 			return poison(rx);
 		memcpy(bytes + at, slot->next, n);
 		at += n;
 	}
-	rx->taken += need;
+	return 0;
+}
+
+void lat_ring_release(struct lat_ring_rx *rx, const struct lat_ring_msg *m)
+{
+	rx->taken += slots_for(m->len & ~LAT_RING_NOTE);
 	atomic_store_explicit(rx->head, rx->taken, memory_order_release); /* [c] */
+}
+
+int lat_ring_consume(struct lat_ring_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
+{
+	struct lat_ring_msg m;
+	int rc;
+
+	rc = lat_ring_peek(rx, &m);
+	if (rc < 0)
+		return rc;
+	if ((m.len & ~LAT_RING_NOTE) > cap) {
+		*msg = m;
+		return -EMSGSIZE;
+	}
+	rc = lat_ring_copy(rx, &m, buf);
+	if (rc < 0)
+		return rc;
+	lat_ring_release(rx, &m);
 	*msg = m;
 	return 0;
 }

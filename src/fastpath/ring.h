@@ -34,11 +34,18 @@ enum {
 	LAT_RING_SLOTS_DEFAULT = 1 << 16, /* 4 MiB, committed as it is touched */
 };
 
+/*
+ * In the length of a message: it is a note, and says where the bytes are (blocks.h). A note has
+ * LAT_RING_NOTE_LEN bytes, so it takes one slot.
+ */
+#define LAT_RING_NOTE     (UINT32_C(1) << 31)
+#define LAT_RING_NOTE_LEN 16
+
 /* What travels with the bytes. */
 struct lat_ring_msg {
 	int32_t type;
 	uint32_t seq; /* low 32 bits of the channel's message number */
-	uint32_t len;
+	uint32_t len; /* as published: perhaps with LAT_RING_NOTE */
 };
 
 /* One cache line of the producer's segment. */
@@ -60,8 +67,8 @@ struct lat_ring_tx {
 	struct lat_ring_slot *slots;
 	const _Atomic(uint32_t) *peer_head; /* consumer's segment, read-only here; NULL until attached */
 	uint32_t count;                     /* slots, a power of two */
-	uint32_t sent;                      /* number of the last slot published */
-	uint32_t head;                      /* last valid head seen */
+	_Atomic(uint32_t) sent; /* number of the last slot published; written by the producer only */
+	uint32_t head;          /* last valid head seen */
 	bool poisoned;
 };
 
@@ -73,6 +80,15 @@ struct lat_ring_rx {
 	uint32_t taken; /* number of the last slot released */
 	bool poisoned;
 };
+
+/*
+ * The two ends over bare slots, for whoever keeps the geometry elsewhere: @count, a power of two within the
+ * limits, zeroed, cache-line aligned; @start is the number of the last slot before these, and what @head holds.
+ */
+void lat_ring_tx_over(struct lat_ring_tx *tx, struct lat_ring_slot *slots, uint32_t count, uint32_t start,
+		      const _Atomic(uint32_t) *head);
+void lat_ring_rx_over(struct lat_ring_rx *rx, const struct lat_ring_slot *slots, uint32_t count,
+		      uint32_t start, _Atomic(uint32_t) *head);
 
 /* Bytes of the two segments. @slots: a power of two from LAT_RING_SLOTS_MIN to _MAX, else 0. */
 size_t lat_ring_tx_bytes(uint32_t slots);
@@ -114,7 +130,8 @@ LAT_MUST_CHECK int lat_ring_rx_init(struct lat_ring_rx *rx, void *seg, size_t by
 LAT_MUST_CHECK int lat_ring_tx_attach(struct lat_ring_tx *tx, const void *peer, size_t peer_bytes);
 
 /*
- * Publishes one message whole, or nothing. @data may be NULL when @len is 0.
+ * Publishes one message whole, or nothing. @data may be NULL when @len is 0. @len is LAT_RING_NOTE_LEN with
+ * LAT_RING_NOTE for a note.
  * One thread at a time. Never blocks.
  * 0, or
  *   -EAGAIN    no room now
@@ -132,6 +149,15 @@ uint32_t lat_ring_used(struct lat_ring_tx *tx);
  * 0, -ENOMSG (nothing published), -EPROTO (the producer wrote what cannot be).
  */
 LAT_MUST_CHECK int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg);
+
+/*
+ * The bytes of the message @msg that lat_ring_peek() told of, which stays: into @buf, each read once. 0 or
+ * -EPROTO (the producer changed its mind).
+ */
+LAT_MUST_CHECK int lat_ring_copy(struct lat_ring_rx *rx, const struct lat_ring_msg *msg, void *buf);
+
+/* Gives the slots of the message @msg that lat_ring_peek() told of back to the producer. */
+void lat_ring_release(struct lat_ring_rx *rx, const struct lat_ring_msg *msg);
 
 /*
  * Takes the next message: its bytes into @buf (@cap bytes), each read once; its slots go back to the

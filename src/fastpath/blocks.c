@@ -1,0 +1,133 @@
+/*
+ * The blocks in use form a list by address, and what lies between two of them is free: so there is nothing to
+ * merge. It has at most LAT_BLOCKS_MAX members, which bounds the search.
+ *   [B] bit turned, release -> [b] bits loaded, acquire : the block may be written again
+ */
+#include <errno.h>
+
+#include "fastpath/blocks.h"
+
+enum { NONE = LAT_BLOCKS_MAX };
+
+int lat_blocks_init(struct lat_blocks *b, uint64_t bytes, const _Atomic(uint64_t) *bits)
+{
+	if (bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX)
+		return -EINVAL;
+	*b = (struct lat_blocks){ .units = (uint32_t)(bytes / LAT_BLOCK_UNIT), .first = NONE };
+	for (size_t i = 0; i < LAT_BLOCKS_WORDS; i++)
+		b->seen[i] = atomic_load_explicit(&bits[i], memory_order_acquire);
+	return 0;
+}
+
+static uint16_t entry_find(const struct lat_blocks *b)
+{
+	uint16_t i = 0;
+
+	while (i < LAT_BLOCKS_MAX && b->block[i].state != LAT_BLOCK_FREE)
+		i++;
+	return i;
+}
+
+int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
+{
+	uint16_t number, before = NONE, after = b->first;
+	uint32_t units, at = 0;
+
+	if (bytes > (uint64_t)b->units * LAT_BLOCK_UNIT)
+		return -EMSGSIZE;
+	units = bytes == 0 ? 1 : (uint32_t)((bytes + LAT_BLOCK_UNIT - 1) / LAT_BLOCK_UNIT);
+	number = entry_find(b);
+	if (number == NONE)
+		return -EAGAIN;
+	while (after != NONE && b->block[after].at - at < units) {
+		at = b->block[after].at + b->block[after].units;
+		before = after;
+		after = b->block[after].next;
+	}
+	if (after == NONE && b->units - at < units)
+		return -EAGAIN;
+	b->block[number] =
+		(struct lat_block){ .at = at, .units = units, .next = after, .state = LAT_BLOCK_HELD };
+	if (before == NONE)
+		b->first = number;
+	else
+		b->block[before].next = number;
+	b->count++;
+	if (after == NONE)
+		b->top = at + units;
+	b->units_used += units;
+	return number;
+}
+
+uint64_t lat_blocks_at(const struct lat_blocks *b, uint32_t number)
+{
+	return (uint64_t)b->block[number].at * LAT_BLOCK_UNIT;
+}
+
+uint64_t lat_blocks_bytes(const struct lat_blocks *b, uint32_t number)
+{
+	return (uint64_t)b->block[number].units * LAT_BLOCK_UNIT;
+}
+
+bool lat_blocks_held(const struct lat_blocks *b, uint32_t number)
+{
+	return number < LAT_BLOCKS_MAX && b->block[number].state == LAT_BLOCK_HELD;
+}
+
+void lat_blocks_out(struct lat_blocks *b, uint32_t number)
+{
+	LAT_ASSERT(lat_blocks_held(b, number));
+	b->block[number].state = LAT_BLOCK_OUT;
+}
+
+static void unlink_block(struct lat_blocks *b, uint32_t number)
+{
+	uint16_t before = NONE, i = b->first;
+
+	while (i != number) {
+		before = i;
+		i = b->block[i].next;
+	}
+	if (before == NONE)
+		b->first = b->block[i].next;
+	else
+		b->block[before].next = b->block[i].next;
+	if (b->block[i].next == NONE)
+		b->top = before == NONE ? 0 : b->block[before].at + b->block[before].units;
+	b->block[i].state = LAT_BLOCK_FREE;
+	b->count--;
+	b->units_used -= b->block[i].units;
+}
+
+void lat_blocks_free(struct lat_blocks *b, uint32_t number)
+{
+	LAT_ASSERT(lat_blocks_held(b, number));
+	unlink_block(b, number);
+}
+
+int lat_blocks_collect(struct lat_blocks *b, const _Atomic(uint64_t) *bits)
+{
+	int back = 0;
+
+	for (uint32_t i = 0; i < LAT_BLOCKS_WORDS; i++) {
+		uint64_t now = atomic_load_explicit(&bits[i], memory_order_acquire); /* [b] */
+
+		for (uint64_t turned = now ^ b->seen[i]; turned != 0; turned &= turned - 1) {
+			uint32_t number = i * 64 + (uint32_t)__builtin_ctzll(turned);
+
+			if (b->block[number].state != LAT_BLOCK_OUT)
+				return -EPROTO;
+			unlink_block(b, number);
+			back++;
+		}
+		b->seen[i] = now;
+	}
+	return back;
+}
+
+void lat_blocks_reclaim(struct lat_blocks *b)
+{
+	for (uint32_t i = 0; i < LAT_BLOCKS_MAX; i++)
+		if (b->block[i].state == LAT_BLOCK_OUT)
+			unlink_block(b, i);
+}

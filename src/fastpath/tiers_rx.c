@@ -1,0 +1,269 @@
+/*
+ * Order across the tiers. The producer publishes in the order of the numbers, each message with a release
+ * store into the ring that takes it (ring.c, [P]). The consumer that sees number c at a ring's head with
+ * acquire therefore sees, when it looks again, every number before c: if none of the heads is the next number
+ * then, that number was never published. The same holds for the extents:
+ *   [M] made and epoch stored, release (tiers_tx.c) -> [m] loaded, acquire, after a number was found missing
+ *   [O] offer's number stored, release -> [o] loaded, acquire : where the extent lies
+ * An extent that was made but has not been offered to this end yet (it comes over a socket) holds what is
+ * missing: that is no gap, but nothing to receive for now.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fastpath/tiers.h"
+#include "os/memfd.h"
+
+/* One writer at a time, so a load and a store do. */
+static void count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_front *front,
+		       struct lat_tiers_back *back, const struct lat_tiers_rx_config *cfg)
+{
+	*rx = (struct lat_tiers_rx){ .front = front,
+				     .back = back,
+				     .rings = 1u << LAT_TIER_L1,
+				     .foreign = cfg->foreign,
+				     .lossy = cfg->lossy };
+	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], front->l1, LAT_TIERS_L1_SLOTS, 0, &back->head[LAT_TIER_L1]);
+}
+
+int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void *mem,
+		       uint64_t bytes)
+{
+	if (tier <= LAT_TIER_L1 || tier >= LAT_TIERS || number == 0 ||
+	    atomic_load_explicit(&rx->offer[tier].number, memory_order_acquire) != 0)
+		return -EPROTO;
+	if (tier == LAT_TIER_SPILL
+		    ? bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX
+		    : bytes / LAT_RING_SLOT > LAT_RING_SLOTS_MAX || bytes % LAT_RING_SLOT != 0 ||
+			      bytes == 0 || !lat_tiers_slots_valid((uint32_t)(bytes / LAT_RING_SLOT)))
+		return -EPROTO;
+	rx->offer[tier].mem = mem;
+	rx->offer[tier].bytes = bytes;
+	atomic_store_explicit(&rx->offer[tier].number, number, memory_order_release); /* [O] */
+	return 0;
+}
+
+int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier)
+{
+	if (tier == LAT_TIER_SPILL) {
+		if (atomic_load_explicit(&rx->held, memory_order_acquire) != 0)
+			return -EBUSY;
+		rx->spill = NULL;
+	}
+	rx->rings &= ~(1u << tier);
+	rx->made[tier] = 0;
+	atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_release);
+	return 0;
+}
+
+static int poison_rx(struct lat_tiers_rx *rx)
+{
+	rx->poisoned = true;
+	return -EPROTO;
+}
+
+/* Takes into use what the producer says is made. false: not all of it was offered yet. */
+static bool adopt(struct lat_tiers_rx *rx)
+{
+	uint32_t epoch = atomic_load_explicit(&rx->front->epoch, memory_order_acquire); /* [m] */
+	bool all = true;
+
+	if (epoch == rx->epoch)
+		return true;
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
+		uint32_t made = atomic_load_explicit(&rx->front->made[t], memory_order_acquire); /* [m] */
+
+		if (made == 0 || made == rx->made[t])
+			continue;
+		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) != made) { /* [o] */
+			all = false;
+			continue;
+		}
+		rx->made[t] = made;
+		if (t == LAT_TIER_SPILL) {
+			rx->spill = rx->offer[t].mem;
+			rx->spill_bytes = rx->offer[t].bytes;
+			rx->populated = rx->foreign ? 0 : rx->spill_bytes;
+			continue;
+		}
+		lat_ring_rx_over(&rx->ring[t], rx->offer[t].mem,
+				 (uint32_t)(rx->offer[t].bytes / LAT_RING_SLOT), rx->ring[t].taken,
+				 &rx->back->head[t]);
+		rx->rings |= 1u << t;
+	}
+	if (all)
+		rx->epoch = epoch;
+	return all;
+}
+
+/* The ring with the least number at its head, and *m that message's header; -ENOMSG, -EPROTO. */
+static int least(struct lat_tiers_rx *rx, struct lat_ring_msg *m)
+{
+	int found = -ENOMSG;
+
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIER_RINGS; t++) {
+		struct lat_ring_msg head;
+		int rc;
+
+		if ((rx->rings & 1u << t) == 0)
+			continue;
+		rc = lat_ring_peek(&rx->ring[t], &head);
+		if (rc == -EPROTO)
+			return poison_rx(rx);
+		if (rc < 0 || (found >= 0 && (int32_t)(head.seq - m->seq) >= 0))
+			continue;
+		found = (int)t;
+		*m = head;
+	}
+	return found;
+}
+
+/* The ring that holds the next message. */
+static int find(struct lat_tiers_rx *rx, struct lat_ring_msg *m)
+{
+	int32_t ahead;
+	bool all;
+	int t;
+
+	(void)adopt(rx);
+	t = least(rx, m);
+	if (t < 0 || m->seq == rx->seq + 1)
+		return t;
+	all = adopt(rx);
+	t = least(rx, m);
+	if (t < 0 || m->seq == rx->seq + 1)
+		return t;
+	ahead = (int32_t)(m->seq - rx->seq);
+	if (ahead > 0 && !all)
+		return -ENOMSG;
+	return ahead > 0 && rx->lossy ? t : poison_rx(rx);
+}
+
+/* Checks a note and makes sure of what it points at. 0, -ENOMSG (the region has not come), -EPROTO. */
+static int note_check(struct lat_tiers_rx *rx, const struct lat_tiers_note *n)
+{
+	uint64_t from = (uint64_t)n->at * LAT_BLOCK_UNIT, end = from + n->len;
+
+	if (rx->spill == NULL || n->extent != rx->made[LAT_TIER_SPILL])
+		return adopt(rx) ? poison_rx(rx) : -ENOMSG;
+	if (n->block >= LAT_BLOCKS_MAX || end > rx->spill_bytes)
+		return poison_rx(rx);
+	if (end > rx->populated) {
+		if (lat_memfd_populate(rx->spill + rx->populated, (size_t)(end - rx->populated)) < 0)
+			return poison_rx(rx);
+		rx->populated = end;
+	}
+	return 0;
+}
+
+/* The ring of the next message; m->len its length in bytes; *n, when *noted, where they are. */
+static int next(struct lat_tiers_rx *rx, struct lat_ring_msg *m, struct lat_tiers_note *n)
+{
+	int t = rx->poisoned ? -EPROTO : find(rx, m), rc;
+
+	if (t < 0 || (m->len & LAT_RING_NOTE) == 0)
+		return t;
+	if (lat_ring_copy(&rx->ring[t], m, n) < 0)
+		return poison_rx(rx);
+	rc = note_check(rx, n);
+	return rc < 0 ? rc : t;
+}
+
+/* What the caller is told of a message; the ring's own header has the length of the note. */
+static struct lat_ring_msg told(const struct lat_ring_msg *m, const struct lat_tiers_note *n)
+{
+	struct lat_ring_msg out = *m;
+
+	if ((m->len & LAT_RING_NOTE) != 0)
+		out.len = n->len;
+	return out;
+}
+
+int lat_tiers_peek(struct lat_tiers_rx *rx, struct lat_ring_msg *msg)
+{
+	struct lat_ring_msg m;
+	struct lat_tiers_note n;
+	int t = next(rx, &m, &n);
+
+	if (t < 0)
+		return t;
+	*msg = told(&m, &n);
+	return 0;
+}
+
+static void taken(struct lat_tiers_rx *rx, int t, const struct lat_ring_msg *m)
+{
+	count(&rx->gaps, m->seq - rx->seq - 1);
+	rx->seq = m->seq;
+	lat_ring_release(&rx->ring[t], m);
+}
+
+static int consume_far(struct lat_tiers_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
+{
+	struct lat_ring_msg m;
+	struct lat_tiers_note n;
+	int t = next(rx, &m, &n);
+
+	if (t < 0)
+		return t;
+	*msg = told(&m, &n);
+	if (msg->len > cap)
+		return -EMSGSIZE;
+	if ((m.len & LAT_RING_NOTE) == 0) {
+		if (lat_ring_copy(&rx->ring[t], &m, buf) < 0)
+			return poison_rx(rx);
+	} else {
+		if (n.len > 0)
+			memcpy(buf, rx->spill + (uint64_t)n.at * LAT_BLOCK_UNIT, n.len);
+		lat_blocks_release(rx->back->released, n.block);
+	}
+	taken(rx, t, &m);
+	return 0;
+}
+
+int lat_tiers_consume(struct lat_tiers_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
+{
+	struct lat_ring_rx *l1 = &rx->ring[LAT_TIER_L1];
+	struct lat_ring_msg m;
+
+	/* The usual case: the next message is the one at the head of L1. Anything else is sorted out further on. */
+	if (rx->poisoned || lat_ring_peek(l1, &m) < 0 || m.seq != rx->seq + 1 || m.len > cap ||
+	    (m.len & LAT_RING_NOTE) != 0)
+		return consume_far(rx, buf, cap, msg);
+	if (lat_ring_copy(l1, &m, buf) < 0)
+		return poison_rx(rx);
+	lat_ring_release(l1, &m);
+	rx->seq = m.seq;
+	*msg = m;
+	return 0;
+}
+
+int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block, struct lat_ring_msg *msg)
+{
+	struct lat_ring_msg m;
+	struct lat_tiers_note n;
+	int t = next(rx, &m, &n);
+
+	if (t < 0)
+		return t;
+	if ((m.len & LAT_RING_NOTE) == 0)
+		return -EOPNOTSUPP;
+	(void)atomic_fetch_add_explicit(&rx->held, 1, memory_order_relaxed);
+	*msg = told(&m, &n);
+	*data = rx->spill + (uint64_t)n.at * LAT_BLOCK_UNIT;
+	*block = n.block;
+	taken(rx, t, &m);
+	return 0;
+}
+
+void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block)
+{
+	lat_blocks_release(rx->back->released, block);
+	(void)atomic_fetch_sub_explicit(&rx->held, 1, memory_order_release);
+}

@@ -1,0 +1,351 @@
+/*
+ * Publishing: the nearest tier that fits and has room. The numbers' order and the extents' are the consumer's
+ * to keep (tiers_rx.c); what it relies on:
+ *   [P] the message, release, in the order of the numbers (ring.c)
+ *   [M] made and epoch stored, release, before anything is published in the extent
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fastpath/tiers.h"
+
+enum { COMMIT_STEP = 1 << 20 };
+
+static_assert(sizeof(struct lat_tiers_note) == LAT_RING_NOTE_LEN, "a note is what the ring takes for one");
+static_assert(sizeof(struct lat_tiers_back) == LAT_CACHELINE, "one line comes back");
+static_assert(sizeof(struct lat_tiers_front) == (1 + LAT_TIERS_L1_SLOTS) * LAT_CACHELINE,
+	      "the slots begin on a line");
+
+/* One writer at a time, so a load and a store do. */
+static void count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+bool lat_tiers_slots_valid(uint32_t slots)
+{
+	return slots == 0 ||
+	       (slots >= LAT_RING_SLOTS_MIN && slots <= LAT_RING_SLOTS_MAX && (slots & (slots - 1)) == 0);
+}
+
+/* An eighth of it, so that a few fit. */
+static uint32_t ring_len(uint32_t slots)
+{
+	return slots == 0 ? 0 : lat_ring_len_max(slots / 8);
+}
+
+uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes)
+{
+	uint64_t most = LAT_TIERS_L1_LEN;
+
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
+		if (ring_len(sizes->slots[t]) > most)
+			most = ring_len(sizes->slots[t]);
+	return sizes->spill_bytes > most ? sizes->spill_bytes : most;
+}
+
+int lat_tiers_tx_init(struct lat_tiers_tx *tx, struct lat_tiers_front *front,
+		      const struct lat_tiers_back *back, const struct lat_tiers_sizes *sizes,
+		      const struct lat_tiers_ops *ops, void *user)
+{
+	if (!lat_tiers_slots_valid(sizes->slots[LAT_TIER_L2]) ||
+	    !lat_tiers_slots_valid(sizes->slots[LAT_TIER_L3]) || sizes->spill_bytes > LAT_BLOCKS_BYTES_MAX ||
+	    sizes->spill_bytes % LAT_BLOCK_UNIT != 0)
+		return -EINVAL;
+	*tx = (struct lat_tiers_tx){
+		.front = front, .back = back, .sizes = *sizes, .ops = ops, .user = user
+	};
+	lat_ring_tx_over(&tx->ring[LAT_TIER_L1], front->l1, LAT_TIERS_L1_SLOTS, 0, &back->head[LAT_TIER_L1]);
+	tx->ring_len[LAT_TIER_L1] = LAT_TIERS_L1_LEN;
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
+		tx->ring_len[t] = ring_len(sizes->slots[t]);
+	return 0;
+}
+
+static size_t extent_bytes(const struct lat_tiers_tx *tx, enum lat_tier tier)
+{
+	return tier == LAT_TIER_SPILL ? (size_t)tx->sizes.spill_bytes
+				      : (size_t)tx->sizes.slots[tier] * LAT_RING_SLOT;
+}
+
+static void retire(struct lat_tiers_tx *tx, enum lat_tier tier)
+{
+	uint32_t epoch = atomic_load_explicit(&tx->front->epoch, memory_order_relaxed) + 1;
+	void *mem = tx->mem[tier];
+
+	if (mem == NULL)
+		return;
+	atomic_store_explicit(&tx->front->made[tier], 0, memory_order_release);
+	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);
+	tx->mem[tier] = NULL;
+	if (tier == LAT_TIER_SPILL) {
+		free(tx->blocks);
+		tx->blocks = NULL;
+		tx->committed = 0;
+	}
+	tx->ops->retire(tx->user, tier, mem, extent_bytes(tx, tier));
+}
+
+void lat_tiers_tx_fini(struct lat_tiers_tx *tx)
+{
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++)
+		retire(tx, t);
+}
+
+static int poison_tx(struct lat_tiers_tx *tx)
+{
+	tx->poisoned = true;
+	return -EPROTO;
+}
+
+/* Makes the tier's extent, unless it is there. 0, or -EAGAIN. */
+static int extend(struct lat_tiers_tx *tx, enum lat_tier tier)
+{
+	uint32_t number = tx->number[tier] + 1 != 0 ? tx->number[tier] + 1 : 1;
+	uint32_t epoch = atomic_load_explicit(&tx->front->epoch, memory_order_relaxed) + 1;
+	struct lat_blocks *blocks = NULL;
+	void *mem;
+
+	if (tx->mem[tier] != NULL)
+		return 0;
+	if (tier == LAT_TIER_SPILL) {
+		blocks = malloc(sizeof(*blocks));
+		if (blocks == NULL ||
+		    lat_blocks_init(blocks, tx->sizes.spill_bytes, tx->back->released) < 0 ||
+		    tx->ops->extend(tx->user, tier, number, extent_bytes(tx, tier), &mem) < 0) {
+			free(blocks);
+			return -EAGAIN;
+		}
+		tx->blocks = blocks;
+	} else {
+		if (tx->ops->extend(tx->user, tier, number, extent_bytes(tx, tier), &mem) < 0)
+			return -EAGAIN;
+		/* Numbers of slots go on where the extent before ended: the consumer's head is there. */
+		lat_ring_tx_over(&tx->ring[tier], mem, tx->sizes.slots[tier],
+				 atomic_load_explicit(&tx->ring[tier].sent, memory_order_relaxed),
+				 &tx->back->head[tier]);
+	}
+	tx->mem[tier] = mem;
+	tx->number[tier] = number;
+	atomic_store_explicit(&tx->front->made[tier], number, memory_order_release); /* [M] */
+	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);       /* [M] */
+	return 0;
+}
+
+static void blocks_changed(struct lat_tiers_tx *tx)
+{
+	atomic_store_explicit(&tx->block_units, tx->blocks->units_used, memory_order_relaxed);
+}
+
+static int collect(struct lat_tiers_tx *tx)
+{
+	if (tx->blocks == NULL || tx->blocks->count == 0)
+		return 0;
+	if (lat_blocks_collect(tx->blocks, tx->back->released) < 0)
+		return poison_tx(tx);
+	blocks_changed(tx);
+	return 0;
+}
+
+/* Room for a note in the nearest ring that has some. 0, -EAGAIN, -EPROTO. */
+static int publish_note(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uint32_t block, uint32_t len)
+{
+	const struct lat_tiers_note n = {
+		.extent = tx->number[LAT_TIER_SPILL],
+		.block = block,
+		.at = (uint32_t)(lat_blocks_at(tx->blocks, block) / LAT_BLOCK_UNIT),
+		.len = len,
+	};
+	int rc = -EAGAIN;
+
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIER_RINGS && rc == -EAGAIN; t++) {
+		if (t != LAT_TIER_L1 && (tx->sizes.slots[t] == 0 || extend(tx, t) < 0))
+			continue;
+		rc = lat_ring_publish(&tx->ring[t], type, seq, &n, LAT_RING_NOTE | LAT_RING_NOTE_LEN);
+	}
+	if (rc == 0)
+		lat_blocks_out(tx->blocks, block);
+	return rc == -EPROTO ? poison_tx(tx) : rc;
+}
+
+int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
+{
+	size_t end;
+	int block;
+
+	if (tx->poisoned)
+		return -EPROTO;
+	if (tx->sizes.spill_bytes == 0)
+		return -EOPNOTSUPP;
+	if (bytes > tx->sizes.spill_bytes)
+		return -EMSGSIZE;
+	if (extend(tx, LAT_TIER_SPILL) < 0)
+		return -EAGAIN;
+	if (collect(tx) < 0)
+		return -EPROTO;
+	block = lat_blocks_alloc(tx->blocks, bytes);
+	if (block < 0)
+		return block;
+	end = (size_t)tx->blocks->top * LAT_BLOCK_UNIT;
+	if (end > tx->committed) {
+		end = (end + COMMIT_STEP - 1) / COMMIT_STEP * COMMIT_STEP;
+		if (end > tx->sizes.spill_bytes)
+			end = (size_t)tx->sizes.spill_bytes;
+		if (tx->ops->commit != NULL && tx->ops->commit(tx->user, tx->mem[LAT_TIER_SPILL], end) < 0) {
+			lat_blocks_free(tx->blocks, (uint32_t)block);
+			return -EAGAIN;
+		}
+		tx->committed = end;
+	}
+	blocks_changed(tx);
+	*data = (unsigned char *)tx->mem[LAT_TIER_SPILL] + lat_blocks_at(tx->blocks, (uint32_t)block);
+	return block;
+}
+
+int lat_tiers_publish_loan(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uint32_t block, uint32_t len)
+{
+	int rc;
+
+	if (tx->poisoned)
+		return -EPROTO;
+	LAT_ASSERT(lat_blocks_held(tx->blocks, block) && len <= lat_blocks_bytes(tx->blocks, block));
+	rc = publish_note(tx, type, seq, block, len);
+	if (rc == 0)
+		count(&tx->hits[LAT_TIER_SPILL], 1);
+	return rc;
+}
+
+void lat_tiers_discard(struct lat_tiers_tx *tx, uint32_t block)
+{
+	lat_blocks_free(tx->blocks, block);
+	blocks_changed(tx);
+}
+
+/* L1 has no room, or the message does not fit it. */
+static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	bool full[LAT_TIERS] = { len <= LAT_TIERS_L1_LEN };
+	void *block_data;
+	enum lat_tier t;
+	int block, rc;
+
+	for (t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++) {
+		if (len > tx->ring_len[t])
+			continue;
+		rc = extend(tx, t);
+		if (rc == 0)
+			rc = lat_ring_publish(&tx->ring[t], type, seq, data, len);
+		if (rc == -EPROTO)
+			return poison_tx(tx);
+		if (rc == 0)
+			goto taken;
+		full[t] = true;
+	}
+	block = lat_tiers_loan(tx, len, &block_data);
+	if (block < 0)
+		return block == -EOPNOTSUPP ? (len > lat_tiers_len_max(&tx->sizes) ? -EMSGSIZE : -EAGAIN)
+					    : block;
+	if (len > 0)
+		memcpy(block_data, data, len);
+	rc = publish_note(tx, type, seq, (uint32_t)block, len);
+	if (rc < 0) {
+		lat_tiers_discard(tx, (uint32_t)block);
+		return rc;
+	}
+taken:
+	count(&tx->hits[t], 1);
+	for (enum lat_tier i = LAT_TIER_L1; i < t; i++)
+		if (full[i])
+			count(&tx->spills[i], 1);
+	return 0;
+}
+
+int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	int rc;
+
+	if (len <= LAT_TIERS_L1_LEN) {
+		rc = lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return tx->poisoned ? -EPROTO : publish_far(tx, type, seq, data, len);
+}
+
+static bool tier_drained(struct lat_tiers_tx *tx, enum lat_tier tier)
+{
+	if (tier != LAT_TIER_SPILL)
+		return lat_ring_used(&tx->ring[tier]) == 0;
+	return tx->blocks->count == 0;
+}
+
+bool lat_tiers_drained(struct lat_tiers_tx *tx)
+{
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIERS; t++)
+		if ((t == LAT_TIER_L1 || tx->mem[t] != NULL) && !tier_drained(tx, t))
+			return false;
+	return true;
+}
+
+bool lat_tiers_tidy(struct lat_tiers_tx *tx, struct lat_tiers_rx *forget)
+{
+	bool any = false;
+
+	if (collect(tx) < 0)
+		return false;
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
+		int rc = 0;
+
+		if (tx->mem[t] == NULL || !tier_drained(tx, t))
+			continue;
+		if (forget != NULL)
+			rc = lat_tiers_rx_forget(forget, t);
+		if (rc < 0)
+			continue;
+		retire(tx, t);
+		any = true;
+	}
+	return any;
+}
+
+void lat_tiers_reclaim(struct lat_tiers_tx *tx)
+{
+	if (tx->blocks == NULL)
+		return;
+	lat_blocks_reclaim(tx->blocks);
+	blocks_changed(tx);
+}
+
+/* What may be bigger than it can be for a moment, because its two words are read one after the other. */
+static uint64_t ring_used(const struct lat_tiers_tx *tx, enum lat_tier t, uint32_t slots)
+{
+	uint32_t head = atomic_load_explicit(&tx->back->head[t], memory_order_acquire);
+	uint32_t used = atomic_load_explicit(&tx->ring[t].sent, memory_order_relaxed) - head;
+
+	return (uint64_t)LAT_RING_SLOT * (used < slots ? used : slots);
+}
+
+void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct lat_tier_stats out[LAT_TIERS])
+{
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIERS; t++) {
+		struct lat_tier_stats *s = &out[t];
+
+		*s = (struct lat_tier_stats){
+			.hits = atomic_load_explicit(&tx->hits[t], memory_order_relaxed),
+			.spills = atomic_load_explicit(&tx->spills[t], memory_order_relaxed),
+		};
+		messages -= s->hits;
+		if (t == LAT_TIER_L1)
+			s->bytes = LAT_TIERS_L1_SLOTS * LAT_RING_SLOT;
+		else if (atomic_load_explicit(&tx->front->made[t], memory_order_acquire) != 0)
+			s->bytes = extent_bytes(tx, t);
+		if (t == LAT_TIER_SPILL)
+			s->used = (uint64_t)LAT_BLOCK_UNIT *
+				  atomic_load_explicit(&tx->block_units, memory_order_relaxed);
+		else
+			s->used = ring_used(tx, t, (uint32_t)(s->bytes / LAT_RING_SLOT));
+	}
+	out[LAT_TIER_L1].hits = messages;
+}
