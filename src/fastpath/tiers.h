@@ -4,11 +4,11 @@
  * block while a note of it travels in a ring. A message goes into the nearest that fits it and has room. Each
  * carries its number, and the consumer takes the least one first, so order does not depend on the tier.
  *
- *   front, producer's memory   | extents made |  L1 slot 1 | ... | L1 slot 64 |
- *   back, consumer's memory    | heads of the rings, bits of the blocks |
- *   extents, producer's memory   L2's slots, L3's slots, the spill region: one each, at first need
+ *   producer's memory   front: which extents are made   |  L1: slot 1 | ... | slot 64
+ *                       extents: L2's slots, L3's slots, the spill region, one each, at first need
+ *   consumer's memory   back: heads of the rings, bits of the blocks
  *
- * The same code serves one process and two that distrust each other: then front and back lie in the two
+ * The same code serves one process and two that distrust each other: then front, L1 and back lie in the two
  * segments, an extent is a memfd, and what the other side writes is loaded once and checked. A lie poisons
  * the end that saw it, for good (-EPROTO).
  */
@@ -39,11 +39,11 @@ enum {
 	LAT_TIERS_L1_LEN = LAT_RING_FIRST_DATA + 4 * LAT_RING_NEXT_DATA, /* longest message in L1: 5 slots */
 };
 
-/* The producer writes. Zeroed, cache-line aligned. */
+/* The producer writes, rarely. Zeroed. */
 struct lat_tiers_front {
-	alignas(LAT_CACHELINE) _Atomic(uint32_t) epoch; /* changes with made */
-	_Atomic(uint32_t) made[LAT_TIERS];              /* number of the extent in use, from 1; 0 none */
-	struct lat_ring_slot l1[LAT_TIERS_L1_SLOTS];
+	_Atomic(uint32_t) epoch; /* changes with made */
+	_Atomic(uint32_t)
+		made[LAT_TIERS - 1]; /* of L2, L3, spill: number of the extent in use, from 1; 0 none */
 };
 
 /* The consumer writes. Zeroed, cache-line aligned. */
@@ -128,10 +128,17 @@ struct lat_tiers_rx {
 	} offer[LAT_TIERS];
 };
 
-/* 0, or -EINVAL: sizes that cannot be. @seq is the number before the first message's, as for the consumer's end. */
-LAT_MUST_CHECK int lat_tiers_tx_init(struct lat_tiers_tx *tx, struct lat_tiers_front *front,
-				     const struct lat_tiers_back *back, const struct lat_tiers_sizes *sizes,
-				     const struct lat_tiers_ops *ops, void *user);
+/* Where the two ends meet. Which of it is read-only depends on the side. */
+struct lat_tiers_mem {
+	struct lat_tiers_front *front;
+	struct lat_ring_slot *l1; /* LAT_TIERS_L1_SLOTS of them, zeroed */
+	struct lat_tiers_back *back;
+};
+
+/* 0, or -EINVAL: sizes that cannot be. */
+LAT_MUST_CHECK int lat_tiers_tx_init(struct lat_tiers_tx *tx, const struct lat_tiers_mem *mem,
+				     const struct lat_tiers_sizes *sizes, const struct lat_tiers_ops *ops,
+				     void *user);
 
 /* Retires all extents. Nothing of the consumer's is looked at. */
 void lat_tiers_tx_fini(struct lat_tiers_tx *tx);
@@ -148,8 +155,8 @@ struct lat_tiers_rx_config {
 	bool lossy; /* numbers may be skipped: counted; otherwise that is a lie */
 };
 
-void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_front *front,
-		       struct lat_tiers_back *back, const struct lat_tiers_rx_config *cfg);
+void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
+		       const struct lat_tiers_rx_config *cfg);
 
 /*
  * Publishes one message whole, or nothing. @seq is its number: one more than the last one's (more, on a lossy

@@ -16,8 +16,7 @@ enum { L2 = 256, L3 = 1024, SPILL = 4 << 20, LONGEST = 100000 };
 static const struct lat_tiers_sizes pair_sizes = { .slots = { 0, L2, L3 }, .spill_bytes = SPILL };
 
 struct pair {
-	struct lat_tiers_front *front;
-	struct lat_tiers_back *back;
+	struct lat_tiers_mem mem;
 	struct lat_tiers_tx tx;
 	struct lat_tiers_rx rx;
 	int made[LAT_TIERS], retired[LAT_TIERS];
@@ -53,13 +52,14 @@ static const struct lat_tiers_ops pair_ops = { .extend = pair_extend, .retire = 
 
 static inline void pair_open(struct pair *p, const struct lat_tiers_sizes *s, bool lossy)
 {
-	*p = (struct pair){ .front = aligned_alloc(LAT_CACHELINE, sizeof(*p->front)),
-			    .back = aligned_alloc(LAT_CACHELINE, sizeof(*p->back)) };
-	CHECK(p->front != NULL && p->back != NULL);
-	memset(p->front, 0, sizeof(*p->front));
-	memset(p->back, 0, sizeof(*p->back));
-	lat_tiers_rx_init(&p->rx, p->front, p->back, &(struct lat_tiers_rx_config){ .lossy = lossy });
-	CHECK_EQ(lat_tiers_tx_init(&p->tx, p->front, p->back, s, &pair_ops, p), 0);
+	*p = (struct pair){ .mem = { .front = calloc(1, sizeof(*p->mem.front)),
+				     .l1 = aligned_alloc(LAT_CACHELINE, LAT_TIERS_L1_SLOTS * LAT_RING_SLOT),
+				     .back = aligned_alloc(LAT_CACHELINE, sizeof(*p->mem.back)) } };
+	CHECK(p->mem.front != NULL && p->mem.l1 != NULL && p->mem.back != NULL);
+	memset(p->mem.l1, 0, LAT_TIERS_L1_SLOTS * LAT_RING_SLOT);
+	memset(p->mem.back, 0, sizeof(*p->mem.back));
+	lat_tiers_rx_init(&p->rx, &p->mem, &(struct lat_tiers_rx_config){ .lossy = lossy });
+	CHECK_EQ(lat_tiers_tx_init(&p->tx, &p->mem, s, &pair_ops, p), 0);
 }
 
 static inline void pair_close(struct pair *p)
@@ -67,8 +67,9 @@ static inline void pair_close(struct pair *p)
 	lat_tiers_tx_fini(&p->tx);
 	for (int t = 0; t < LAT_TIERS; t++)
 		CHECK_EQ(p->made[t], p->retired[t]);
-	free(p->front);
-	free(p->back);
+	free(p->mem.front);
+	free(p->mem.l1);
+	free(p->mem.back);
 }
 
 static inline void pair_fill(unsigned char *buf, size_t len, uint32_t n)

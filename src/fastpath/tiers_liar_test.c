@@ -101,14 +101,14 @@ TEST(a_producer_that_says_it_made_something)
 	struct pair p;
 
 	pair_open(&p, &pair_sizes, false);
-	atomic_store_explicit(&p.front->made[LAT_TIER_L2], 9, memory_order_relaxed);
-	atomic_store_explicit(&p.front->epoch, 1, memory_order_relaxed);
+	atomic_store_explicit(&p.mem.front->made[LAT_TIER_L2 - 1], 9, memory_order_relaxed);
+	atomic_store_explicit(&p.mem.front->epoch, 1, memory_order_relaxed);
 	CHECK_EQ(pair_publish(&p, 1, 1), 0);
 	CHECK_EQ(pair_publish(&p, 3, 1), 0);
 	CHECK_EQ(pair_consume(&p, 1, 1), 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(lat_tiers_peek(&p.rx, &m), -ENOMSG); /* it holds itself up */
-	atomic_store_explicit(&p.front->made[LAT_TIER_L2], 0, memory_order_relaxed);
+	atomic_store_explicit(&p.mem.front->made[LAT_TIER_L2 - 1], 0, memory_order_relaxed);
 	CHECK_EQ(lat_tiers_peek(&p.rx, &m), -EPROTO);
 	pair_close(&p);
 }
@@ -134,9 +134,9 @@ TEST(a_consumer_that_lies)
 		pair_open(&p, &pair_sizes, false);
 		CHECK_EQ(pair_publish(&p, n++, rows[i].len), 0);
 		if (rows[i].head == LAT_TIER_SPILL)
-			lat_blocks_release(p.back->released, rows[i].value);
+			lat_blocks_release(p.mem.back->released, rows[i].value);
 		else
-			atomic_store_explicit(&p.back->head[rows[i].head], rows[i].value,
+			atomic_store_explicit(&p.mem.back->head[rows[i].head], rows[i].value,
 					      memory_order_relaxed);
 		while (n < 4 * L3 && rc == 0)
 			rc = pair_publish(&p, n++, rows[i].len);
@@ -160,13 +160,15 @@ TEST(noise)
 		for (uint32_t n = 1; n <= 80; n++)
 			(void)pair_publish(&p, n, test_len(n + (uint32_t)round));
 		for (int i = 0; i < 40; i++) {
-			uint32_t *words = (uint32_t *)(void *)p.front;
+			uint32_t *words = (uint32_t *)(void *)p.mem.l1;
 
 			state = test_mix(state + 1);
 			if (p.tx.mem[1 + i % 2] != NULL && i % 3 == 0)
 				words = p.tx.mem[1 + i % 2];
-			words[state % 512] = state >> 63 ? (uint32_t)(state >> 32) % 100
-							 : (uint32_t)(state >> 32);
+			else if (i % 7 == 0)
+				words = (uint32_t *)(void *)p.mem.front;
+			words[state % (words == (void *)p.mem.front ? LAT_TIERS : 512)] =
+				state >> 63 ? (uint32_t)(state >> 32) % 100 : (uint32_t)(state >> 32);
 		}
 		for (int i = 0; i < 200; i++)
 			if (lat_tiers_consume(&p.rx, buf, sizeof(buf), &m) == 0)

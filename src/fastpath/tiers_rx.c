@@ -21,15 +21,16 @@ static void count(_Atomic(uint64_t) *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
-void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_front *front,
-		       struct lat_tiers_back *back, const struct lat_tiers_rx_config *cfg)
+void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
+		       const struct lat_tiers_rx_config *cfg)
 {
-	*rx = (struct lat_tiers_rx){ .front = front,
-				     .back = back,
+	*rx = (struct lat_tiers_rx){ .front = mem->front,
+				     .back = mem->back,
 				     .rings = 1u << LAT_TIER_L1,
 				     .foreign = cfg->foreign,
 				     .lossy = cfg->lossy };
-	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], front->l1, LAT_TIERS_L1_SLOTS, 0, &back->head[LAT_TIER_L1]);
+	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], mem->l1, LAT_TIERS_L1_SLOTS, 0,
+			 &mem->back->head[LAT_TIER_L1]);
 }
 
 int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void *mem,
@@ -77,7 +78,7 @@ static bool adopt(struct lat_tiers_rx *rx)
 	if (epoch == rx->epoch)
 		return true;
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
-		uint32_t made = atomic_load_explicit(&rx->front->made[t], memory_order_acquire); /* [m] */
+		uint32_t made = atomic_load_explicit(&rx->front->made[t - 1], memory_order_acquire); /* [m] */
 
 		if (made == 0 || made == rx->made[t])
 			continue;

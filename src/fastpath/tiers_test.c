@@ -147,11 +147,11 @@ TEST(sizes_that_cannot_be)
 		{ "not whole units", { .spill_bytes = 100 } },
 	};
 	struct lat_tiers_tx tx;
-	struct lat_tiers_back back = { 0 };
+	struct lat_tiers_mem mem = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		CHECK_EQ_ROW(rows[i].why,
-			     lat_tiers_tx_init(&tx, NULL, &back, &rows[i].sizes, &pair_ops, NULL), -EINVAL);
+		CHECK_EQ_ROW(rows[i].why, lat_tiers_tx_init(&tx, &mem, &rows[i].sizes, &pair_ops, NULL),
+			     -EINVAL);
 }
 
 TEST(no_memory_is_no_room)

@@ -14,8 +14,6 @@ enum { COMMIT_STEP = 1 << 20 };
 
 static_assert(sizeof(struct lat_tiers_note) == LAT_RING_NOTE_LEN, "a note is what the ring takes for one");
 static_assert(sizeof(struct lat_tiers_back) == LAT_CACHELINE, "one line comes back");
-static_assert(sizeof(struct lat_tiers_front) == (1 + LAT_TIERS_L1_SLOTS) * LAT_CACHELINE,
-	      "the slots begin on a line");
 
 /* One writer at a time, so a load and a store do. */
 static void count(_Atomic(uint64_t) *counter, uint64_t n)
@@ -46,18 +44,18 @@ uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes)
 	return sizes->spill_bytes > most ? sizes->spill_bytes : most;
 }
 
-int lat_tiers_tx_init(struct lat_tiers_tx *tx, struct lat_tiers_front *front,
-		      const struct lat_tiers_back *back, const struct lat_tiers_sizes *sizes,
-		      const struct lat_tiers_ops *ops, void *user)
+int lat_tiers_tx_init(struct lat_tiers_tx *tx, const struct lat_tiers_mem *mem,
+		      const struct lat_tiers_sizes *sizes, const struct lat_tiers_ops *ops, void *user)
 {
 	if (!lat_tiers_slots_valid(sizes->slots[LAT_TIER_L2]) ||
 	    !lat_tiers_slots_valid(sizes->slots[LAT_TIER_L3]) || sizes->spill_bytes > LAT_BLOCKS_BYTES_MAX ||
 	    sizes->spill_bytes % LAT_BLOCK_UNIT != 0)
 		return -EINVAL;
 	*tx = (struct lat_tiers_tx){
-		.front = front, .back = back, .sizes = *sizes, .ops = ops, .user = user
+		.front = mem->front, .back = mem->back, .sizes = *sizes, .ops = ops, .user = user
 	};
-	lat_ring_tx_over(&tx->ring[LAT_TIER_L1], front->l1, LAT_TIERS_L1_SLOTS, 0, &back->head[LAT_TIER_L1]);
+	lat_ring_tx_over(&tx->ring[LAT_TIER_L1], mem->l1, LAT_TIERS_L1_SLOTS, 0,
+			 &mem->back->head[LAT_TIER_L1]);
 	tx->ring_len[LAT_TIER_L1] = LAT_TIERS_L1_LEN;
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
 		tx->ring_len[t] = ring_len(sizes->slots[t]);
@@ -77,7 +75,7 @@ static void retire(struct lat_tiers_tx *tx, enum lat_tier tier)
 
 	if (mem == NULL)
 		return;
-	atomic_store_explicit(&tx->front->made[tier], 0, memory_order_release);
+	atomic_store_explicit(&tx->front->made[tier - 1], 0, memory_order_release);
 	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);
 	tx->mem[tier] = NULL;
 	if (tier == LAT_TIER_SPILL) {
@@ -129,8 +127,8 @@ static int extend(struct lat_tiers_tx *tx, enum lat_tier tier)
 	}
 	tx->mem[tier] = mem;
 	tx->number[tier] = number;
-	atomic_store_explicit(&tx->front->made[tier], number, memory_order_release); /* [M] */
-	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);       /* [M] */
+	atomic_store_explicit(&tx->front->made[tier - 1], number, memory_order_release); /* [M] */
+	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);           /* [M] */
 	return 0;
 }
 
@@ -339,7 +337,7 @@ void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct la
 		messages -= s->hits;
 		if (t == LAT_TIER_L1)
 			s->bytes = LAT_TIERS_L1_SLOTS * LAT_RING_SLOT;
-		else if (atomic_load_explicit(&tx->front->made[t], memory_order_acquire) != 0)
+		else if (atomic_load_explicit(&tx->front->made[t - 1], memory_order_acquire) != 0)
 			s->bytes = extent_bytes(tx, t);
 		if (t == LAT_TIER_SPILL)
 			s->used = (uint64_t)LAT_BLOCK_UNIT *
