@@ -23,9 +23,10 @@ enum cli_exit {
 /* Filled in by cli_options_parse(); pointers are into argv. Not given: NULL, false, CLI_UNSET. */
 struct cli_options {
 	const char *dir, *bind, *at, *name, *psk, *text, *file, *output, *key_file, *fingerprint;
-	int64_t node, port, from, type, count;
+	const char *cores, *only, *plot;
+	int64_t node, port, from, type, count, rounds, slice_ms, warm_up_ms;
 	int64_t interval_ns, timeout_ns;
-	bool udp, tcp, json, stats, print_key, verbose, unlocked, help;
+	bool udp, tcp, json, stats, print_key, verbose, unlocked, list, help;
 };
 
 /* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */
@@ -38,7 +39,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_keygen, cli_id, cli_peers_add, cli_peers_list, cli_peers_show,
-	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_completion;
+	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_bench, cli_completion;
 
 /* The commands in the order of the help; the last is NULL. Dispatch, help, and completion go by it. */
 extern const struct cli_command *const cli_commands[];

@@ -1,0 +1,123 @@
+/* Two tasks of one thread, an endpoint each and a channel each way. */
+#include <errno.h>
+
+#include "subjects/lattice.h"
+
+enum { NEAR = 1, FAR = 2, BYTES = 48 };
+
+struct tasks {
+	struct lattice_node *node;
+	struct lattice_endpoint *inbox[2];
+	struct lattice_channel *channel[2];
+	struct lattice_sched *sched;
+	/* A slice, while one runs. */
+	uint64_t count;
+	void (*slice)(void *arg);
+	void *arg;
+	int far_rc;
+};
+
+static int enter(struct bench_side *side)
+{
+	struct tasks *t = side->shared;
+	int rc = lattice_node_open(&t->node, NULL);
+
+	if (rc == 0)
+		rc = lattice_endpoint_open(&t->inbox[0], t->node, NEAR);
+	if (rc == 0)
+		rc = lattice_endpoint_open(&t->inbox[1], t->node, FAR);
+	if (rc == 0)
+		rc = lattice_channel_open(&t->channel[0], t->node, NEAR, FAR, 0, 0);
+	if (rc == 0)
+		rc = lattice_channel_open(&t->channel[1], t->node, FAR, NEAR, 0, 0);
+	if (rc == 0)
+		rc = lattice_sched_open(&t->sched);
+	return rc;
+}
+
+static void leave(struct bench_side *side)
+{
+	struct tasks *t = side->shared;
+
+	(void)lattice_sched_close(t->sched);
+	for (int i = 0; i < 2; i++)
+		lattice_channel_close(t->channel[i]);
+	for (int i = 0; i < 2; i++)
+		lattice_endpoint_close(t->inbox[i]);
+	lattice_node_close(t->node);
+}
+
+static int send_to(struct lattice_channel *channel, const void *bytes, size_t len)
+{
+	const struct lattice_msg msg = { .type = 1, .data = bytes, .len = len };
+
+	return lattice_channel_send(channel, &msg, LATTICE_FOREVER);
+}
+
+static int near(struct bench_side *side, uint64_t n)
+{
+	struct tasks *t = side->shared;
+	unsigned char bytes[BYTES] = { 1 };
+	struct lattice_msg msg;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--) {
+		rc = send_to(t->channel[0], bytes, sizeof(bytes));
+		if (rc == 0)
+			rc = lattice_endpoint_recv(t->inbox[0], &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+	}
+	return rc;
+}
+
+static void near_task(void *arg)
+{
+	struct tasks *t = arg;
+
+	t->slice(t->arg);
+}
+
+static void far_task(void *arg)
+{
+	struct tasks *t = arg;
+	unsigned char bytes[BYTES];
+	struct lattice_msg msg;
+	int rc = 0;
+
+	for (uint64_t n = t->count; n > 0 && rc == 0; n--) {
+		rc = lattice_endpoint_recv(t->inbox[1], &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+		if (rc == 0)
+			rc = send_to(t->channel[1], bytes, sizeof(bytes));
+	}
+	t->far_rc = rc;
+}
+
+static int inside(struct bench_side *side, uint64_t n, void (*slice)(void *arg), void *arg)
+{
+	struct tasks *t = side->shared;
+	int rc;
+
+	t->count = n;
+	t->slice = slice;
+	t->arg = arg;
+	rc = lattice_task_spawn(t->sched, FAR, far_task, t, 0);
+	if (rc == 0)
+		rc = lattice_task_spawn(t->sched, NEAR, near_task, t, 0);
+	if (rc == 0)
+		rc = lattice_sched_run(t->sched);
+	return rc < 0 ? rc : t->far_rc;
+}
+
+const struct bench_subject lattice_tasks = {
+	.name = "tasks",
+	.what = "Lattice, 48 B, two tasks of one thread",
+	.limit = "switch",
+	.kind = BENCH_TRIP,
+	.with = BENCH_ALONE,
+	.place = BENCH_APART,
+	.group = 32,
+	.shared_bytes = sizeof(struct tasks),
+	.enter = enter,
+	.near = near,
+	.leave = leave,
+	.inside = inside,
+};

@@ -1,0 +1,104 @@
+/*
+ * lattice bench local: hands over to lattice-bench-local, a program of its own because it measures more than Lattice and links
+ * what the command does not need.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/options.h"
+
+enum { ARGS_MAX = 20, NUMBER_MAX = 24 };
+
+struct args {
+	const char *v[ARGS_MAX];
+	char numbers[3][NUMBER_MAX];
+	size_t count, numbers_count;
+};
+
+/* Where the program may be, from where this one is: installed, beside it, in a build tree. */
+static const char *const places[] = { CLI_LIBEXEC, ".", "../bench" };
+
+static void add(struct args *a, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	a->v[a->count++] = name;
+	a->v[a->count++] = value;
+}
+
+static void add_number(struct args *a, const char *name, int64_t value)
+{
+	char *text = a->numbers[a->numbers_count];
+
+	if (value == CLI_UNSET)
+		return;
+	a->numbers_count++;
+	(void)snprintf(text, NUMBER_MAX, "%" PRId64, value);
+	add(a, name, text);
+}
+
+/* False: it is in none of the places. */
+static bool find(char *out, size_t room)
+{
+	char own[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *slash;
+
+	if (length <= 0)
+		return false;
+	own[length] = '\0';
+	slash = strrchr(own, '/');
+	if (slash == NULL)
+		return false;
+	*slash = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		bool absolute = places[i][0] == '/';
+		int wrote = snprintf(out, room, "%s%s%s/lattice-bench-local", absolute ? "" : own,
+				     absolute ? "" : "/", places[i]);
+
+		if (wrote > 0 && (size_t)wrote < room && access(out, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int run_bench(const struct cli_options *opt, int argc, char **argv)
+{
+	struct args a = { .v = { "lattice-bench-local" }, .count = 1 };
+	char path[PATH_MAX];
+
+	(void)argc;
+	(void)argv;
+	add_number(&a, "--rounds", opt->rounds);
+	add_number(&a, "--slice", opt->slice_ms);
+	add_number(&a, "--warm-up", opt->warm_up_ms);
+	add(&a, "--cores", opt->cores);
+	add(&a, "--only", opt->only);
+	add(&a, "--plot", opt->plot);
+	if (opt->json)
+		a.v[a.count++] = "--json";
+	if (opt->list)
+		a.v[a.count++] = "--list";
+	if (!find(path, sizeof(path)))
+		return cli_complain("lattice-bench-local is not installed");
+	/* execv() changes none of what it is given, though its prototype does not say so. */
+	(void)execv(path, (char *const *)(uintptr_t)a.v);
+	return cli_complain("%s: %s", path, strerror(errno));
+}
+
+const struct cli_command cli_bench = {
+	.name = "bench local",
+	.args = "",
+	.summary = "what this machine can do, and Lattice beside it",
+	.text = "Measures the limits of the machine (switches, cache lines between cores, sleeping and waking, copying) and Lattice\n"
+		"in one run, and says which of the project's goals hold, as ratios: what is measured varies with the machine and\n"
+		"with what else runs on it, the ratios less. It takes some seconds and two cores.",
+	.options = (const int[]){ OPT_ROUNDS, OPT_SLICE, OPT_WARM_UP, OPT_CORES, OPT_ONLY, OPT_PLOT, OPT_JSON,
+				  OPT_LIST, OPT_HELP, 0 },
+	.run = run_bench,
+};
