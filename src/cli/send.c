@@ -121,6 +121,21 @@ static int send_file_body(struct sender *s, int fd, const char *path, uint64_t t
 	return status;
 }
 
+/* Until all of it is acknowledged. A slow way to there is none that is broken: the wait begins anew when something was. */
+static int flush_all(struct sender *s)
+{
+	uint64_t before, received = 0;
+	int rc;
+
+	(void)lattice_channel_sent(s->channel, &received);
+	do {
+		before = received;
+		rc = lattice_channel_flush(s->channel, s->timeout_ns);
+		(void)lattice_channel_sent(s->channel, &received);
+	} while (rc == -ETIMEDOUT && received > before);
+	return rc;
+}
+
 static int send_file(struct sender *s, int fd, const char *path)
 {
 	struct stat st;
@@ -178,7 +193,7 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 	else
 		status = send_file(&s, fd, opt->file);
 	if (status == CLI_OK) {
-		rc = lattice_channel_flush(s.channel, s.timeout_ns);
+		rc = flush_all(&s);
 		if (rc < 0)
 			status = cli_fail(s.channel, rc, "to %s: it is not known that all of it arrived",
 					  target.label);
@@ -205,7 +220,7 @@ const struct cli_command cli_send = {
 		"for among the known nodes' addresses; with --key FILE the node need not be known. A lone PID is one of this\n"
 		"very process's node, where nobody receives. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
-		"--port says which. The longest wait is 10 s, for the session, for each message and for the last\n"
+		"--port says which. The longest wait is 10 s, for the session, for each message and, at the end, for each\n"
 		"acknowledgement; --timeout says otherwise. A file's progress is shown on a terminal.",
 	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_FROM, OPT_TYPE, OPT_TIMEOUT, OPT_JSON, OPT_STATS,
 				  OPT_DIR, OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE, OPT_PORT, OPT_BIND,

@@ -87,6 +87,60 @@ def a_file_that_replaces_another(folder):
     assert read(out) == b"new"
 
 
+class SlowWay:
+    """Carries one TCP connection to @port, of what goes there @piece bytes four times a second. Use it with "with"."""
+
+    def __init__(self, port, piece):
+        self.piece, self.ends = piece, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(WAIT)
+        self.port, self.to = self.listener.getsockname()[1], port
+        self.threads = [threading.Thread(target=self.carry)]
+        self.threads[0].start()
+
+    def carry(self):
+        with contextlib.suppress(OSError):
+            self.ends = [self.listener.accept()[0], socket.create_connection(("127.0.0.1", self.to))]
+            self.threads.append(threading.Thread(target=self.pump, args=(*reversed(self.ends), 65536, 0)))
+            self.threads[-1].start()
+            self.pump(*self.ends, self.piece, 0.25)
+
+    @staticmethod
+    def pump(source, sink, piece, pause):
+        with contextlib.suppress(OSError):
+            while data := source.recv(piece):
+                sink.sendall(data)
+                time.sleep(pause)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for one in [self.listener, *self.ends]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        for one in [self.listener, *self.ends]:
+            one.close()
+
+
+@case
+def a_slow_way_is_not_a_broken_one(folder):
+    """The acknowledgements of a whole file take three times the longest wait, each of them a small part of it."""
+    alice, bob = two_nodes(folder)
+    source = write(os.path.join(folder, "in"), os.urandom(900000))
+    for timeout in (1, 4, 16, 64):      # on a busy machine a part takes longer, too
+        out = os.path.join(folder, f"out{timeout}")
+        with Receiver(bob, 7, "-o", out) as recv, SlowWay(recv.port, 75000 // timeout) as way:
+            done = alice.run("send", "7@bob", "-f", source, "--tcp", "--at", f"127.0.0.1:{way.port}", "--timeout", timeout)
+            if done.status == 0:
+                expect(recv.end(), 0)
+                assert read(out) == read(source)
+                return
+    expect(done, 0)
+
+
 @case
 def only_a_file_is_replaced(folder):
     """A device, a pipe or a link under that name would be gone, and be a file: nothing is begun."""
