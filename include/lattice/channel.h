@@ -97,7 +97,7 @@ LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
 
 /**
  * Says that @child depends on @parent: the order in which submitted work runs. What is running, or about to, is not held back.
- * @return 0 (also when it was said before), -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (different nodes, or the same channel),
+ * @return 0 (also when it was said before), -ELOOP (would close a cycle; lattice_explain() tells the path), -EINVAL (no channel, different nodes, or the same channel),
  *   -ENOBUFS, -ENOMEM, -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent,
@@ -113,7 +113,7 @@ typedef int (*lattice_work_fn)(void *ctx, struct lattice_channel *ch);
  * Gives @ch work, to be run by lattice_channel_submit(); NULL: it has none. A channel without work has nothing to wait for but its
  * parents: whoever depends on it depends on them.
  * @param ctx  handed to @fn; must stay until @fn has run
- * @return 0, -EALREADY (its work is submitted and has not come to an end), -ESHUTDOWN
+ * @return 0, -EALREADY (its work is submitted and has not come to an end), -EINVAL (no channel), -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn,
 							  void *ctx);
@@ -127,8 +127,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel
  * A parent that is closed before its work came to an end fails what is pending on it (-ESHUTDOWN).
  *
  * Threads: any.
- * @return 0 (it ran, or it is pending), -EALREADY (it is submitted and has not come to an end), -ESHUTDOWN, or the failure: what its
- *   work returned, or, when it was not run because what it depends on had failed, what that returned
+ * @return 0 (it ran, or it is pending), -EALREADY (it is submitted and has not come to an end), -EINVAL (no channel), -ESHUTDOWN, or
+ *   the failure: what its work returned, or, when it was not run because what it depends on had failed, what that returned
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_submit(struct lattice_channel *ch);
 

@@ -73,11 +73,15 @@ static void end(struct runner *self, struct lattice_node *node)
 
 int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn, void *ctx)
 {
-	struct lattice_node *node = ch->node;
+	struct lattice_node *node;
 	struct lat_work_queue *q;
 	struct runner self;
-	int rc = lat_node_check(node, ch);
+	int rc;
 
+	if (ch == NULL)
+		return lat_why(ch, -EINVAL, "no channel");
+	node = ch->node;
+	rc = lat_node_check(node, ch);
 	if (rc < 0)
 		return rc;
 	q = begin(&self, node);
@@ -95,12 +99,17 @@ int lattice_channel_set_work(struct lattice_channel *ch, lattice_work_fn fn, voi
 
 int lattice_channel_submit(struct lattice_channel *ch)
 {
-	const struct lat_channels_key key = ch->key;
-	struct lattice_node *node = ch->node;
+	struct lat_channels_key key;
+	struct lattice_node *node;
 	struct lat_work_queue *q;
 	struct runner self;
-	int rc = lat_node_check(node, ch);
+	int rc;
 
+	if (ch == NULL)
+		return lat_why(ch, -EINVAL, "no channel");
+	key = ch->key; /* its work may close it */
+	node = ch->node;
+	rc = lat_node_check(node, ch);
 	if (rc < 0)
 		return rc;
 	q = begin(&self, node);
