@@ -35,6 +35,33 @@ static const struct bench_subject *const subjects[] = {
 	NULL,
 };
 
+/* What other programs measure; they know how. */
+#define ELSEWHERE(name_, what_, limit_, kind_)                                       \
+	{                                                                            \
+		.name = (name_), .what = (what_), .limit = (limit_), .kind = (kind_) \
+	}
+
+static const struct bench_subject zeromq[] = {
+	ELSEWHERE("zeromq-inproc", "ZeroMQ inproc, 48 B, two threads", "line-thread", BENCH_TRIP),
+	ELSEWHERE("zeromq-ipc", "ZeroMQ ipc, 48 B, two processes", "line", BENCH_TRIP),
+	ELSEWHERE("zeromq-tcp", "ZeroMQ tcp, 48 B, two processes", "line", BENCH_TRIP),
+	ELSEWHERE("zeromq-ipc-64", "ZeroMQ ipc, 64 B one way, two processes", "ring64", BENCH_RATE),
+};
+
+static const struct bench_subject nng[] = {
+	ELSEWHERE("nng-inproc", "nng inproc, 48 B, two threads", "line-thread", BENCH_TRIP),
+	ELSEWHERE("nng-ipc", "nng ipc, 48 B, two processes", "line", BENCH_TRIP),
+	ELSEWHERE("nng-tcp", "nng tcp, 48 B, two processes", "line", BENCH_TRIP),
+	ELSEWHERE("nng-ipc-64", "nng ipc, 64 B one way, two processes", "ring64", BENCH_RATE),
+};
+
+static const struct bench_peer peers[] = {
+	{ "lattice-bench-zeromq", "not built: libzmq3-dev was not there", zeromq,
+	  sizeof(zeromq) / sizeof(zeromq[0]) },
+	{ "lattice-bench-nng", "not built: libnng-dev was not there", nng, sizeof(nng) / sizeof(nng[0]) },
+	{ 0 },
+};
+
 static const struct bench_goal goals[] = {
 	{ .name = "G1",
 	  .what = "call and reply, two tasks of one thread, 48 B",
@@ -100,6 +127,7 @@ int main(int argc, char **argv)
 	static const struct bench_plan plan = {
 		.title = "Lattice on one machine, beside what the machine can do",
 		.subjects = subjects,
+		.peers = peers,
 		.goals = goals,
 	};
 

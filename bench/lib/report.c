@@ -48,7 +48,7 @@ static void table_of_subjects(FILE *to, const struct bench_run *run)
 		fprintf(to, "%10s %10s %10s", bench_text(p50, bench_result_value(r), unit),
 			bench_text(p99, bench_result_tail(r, 0.99), unit),
 			bench_text(p999, bench_result_tail(r, 0.999), unit));
-		if (r->subject->limit != NULL)
+		if (bench_result_of(run, r->subject->limit) != NULL)
 			fprintf(to, "  %s of %s",
 				bench_text(ratio,
 					   bench_result_ratio(r, bench_result_of(run, r->subject->limit),
@@ -69,6 +69,8 @@ static void table_of_goals(FILE *to, const struct bench_run *run)
 		struct bench_verdict v = bench_goal_verdict(run, g);
 		char value[32], limit[32], ratio[32];
 
+		if (run->cfg.only != NULL && !v.known && v.note[0] != '\0' && isnan(v.value))
+			continue; /* nobody asked */
 		if (all++ == 0)
 			fprintf(to, "\n%-5s %-50s %10s  %-36s %10s %7s %8s\n", "goal", "", "median", "limit",
 				"", "ratio", "wanted");

@@ -1,0 +1,84 @@
+/* lattice-bench-zeromq: PAIR sockets of ZeroMQ, as they come. */
+#include <errno.h>
+#include <stdio.h>
+#include <zmq.h>
+
+#include "lib/main.h"
+#include "others/socket.h"
+
+/* One context a process: inproc joins sockets of one. */
+static void *context;
+
+static int fail(void)
+{
+	return zmq_errno() > 0 ? -zmq_errno() : -EIO;
+}
+
+static void *open_socket(void)
+{
+	const int linger = 0;
+	void *socket;
+
+	if (context == NULL)
+		context = zmq_ctx_new();
+	socket = context != NULL ? zmq_socket(context, ZMQ_PAIR) : NULL;
+	if (socket != NULL)
+		(void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
+	return socket;
+}
+
+static int listen_at(void **socket, enum other_way way, unsigned int id, char url[static OTHER_URL])
+{
+	size_t room = OTHER_URL;
+
+	*socket = open_socket();
+	if (*socket == NULL)
+		return fail();
+	if (way == OTHER_TCP)
+		(void)snprintf(url, OTHER_URL, "tcp://127.0.0.1:*");
+	else
+		(void)snprintf(url, OTHER_URL, way == OTHER_IPC ? "ipc://@lattice-bench-%u" : "inproc://%u",
+			       id);
+	if (zmq_bind(*socket, url) < 0 || zmq_getsockopt(*socket, ZMQ_LAST_ENDPOINT, url, &room) < 0)
+		return fail();
+	return 0;
+}
+
+static int connect_to(void **socket, const char *url)
+{
+	*socket = open_socket();
+	return *socket == NULL || zmq_connect(*socket, url) < 0 ? fail() : 0;
+}
+
+static int send_to(void *socket, const void *data, size_t len)
+{
+	return zmq_send(socket, data, len, 0) == (int)len ? 0 : fail();
+}
+
+static int recv_from(void *socket, void *data, size_t room)
+{
+	return zmq_recv(socket, data, room, 0) == (int)room ? 0 : fail();
+}
+
+static void close_socket(void *socket)
+{
+	(void)zmq_close(socket);
+}
+
+const struct other_library other_library = { listen_at, connect_to, send_to, recv_from, close_socket };
+
+int main(int argc, char **argv)
+{
+	static const struct bench_subject inproc = OTHER_TRIP("zeromq-inproc", "ZeroMQ inproc, 48 B",
+							      BENCH_THREAD, OTHER_INPROC);
+	static const struct bench_subject ipc = OTHER_TRIP("zeromq-ipc", "ZeroMQ ipc, 48 B", BENCH_PROCESS,
+							   OTHER_IPC);
+	static const struct bench_subject tcp = OTHER_TRIP("zeromq-tcp", "ZeroMQ tcp, 48 B", BENCH_PROCESS,
+							   OTHER_TCP);
+	static const struct bench_subject rate = OTHER_RATE("zeromq-ipc-64", "ZeroMQ ipc, 64 B one way",
+							    BENCH_PROCESS, OTHER_IPC);
+	static const struct bench_subject *const subjects[] = { &inproc, &ipc, &tcp, &rate, NULL };
+	static const struct bench_plan plan = { .title = "ZeroMQ on one machine", .subjects = subjects };
+
+	return bench_main(&plan, argc, argv);
+}
