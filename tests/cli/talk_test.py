@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, Skip, case, copy, deaf_port, expect, free_port, main, patient, read, run,
+from harness import (ENV, LATTICE, WAIT, Done, Ended, Node, Receiver, Skip, case, copy, deaf_port, expect, main, patient, read, run,
                      two_nodes, write)
 
 PROTOS = ("--udp", "--tcp")
@@ -246,13 +246,12 @@ def what_others_send_does_not_keep_a_broken_file_alive(folder):
             finally:
                 sender.kill()
             with subprocess.Popen([LATTICE, *patient("send", "7@bob", "-", "-d", carol.dir, *recv.at)], env=ENV,
-                                  stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as talking:
+                                  bufsize=0, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as talking:
                 end = time.monotonic() + WAIT
                 while recv.child.poll() is None:
                     assert time.monotonic() < end, "it goes on"
                     with contextlib.suppress(BrokenPipeError):
                         talking.stdin.write(b"still here\n")
-                        talking.stdin.flush()
                     time.sleep(0.05)
                 talking.kill()
             expect(recv.end(), 1, "broke off", "nothing of it was kept")
@@ -583,12 +582,16 @@ def standard_streams_that_are_closed_or_full(folder):
         with contextlib.ExitStack() as stack:
             err = stack.enter_context(tempfile.TemporaryFile())
             out = stack.enter_context(open(stdout, "wb")) if stdout else subprocess.PIPE
-            port = free_port()
-            recv = subprocess.Popen(["sh", "-c", f'exec "$0" "$@" {close}', LATTICE, "recv", "7", "-d", bob.dir, "--port", str(port),
+            recv = subprocess.Popen(["sh", "-c", f'exec "$0" "$@" {close}', LATTICE, "recv", "7", "-d", bob.dir, "--port", "0",
                                      "--bind", "127.0.0.1"], env=ENV, stdout=out, stderr=err)
             stack.callback(recv.wait)
             stack.callback(recv.kill)
-            expect(alice.run("send", "7@bob", "-m", "hello", "--at", f"127.0.0.1:{port}"), 0, why=close)
+            end = time.monotonic() + WAIT
+            rows = []
+            while not any(row.get("counter") == "endpoints" and row["value"] == 1 for row in rows):
+                assert recv.poll() is None and time.monotonic() < end, close
+                rows = lines(bob.run("stats", "--json").out)
+            expect(alice.run("send", "7@bob", "-m", "hello", "--at", f"127.0.0.1:{rows[0]['port']}"), 0, why=close)
             assert recv.wait(timeout=WAIT) == 1, close
             err.seek(0)
             assert "2>&-" in close or b"standard output cannot be written: " in err.read(), close
