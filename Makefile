@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: all demo bench check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
+.PHONY: all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -26,6 +26,11 @@ bench: ## what this machine can do, and Lattice beside it; the picture is build/
 	@scripts/bootstrap build
 	@$(MAKE) -s build-main
 	@$(main)/src/lattice bench local --plot build/bench.svg $(BENCH_ARGS)
+
+bench-locks: ## the quaternion lock beside the C library's, 1 to 8 threads
+	@scripts/bootstrap build
+	@$(MAKE) -s build-main
+	@$(main)/bench/lattice-bench-locks $(BENCH_ARGS)
 
 check: ## build, run every test, end with "N passed, N failed"
 	@scripts/bootstrap check

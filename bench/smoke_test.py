@@ -35,11 +35,11 @@ def check_line(line):
     if line["value"] is None:
         assert line["note"] and line["ratio"] is None and line["holds"] is None, line
     else:
-        assert line["value"] > 0, line
+        assert line["value"] >= 0 and (line["value"] > 0 or line["unit"] in ("%", "B")), line
     if line["holds"] is not None:
         assert line["goal"] is not None and line["ratio"] is not None and line["limit"] is not None, line
     if line["ratio"] is not None:
-        assert line["ratio"] > 0 and line["limit"] > 0, line
+        assert line["ratio"] >= 0 and line["limit"] > 0, line
 
 
 def main(program, lattice=None):

@@ -94,9 +94,10 @@ void bench_report_table(FILE *to, const struct bench_run *run)
 
 	bench_place_describe(machine, sizeof(machine));
 	fprintf(to,
-		"%s\n%s\n%u rounds; in each, every subject has %.0f ms, after %.0f ms to warm up. Cores %d and %d.\n",
-		run->plan->title, machine, run->cfg.rounds, (double)run->cfg.slice_ns / 1e6,
-		(double)run->cfg.warm_up_ns / 1e6, bench_place_core(false), bench_place_core(true));
+		"%s\n%s\n%u round%s; in each, every subject has %.0f ms, after %.0f ms to warm up. Cores %d and %d.\n",
+		run->plan->title, machine, run->cfg.rounds, run->cfg.rounds == 1 ? "" : "s",
+		(double)run->cfg.slice_ns / 1e6, (double)run->cfg.warm_up_ns / 1e6, bench_place_core(false),
+		bench_place_core(true));
 	if (run->load > 0.5)
 		fprintf(to,
 			"The machine was busy with other things before it began (load %.1f): the figures suffer.\n",

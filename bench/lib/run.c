@@ -215,12 +215,12 @@ static int measure_rate(struct bench_result *r, const struct bench_config *cfg, 
 	return 0;
 }
 
-static int measure_once(struct bench_result *r, size_t round)
+static int measure_figure(struct bench_result *r, const struct bench_config *cfg, size_t round)
 {
-	int rc = bench_pair_begin(&r->pair, 1);
+	int rc = bench_pair_begin(&r->pair, cfg->slice_ns);
 
 	if (rc == 0)
-		rc = r->subject->near(&r->pair.near, 1);
+		rc = r->subject->near(&r->pair.near, cfg->slice_ns);
 	if (rc == 0)
 		rc = bench_pair_end(&r->pair, NULL);
 	r->p50[round] = r->pair.near.figure;
@@ -242,7 +242,7 @@ static void measure(struct bench_result *r, const struct bench_config *cfg)
 	else if (r->subject->kind == BENCH_RATE)
 		rc = measure_rate(r, cfg, round);
 	else
-		rc = measure_once(r, round);
+		rc = measure_figure(r, cfg, round);
 	bench_stream(false);
 	(void)alarm(0);
 	if (rc < 0)
@@ -331,7 +331,7 @@ int bench_run(struct bench_run *run)
 	for (uint32_t round = 0; round < run->cfg.rounds; round++) {
 		for (size_t i = 0; i < run->count; i++)
 			if (run->results[i].rc == 0 && !elsewhere(&run->results[i]) &&
-			    (run->results[i].subject->kind != BENCH_ONCE || round == 0))
+			    (!run->results[i].subject->once || round == 0))
 				measure(&run->results[i], &run->cfg);
 		for (size_t i = 0; run->plan->peers != NULL && run->plan->peers[i].program != NULL; i++)
 			bench_peer_measure(&run->plan->peers[i], run);

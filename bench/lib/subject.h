@@ -12,9 +12,9 @@
 #include "lib/place.h"
 
 enum bench_kind {
-	BENCH_TRIP, /* near: @n times there and back; nanoseconds each */
-	BENCH_RATE, /* near: @n sent, far: @n received; millions a second */
-	BENCH_ONCE, /* near gives one figure by itself, in the subject's unit; once in a run */
+	BENCH_TRIP,   /* near: @n times there and back; nanoseconds each */
+	BENCH_RATE,   /* near: @n sent, far: @n received; millions a second */
+	BENCH_FIGURE, /* near takes about @n nanoseconds and leaves one figure, in the subject's unit */
 };
 
 enum bench_with { BENCH_ALONE, BENCH_THREAD, BENCH_PROCESS };
@@ -25,7 +25,7 @@ struct bench_side {
 	void *shared; /* subject->shared_bytes that both sides see, zeroed, by cache lines */
 	void *own;    /* what this side likes */
 	struct bench_ctl *ctl;
-	double figure; /* BENCH_ONCE: what near found */
+	double figure; /* BENCH_FIGURE: what near found */
 };
 
 struct bench_subject {
@@ -36,7 +36,8 @@ struct bench_subject {
 	enum bench_with with;
 	enum bench_place place;
 	bool streamed;       /* beside a process that streams through memory */
-	const char *unit;    /* BENCH_ONCE */
+	bool once;           /* in the first round only: it cannot change */
+	const char *unit;    /* BENCH_FIGURE */
 	uint32_t group;      /* BENCH_TRIP: trips between two looks at the clock; 0: 1, for what is long */
 	size_t shared_bytes; /* for both sides */
 	size_t arg;          /* what tells it from others that have the same functions */
