@@ -65,7 +65,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_net_init(const struct lattice_net_confi
  * (`lattice peers add`); one that was added since lattice_net_init() is found. Again for the same node: it is called at the new
  * place from now on.
  * @param host   a name or a literal address, v4 or v6; with several addresses the first is used
- * @param proto  LATTICE_TCP: a connection is kept and reopened by itself; LATTICE_UDP
+ * @param proto  LATTICE_TCP: a connection is kept and reopened by itself; LATTICE_TCP_TRANSIENT: one is opened when there is something
+ *               to send, and closed when it is idle; LATTICE_UDP
  *
  * Blocks while the name is resolved.
  * @return 0, -ENOKEY (no key in the state directory, or only a fingerprint), -EKEYREJECTED (its file holds a key that is not the

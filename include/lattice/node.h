@@ -154,9 +154,9 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, la
 struct lattice_peer_stats {
 	lattice_node_id node;
 	bool up;
-	bool initiator; /* this side called */
-	enum lattice_proto proto;
-	uint64_t handshake_ns; /* first packet to finished, of the last handshake */
+	bool initiator;           /* this side called */
+	enum lattice_proto proto; /* LATTICE_UDP or LATTICE_TCP, transient or not */
+	uint64_t handshake_ns;    /* first packet to finished, of the last handshake */
 	uint64_t session_age_ns;
 	uint64_t rtt_ns; /* smoothed; 0 unknown */
 	uint64_t handshakes;

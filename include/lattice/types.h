@@ -18,8 +18,13 @@ extern "C" {
 /* A node's number in the network. 0 means "this node"; 0xffffffff is never used. A name, not a proof: that is the key. */
 typedef uint32_t lattice_node_id;
 
-/* How a peer is reached. */
-enum lattice_proto { LATTICE_UDP = 1, LATTICE_TCP = 2 };
+/*
+ * How a peer is reached. LATTICE_TCP: a connection is kept, and opened again by itself. LATTICE_TCP_TRANSIENT: one is opened when there
+ * is something to send, and closed again when for 5 to 10 s nothing went either way and nothing is unsent or unacknowledged.
+ * Sessions and channels outlive it. While there is none the peer reaches us only if it knows our address; a connection that
+ * it opens stays for as long as it keeps it.
+ */
+enum lattice_proto { LATTICE_UDP = 1, LATTICE_TCP = 2, LATTICE_TCP_TRANSIENT = 3 };
 
 /* The specification's fixed message: 64 bytes. On the wire it is the type and the 56 payload bytes. */
 struct lattice_message {

@@ -26,7 +26,7 @@ struct cli_options {
 	const char *cores, *only, *plot;
 	int64_t node, port, from, type, count, rounds, slice_ms, warm_up_ms;
 	int64_t interval_ns, timeout_ns;
-	bool udp, tcp, json, stats, print_key, verbose, unlocked, list, help;
+	bool udp, tcp, transient, json, stats, print_key, verbose, unlocked, list, help;
 };
 
 /* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */

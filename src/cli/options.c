@@ -38,6 +38,8 @@ static const struct cli_row rows[] = {
 	TAKES(KIND_NAME, OPT_AT, "at", "HOST:PORT", at, "where the other node is reached"),
 	FLAG(OPT_UDP, "udp", udp, "over UDP"),
 	FLAG(OPT_TCP, "tcp", tcp, "over TCP"),
+	FLAG(OPT_TRANSIENT, "tcp-transient", transient,
+	     "over TCP, by connections that are closed when they are idle"),
 	TAKES(KIND_NAME, OPT_FINGERPRINT, "fingerprint", "HEX", fingerprint,
 	      "the fingerprint that the node's key must have"),
 	TAKES(KIND_FILE, OPT_PSK, "psk", "FILE", psk,
@@ -94,7 +96,7 @@ const char *cli_kind_name(enum cli_kind kind)
 
 enum lattice_proto cli_proto(const struct cli_options *opt)
 {
-	return opt->udp ? LATTICE_UDP : opt->tcp ? LATTICE_TCP : 0;
+	return opt->udp ? LATTICE_UDP : opt->tcp ? LATTICE_TCP : opt->transient ? LATTICE_TCP_TRANSIENT : 0;
 }
 
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -210,8 +212,9 @@ static int take(struct cli_options *opt, const struct cli_row *row, const char *
 		(void)cli_usage("--%s cannot be '%s', but seconds, as 1.5", row->name, arg);
 	else if (!fine)
 		(void)cli_usage("--%s cannot be '%s'", row->name, arg);
-	else if (opt->udp && opt->tcp)
-		(void)cli_usage("either --udp or --tcp, not both");
+	else if (opt->udp + opt->tcp + opt->transient > 1)
+		(void)cli_usage(opt->transient ? "one of --udp, --tcp and --tcp-transient"
+					       : "either --udp or --tcp, not both");
 	else
 		return 0;
 	return -1;

@@ -23,7 +23,11 @@ static bool any(const uint8_t *bytes, size_t count)
 
 static const char *transport(const struct lattice_peer *peer)
 {
-	return peer->proto == LATTICE_TCP ? "tcp" : "udp";
+	static const char *const names[] = {
+		[LATTICE_UDP] = "udp", [LATTICE_TCP] = "tcp", [LATTICE_TCP_TRANSIENT] = "tcp-transient"
+	};
+
+	return names[peer->proto];
 }
 
 static void print_json(const struct lattice_peer *peer)
@@ -48,7 +52,10 @@ static void print_one(const struct lattice_peer *peer)
 	printf("node        %" PRIu32 "%s%s%s\n", peer->node, peer->name[0] != '\0' ? " (" : "", peer->name,
 	       peer->name[0] != '\0' ? ")" : "");
 	printf("reached     %s%s over %s\n", peer->endpoint[0] != '\0' ? "at " : "it calls us",
-	       peer->endpoint, peer->proto == LATTICE_TCP ? "TCP" : "UDP");
+	       peer->endpoint,
+	       peer->proto == LATTICE_UDP   ? "UDP"
+	       : peer->proto == LATTICE_TCP ? "TCP"
+					    : "TCP, without a connection that stays");
 	printf("psk         %s\n", any(peer->psk, sizeof(peer->psk)) ? "yes" : "no");
 	printf("key         %s\n",
 	       any(peer->key, sizeof(peer->key))
@@ -152,8 +159,8 @@ const struct cli_command cli_peers_add = {
 		"The same node again, with the same key, is replaced by what is given now. Instead of FILE, --node and\n"
 		"--fingerprint say which key the node must have; until that key is added it cannot be talked to. A node\n"
 		"that is running reads its peers when it starts.",
-	.options = (const int[]){ OPT_DIR, OPT_NAME, OPT_AT, OPT_UDP, OPT_TCP, OPT_PSK, OPT_NODE,
-				  OPT_FINGERPRINT, OPT_JSON, OPT_HELP, 0 },
+	.options = (const int[]){ OPT_DIR, OPT_NAME, OPT_AT, OPT_UDP, OPT_TCP, OPT_TRANSIENT, OPT_PSK,
+				  OPT_NODE, OPT_FINGERPRINT, OPT_JSON, OPT_HELP, 0 },
 	.args_max = 1,
 	.run = run_peers_add,
 };

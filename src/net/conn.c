@@ -29,6 +29,7 @@ struct lat_conn *lat_conn_open(int fd, uint32_t id, const struct lat_path *peer,
 	c->peer.node = 0;
 	c->outgoing = outgoing;
 	c->deadline = UINT64_MAX;
+	c->idle_at = UINT64_MAX;
 	c->stall_at = UINT64_MAX;
 	return c;
 }

@@ -26,10 +26,13 @@ struct lat_conn {
 	bool proven;
 	bool dead;            /* in no table any more, waits to be freed */
 	bool want_room;       /* a send got -EAGAIN */
+	bool used;            /* since idle_at was set */
+	bool leaving;         /* we ended it, and read on until the peer has */
 	bool watching_out;    /* epoll waits for writability */
 	struct lat_path peer; /* its address; conn is ours, node is 0 until proven */
 	uint64_t since;       /* when it opened */
 	uint64_t deadline;    /* to connect, or to prove something; UINT64_MAX none */
+	uint64_t idle_at;     /* transient: when to see whether it was used; UINT64_MAX never */
 	uint64_t stall_at;    /* when the write is given up; UINT64_MAX nothing is queued */
 	struct lat_outq out;
 	struct lat_stream in;

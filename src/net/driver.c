@@ -224,7 +224,7 @@ int lat_driver_open(struct lat_driver **out, const struct lat_driver_config *cfg
 
 	*out = NULL;
 	if (ops->packet == NULL || ops->conn_up == NULL || ops->conn_down == NULL || ops->writable == NULL ||
-	    ops->tick == NULL)
+	    ops->idle == NULL || ops->tick == NULL)
 		return -EINVAL;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
@@ -347,6 +347,11 @@ void lat_driver_renew(struct lat_driver *d, uint32_t node)
 	lat_tcp_renew(&d->tcp, node);
 }
 
+void lat_driver_rest(struct lat_driver *d, uint32_t node)
+{
+	lat_tcp_rest(&d->tcp, node);
+}
+
 void lat_driver_forget(struct lat_driver *d, uint32_t node)
 {
 	lat_tcp_forget(&d->tcp, node);
@@ -379,6 +384,7 @@ static const struct {
 				       "TCP connections closed, too many bytes unproved" },
 	[LAT_NET_TCP_FRAMING] = { "net.tcp_framing", "TCP connections closed, bad length or type" },
 	[LAT_NET_TCP_STALLED] = { "net.tcp_stalled", "TCP connections closed, no progress" },
+	[LAT_NET_TCP_RESTED] = { "net.tcp_rested", "transient TCP connections closed, nothing was due" },
 	[LAT_NET_TCP_QUEUE_FULL] = { "net.tcp_queue_full", "sends refused, TCP queue full" },
 };
 

@@ -39,11 +39,17 @@ struct lat_driver_ops {
 	 * The one kept for @node went away, or an attempt to open it failed. err: -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH
 	 * and others of connect(2); -ETIMEDOUT (no answer, nothing proved in time, or no progress for LAT_DEAD_NS);
 	 * -ECONNRESET (also: the peer closed it), -EPIPE; -EPROTO (bad framing, or the packet operation said so);
-	 * -ECONNABORTED (it has proved to be another node's). Where an address is known it is opened again by itself.
+	 * -ECONNABORTED (it has proved to be another node's). Where an address is known it is opened again by itself, a
+	 * transient one unless lat_driver_rest() says here that it need not be.
 	 */
 	void (*conn_down)(void *ctx, uint32_t node, int err);
 	/* lat_driver_send() towards @node has room again after -EAGAIN; also after each conn_up. node 0: UDP, any. */
 	void (*writable)(void *ctx, uint32_t node);
+	/*
+	 * For LAT_TCP_IDLE_NS nothing has gone either way by the connection that we opened to @node, and its path is transient:
+	 * lat_driver_rest() closes it, if nothing is due. Said again each time that so long has passed.
+	 */
+	void (*idle)(void *ctx, uint32_t node);
 	/*
 	 * Timers. Returns when to be called next (CLOCK_BOOTTIME ns, UINT64_MAX never). Called once at the start, when that
 	 * time or one of lat_driver_wake() has come, and after every turn in which other operations ran: possibly too early, never late.
@@ -58,6 +64,7 @@ struct lat_driver_config {
 	bool no_thread;           /* the caller runs lat_driver_turn() */
 	uint32_t tcp_queue_bytes; /* per connection; 0 = 1 MiB; at least one frame of the longest packet */
 	uint64_t unauth_ns;       /* to connect, and then to prove something; 0 = LAT_TCP_UNAUTH_NS */
+	uint64_t idle_ns;         /* before idle is said; 0 = LAT_TCP_IDLE_NS */
 	uint64_t stall_ns;        /* a write without progress ends the connection; 0 = LAT_DEAD_NS */
 };
 
@@ -78,6 +85,7 @@ enum lat_driver_counter {
 	LAT_NET_TCP_UNAUTH_BYTES, /* closed: proved nothing within LAT_TCP_UNAUTH_BYTES */
 	LAT_NET_TCP_FRAMING,      /* closed: bad length or type */
 	LAT_NET_TCP_STALLED,      /* closed: no progress for LAT_DEAD_NS */
+	LAT_NET_TCP_RESTED,       /* transient, closed by us: nothing was due */
 	LAT_NET_TCP_QUEUE_FULL,   /* sends that got -EAGAIN for it */
 	LAT_NET_COUNTERS
 };
@@ -140,6 +148,12 @@ bool lat_driver_conn_outgoing(struct lat_driver *d, uint32_t conn);
  * where an address is known. None, or one that is still connecting: nothing.
  */
 void lat_driver_renew(struct lat_driver *d, uint32_t node);
+/*
+ * Nothing is due to @node or from it: the transient connection that we opened to it is closed, without conn_down, and none is opened
+ * before the next lat_driver_send(). What the peer sent before it saw the end is still handed out. A connection that is no
+ * transient one, or that it opened: nothing.
+ */
+void lat_driver_rest(struct lat_driver *d, uint32_t node);
 /*
  * Closes what is kept for @node and forgets it and its address, without conn_down. What is queued goes to the kernel as far as it
  * takes that at once.

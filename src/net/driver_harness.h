@@ -29,7 +29,7 @@
 enum { TEST_PATIENCE_S = 20, TEST_PATH_MAX = 128 };
 
 /* What an end counts, to be waited for. */
-enum told { TOLD_PACKET, TOLD_UP, TOLD_DOWN, TOLD_ROOM, TOLD_TICK, TOLD_COUNT };
+enum told { TOLD_PACKET, TOLD_UP, TOLD_DOWN, TOLD_ROOM, TOLD_IDLE, TOLD_TICK, TOLD_COUNT };
 
 struct end {
 	struct lat_driver *d;
@@ -43,10 +43,12 @@ struct end {
 	size_t last_bytes;
 	/* What it does with packets. */
 	bool echo, prefer;
-	bool by_rule;      /* prefers the connection opened by the smaller node number, as nodes do */
-	uint32_t self;     /* our node number, for by_rule */
-	bool hello;        /* says something as soon as a connection is up, as nodes do */
-	uint32_t prove_as; /* the first packet of a connection proves it to be this node's */
+	bool by_rule;       /* prefers the connection opened by the smaller node number, as nodes do */
+	uint32_t self;      /* our node number, for by_rule */
+	bool hello;         /* says something as soon as a connection is up, as nodes do */
+	uint32_t prove_as;  /* the first packet of a connection proves it to be this node's */
+	uint32_t idle_node; /* of the last idle */
+	bool rest;          /* lets what is idle go */
 	int verdict;
 	unsigned int more_ticks; /* so many times it asks for another one in a millisecond */
 };
@@ -85,6 +87,8 @@ static void end_tell(struct end *e, enum told what, uint32_t node, int err)
 	e->told[what]++;
 	if (what == TOLD_UP || what == TOLD_DOWN)
 		e->last_node = node;
+	if (what == TOLD_IDLE)
+		e->idle_node = node;
 	if (what == TOLD_DOWN)
 		e->last_err = err;
 	pthread_cond_broadcast(&e->changed);
@@ -106,12 +110,25 @@ static void end_conn_up(void *ctx, uint32_t node)
 
 static void end_conn_down(void *ctx, uint32_t node, int err)
 {
+	struct end *e = ctx;
+
+	if (e->rest)
+		lat_driver_rest(e->d, node);
 	end_tell(ctx, TOLD_DOWN, node, err);
 }
 
 static void end_writable(void *ctx, uint32_t node)
 {
 	end_tell(ctx, TOLD_ROOM, node, 0);
+}
+
+static void end_idle(void *ctx, uint32_t node)
+{
+	struct end *e = ctx;
+
+	if (e->rest)
+		lat_driver_rest(e->d, node);
+	end_tell(e, TOLD_IDLE, node, 0);
 }
 
 static uint64_t end_tick(void *ctx)
@@ -131,8 +148,8 @@ static uint64_t end_tick(void *ctx)
 	return next;
 }
 
-static const struct lat_driver_ops end_ops = { end_packet, end_conn_up, end_conn_down, end_writable,
-					       end_tick };
+static const struct lat_driver_ops end_ops = { end_packet,   end_conn_up, end_conn_down,
+					       end_writable, end_idle,    end_tick };
 
 static inline int end_try_open(struct end *e, const struct lat_driver_config *cfg)
 {
@@ -209,6 +226,16 @@ static inline unsigned int end_told(struct end *e, enum told what)
 	count = e->told[what];
 	pthread_mutex_unlock(&e->lock);
 	return count;
+}
+
+static inline uint32_t end_idle_node(struct end *e)
+{
+	uint32_t node;
+
+	pthread_mutex_lock(&e->lock);
+	node = e->idle_node;
+	pthread_mutex_unlock(&e->lock);
+	return node;
 }
 
 static inline int end_last_err(struct end *e)

@@ -129,6 +129,7 @@ static void note_down_locked(struct lat_tcp *t, struct lat_kept *k, int err)
 	k->down = true;
 	k->up = false;
 	k->room = false;
+	k->idle = false;
 	k->down_err = err;
 	lat_kept_note_locked(t, k);
 }
@@ -144,7 +145,7 @@ static void reopen_plan_locked(struct lat_tcp *t, struct lat_kept *k, uint64_t n
 {
 	if (k->to.proto == 0 || t->down)
 		return;
-	if (k->at_once) {
+	if (k->at_once && !k->to.transient) { /* whether a transient one is wanted is asked first */
 		k->at_once = false;
 		k->reopen_at = now;
 	} else {

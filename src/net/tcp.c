@@ -33,6 +33,7 @@ int lat_tcp_init(struct lat_tcp *t, struct lat_io *io, const struct lat_driver_c
 	if (t->queue_bytes < least)
 		t->queue_bytes = least;
 	t->unauth_ns = cfg->unauth_ns == 0 ? LAT_TCP_UNAUTH_NS : cfg->unauth_ns;
+	t->idle_ns = cfg->idle_ns == 0 ? LAT_TCP_IDLE_NS : cfg->idle_ns;
 	t->stall_ns = cfg->stall_ns == 0 ? LAT_DEAD_NS : cfg->stall_ns;
 	t->buf = malloc(LAT_IO_BUF);
 	return t->buf == NULL ? -ENOMEM : 0;
@@ -121,6 +122,14 @@ static void conn_watch_out_locked(struct lat_tcp *t, struct lat_conn *c, bool on
 		c->watching_out = on;
 }
 
+/* Looked at again and again, so it is closed after one to two times idle_ns. */
+static void idle_watch_locked(struct lat_tcp *t, struct lat_conn *c, uint64_t now)
+{
+	c->used = false;
+	c->idle_at = lat_tcp_after(now, t->idle_ns);
+	lat_tcp_due_locked(t, c->idle_at);
+}
+
 /* Whether a connection of @node's, or one just opened for it, is at *out. */
 static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct lat_conn **out)
 {
@@ -129,7 +138,9 @@ static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct 
 
 	if (to->conn != 0) {
 		*out = lat_tcp_conn_find_locked(t, to->conn);
-		return *out == NULL ? -ENOTCONN : (*out)->connecting ? -EAGAIN : 0;
+		if (*out == NULL || (*out)->leaving)
+			return -ENOTCONN;
+		return (*out)->connecting ? -EAGAIN : 0;
 	}
 	if (to->node == LAT_NODE_NONE)
 		return -EINVAL;
@@ -157,6 +168,9 @@ static int send_via_locked(struct lat_tcp *t, const struct lat_path *to, struct 
 	if (k->conn == NULL || k->conn->connecting)
 		return -EAGAIN;
 	*out = k->conn;
+	if (k->to.transient && k->conn->outgoing && k->conn->idle_at == UINT64_MAX)
+		idle_watch_locked(t, k->conn, lat_clock_boottime_ns());
+	k->conn->used = true;
 	return 0;
 }
 
@@ -204,7 +218,7 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 
 	pthread_mutex_lock(&t->lock);
 	c = lat_tcp_conn_find_locked(t, conn);
-	if (c == NULL || node == LAT_NODE_NONE || (c->proven && c->node == node))
+	if (c == NULL || c->leaving || node == LAT_NODE_NONE || (c->proven && c->node == node))
 		goto unlock;
 	rc = lat_kept_get_locked(t, node, &k);
 	if (rc < 0) {
@@ -264,6 +278,33 @@ void lat_tcp_renew(struct lat_tcp *t, uint32_t node)
 	k = lat_kept_find_locked(t, node);
 	if (k != NULL && k->conn != NULL && !k->conn->connecting)
 		lat_tcp_conn_fail_locked(t, k->conn, -ETIMEDOUT);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void lat_tcp_rest(struct lat_tcp *t, uint32_t node)
+{
+	struct lat_kept *k;
+	struct lat_conn *c;
+
+	pthread_mutex_lock(&t->lock);
+	k = lat_kept_find_locked(t, node);
+	if (k == NULL || !k->to.transient)
+		goto unlock;
+	k->reopen_at = UINT64_MAX;
+	c = k->conn;
+	if (c == NULL || !c->outgoing || c->out.used > 0)
+		goto unlock;
+	k->conn = NULL;
+	lat_io_count(t->io, LAT_NET_TCP_RESTED);
+	if (c->connecting || shutdown(c->fd, SHUT_WR) < 0) {
+		lat_tcp_conn_kill_locked(t, c);
+		goto unlock;
+	}
+	c->leaving = true;
+	c->idle_at = UINT64_MAX;
+	c->deadline = lat_tcp_after(lat_clock_boottime_ns(), t->unauth_ns);
+	lat_tcp_due_locked(t, c->deadline);
+unlock:
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -488,6 +529,7 @@ void lat_tcp_conn_event(struct lat_tcp *t, uint32_t conn, uint32_t events)
 		if ((events & EPOLLOUT) != 0)
 			flush_locked(t, c);
 		readable = (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+		c->used = true;
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (readable)
@@ -502,9 +544,21 @@ static void conn_overdue_locked(struct lat_tcp *t, struct lat_conn *c, uint64_t 
 		lat_io_count(t->io, LAT_NET_TCP_STALLED);
 		lat_tcp_conn_fail_locked(t, c, -ETIMEDOUT);
 	} else if (now >= c->deadline) {
-		if (!c->connecting)
+		if (!c->connecting && !c->leaving)
 			lat_io_count(t->io, LAT_NET_TCP_UNAUTH_TIME);
 		lat_tcp_conn_fail_locked(t, c, -ETIMEDOUT);
+	} else {
+		struct lat_kept *k = lat_kept_find_locked(t, c->node);
+		bool used = c->used;
+
+		c->idle_at = UINT64_MAX;
+		if (k == NULL || k->conn != c || !k->to.transient)
+			return;
+		idle_watch_locked(t, c, now);
+		if (!used) {
+			k->idle = true;
+			lat_kept_note_locked(t, k);
+		}
 	}
 }
 
@@ -519,6 +573,8 @@ static void run_due_locked(struct lat_tcp *t, uint64_t now)
 	HASH_ITER(hh, t->conns, c, c_next) {
 		uint64_t first = c->stall_at < c->deadline ? c->stall_at : c->deadline;
 
+		if (c->idle_at < first)
+			first = c->idle_at;
 		if (now >= first)
 			conn_overdue_locked(t, c, now);
 		else if (first < due)
@@ -554,7 +610,7 @@ static bool tell_one(struct lat_tcp *t)
 	if (k != NULL) {
 		DL_DELETE(t->noted, k);
 		said = *k;
-		k->noted = k->down = k->up = k->room = false;
+		k->noted = k->down = k->up = k->room = k->idle = false;
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (k == NULL)
@@ -565,6 +621,8 @@ static bool tell_one(struct lat_tcp *t)
 		ops->conn_up(t->io->ctx, said.node);
 	if (said.room)
 		ops->writable(t->io->ctx, said.node);
+	if (said.idle)
+		ops->idle(t->io->ctx, said.node);
 	return true;
 }
 

@@ -26,7 +26,7 @@ struct lat_kept {
 	uint64_t backoff_ns;   /* how long the next wait is */
 	bool at_once;          /* the next one does not wait */
 	/* Not told yet. Told in this order; a down forgets an up before it. */
-	bool noted, down, up, room;
+	bool noted, down, up, room, idle;
 	int down_err;
 	struct lat_kept *prev, *next; /* of the noted */
 	UT_hash_handle hh;
@@ -39,7 +39,7 @@ struct lat_tcp {
 	int listener[LAT_SOCK_FAMILIES]; /* -1: none */
 	struct lat_path local;           /* family 0: connections may leave from any address */
 	size_t queue_bytes;
-	uint64_t unauth_ns, stall_ns;
+	uint64_t unauth_ns, idle_ns, stall_ns;
 	struct lat_conn *conns; /* by number */
 	struct lat_kept *kept;  /* by node */
 	struct lat_kept *noted;
@@ -66,6 +66,7 @@ LAT_MUST_CHECK int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, co
 void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer);
 bool lat_tcp_outgoing(struct lat_tcp *t, uint32_t conn);
 void lat_tcp_renew(struct lat_tcp *t, uint32_t node);
+void lat_tcp_rest(struct lat_tcp *t, uint32_t node);
 void lat_tcp_forget(struct lat_tcp *t, uint32_t node);
 
 /* The I/O thread: what epoll says. They call the packet operation. */

@@ -26,6 +26,15 @@ enum {
 		16, /* bytes of a fingerprint that are spoken: finding a key that shares them is 2^128 tries */
 };
 
+static const char *const proto_names[] = {
+	[LATTICE_UDP] = "udp", [LATTICE_TCP] = "tcp", [LATTICE_TCP_TRANSIENT] = "tcp-transient"
+};
+
+bool lat_proto_valid(enum lattice_proto proto)
+{
+	return proto >= LATTICE_UDP && proto <= LATTICE_TCP_TRANSIENT;
+}
+
 void lat_key_fingerprint(uint8_t out[LATTICE_FINGERPRINT_BYTES], const uint8_t key[LATTICE_PUBLIC_KEY_BYTES])
 {
 	static const char label[] = "lwp1 node key";
@@ -180,7 +189,7 @@ size_t lat_peer_format(const struct lattice_peer *peer, char out[static LAT_PEER
 		put(&t, "name = %s\n", peer->name);
 	if (peer->endpoint[0] != '\0')
 		put(&t, "endpoint = %s\n", peer->endpoint);
-	put(&t, "transport = %s\n", peer->proto == LATTICE_TCP ? "tcp" : "udp");
+	put(&t, "transport = %s\n", proto_names[peer->proto]);
 	if (!lat_equal_ct(peer->psk, none, sizeof(none))) {
 		char base64[SECRET_TEXT + 1];
 
@@ -432,21 +441,23 @@ static int read_peer(struct lattice_peer *peer, const char *file, const struct f
 			"has other characters than letters, digits, '-', '_', '.', or is a number");
 	if (!lat_peer_endpoint_valid(endpoint->value))
 		return wrong_value(file, endpoint, "is not host:port or [v6]:port");
-	if (strcmp(transport->value, "udp") != 0 && strcmp(transport->value, "tcp") != 0)
-		return wrong_value(file, transport, "is neither udp nor tcp");
+	for (peer->proto = LATTICE_UDP; lat_proto_valid(peer->proto); peer->proto++)
+		if (strcmp(transport->value, proto_names[peer->proto]) == 0)
+			break;
+	if (!lat_proto_valid(peer->proto))
+		return wrong_value(file, transport, "is not udp, tcp or tcp-transient");
 	if (psk->line != 0 &&
 	    lat_base64_decode(peer->psk, sizeof(peer->psk), psk->value, strlen(psk->value)) < 0)
 		return wrong_value(file, psk, "is not 32 bytes in base64");
 	memcpy(peer->name, name->value, strlen(name->value) + 1);
 	memcpy(peer->endpoint, endpoint->value, strlen(endpoint->value) + 1);
-	peer->proto = transport->value[0] == 't' ? LATTICE_TCP : LATTICE_UDP;
 	return 0;
 }
 
 int lat_peer_parse(struct lattice_peer *out, const char *file, const char *text, size_t bytes)
 {
 	char node[16] = "", name[LATTICE_NAME_MAX + 1] = "", endpoint[LATTICE_ENDPOINT_MAX + 1] = "",
-	     transport[4] = "", psk[SECRET_TEXT + 1] = "", fingerprint[FINGERPRINT_TEXT + 1] = "",
+	     transport[16] = "", psk[SECRET_TEXT + 1] = "", fingerprint[FINGERPRINT_TEXT + 1] = "",
 	     key[KEY_TEXT + 1] = "";
 	enum { NODE, NAME, ENDPOINT, TRANSPORT, PSK, FINGERPRINT, KEY };
 	struct field fields[] = {

@@ -6,7 +6,7 @@
  *   node = 7                                                          node = 7
  *   fingerprint = 64 hex digits                                       name = bob
  *   key = base64                                                      endpoint = host:port
- *       base64                                                        transport = udp
+ *       base64                                                        transport = udp, tcp or tcp-transient
  *                                                                     psk = base64
  *                                                                     fingerprint, key as on the left;
  *                                                                     the key may be missing
@@ -50,6 +50,9 @@ int lat_key_rejected(lattice_node_id node, const uint8_t *known, const uint8_t *
 bool lat_peer_name_valid(const char *name);
 /* Whether @endpoint is empty, "host:port" or "[v6]:port". */
 bool lat_peer_endpoint_valid(const char *endpoint);
+
+/* Whether @proto is of enum lattice_proto. */
+bool lat_proto_valid(enum lattice_proto proto);
 
 /* The text of peers/N, with its final zero; the peer is valid and complete. Returns its length. */
 size_t lat_peer_format(const struct lattice_peer *peer, char out[static LAT_PEER_TEXT_MAX]);

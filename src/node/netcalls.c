@@ -8,6 +8,7 @@
 
 #include "node/default.h"
 #include "node/explain.h"
+#include "node/keyfile.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/packets.h"
@@ -78,9 +79,9 @@ static int form_remote(const struct lat_default *d, lattice_node_id node, const 
 		return lat_why(NULL, -EINVAL, "node %u: a name or an address is needed", node);
 	if (port < 1 || port > UINT16_MAX)
 		return lat_why(NULL, -EINVAL, "node %u: port %d is not in 1..65535", node, port);
-	if (proto != LATTICE_UDP && proto != LATTICE_TCP)
-		return lat_why(NULL, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
-			       node, (int)proto);
+	if (!lat_proto_valid(proto))
+		return lat_why(NULL, -EINVAL, "node %u: protocol %d is not of enum lattice_proto", node,
+			       (int)proto);
 	length = snprintf(out, LATTICE_ENDPOINT_MAX + 1, v6 ? "[%s]:%d" : "%s:%d", host, port);
 	if (length < 0 || length > LATTICE_ENDPOINT_MAX)
 		return lat_why(NULL, -EINVAL, "node %u: the name is too long", node);

@@ -191,6 +191,24 @@ static int drv_packet(void *ctx, const struct lat_path *from, uint8_t *packet, s
 	return rc;
 }
 
+/* No transient connection stays, or is opened again, that the machine does not want. */
+static void rest(struct lat_network *net, uint32_t node)
+{
+	if (lat_engine_peer_rest(net->engine, node))
+		lat_driver_rest(net->driver, node);
+}
+
+static void drv_idle(void *ctx, uint32_t node)
+{
+	struct lat_network *net = ctx;
+	uint64_t now;
+
+	if (lat_network_begin(net, &now) < 0)
+		return;
+	rest(net, node);
+	lat_network_end(net);
+}
+
 static void drv_conn_up(void *ctx, uint32_t node)
 {
 	struct lat_network *net = ctx;
@@ -212,6 +230,7 @@ static void drv_conn_down(void *ctx, uint32_t node, int err)
 		return;
 	lat_engine_conn_down(net->engine, now, node, err);
 	lat_netsend_failed(net, node, err);
+	rest(net, node);
 	lat_network_end(net);
 }
 
@@ -245,6 +264,7 @@ static const struct lat_driver_ops driver_ops = {
 	.conn_up = drv_conn_up,
 	.conn_down = drv_conn_down,
 	.writable = drv_writable,
+	.idle = drv_idle,
 	.tick = drv_tick,
 };
 

@@ -12,6 +12,7 @@
 #include "net/nodeid.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/keyfile.h"
 #include "node/network.h"
 #include "node/packets.h"
 #include "node/stats.h"
@@ -243,9 +244,9 @@ int lattice_node_set_remote(struct lattice_node *node, lattice_node_id peer, con
 
 	if (rc < 0)
 		return rc;
-	if (proto != LATTICE_UDP && proto != LATTICE_TCP)
-		rc = lat_why(node, -EINVAL, "node %u: protocol %d is neither LATTICE_UDP nor LATTICE_TCP",
-			     peer, (int)proto);
+	if (!lat_proto_valid(proto))
+		rc = lat_why(node, -EINVAL, "node %u: protocol %d is not of enum lattice_proto", peer,
+			     (int)proto);
 	else
 		rc = lat_network_set_remote(node->network, peer, endpoint, proto);
 	return call_end(node, peer, rc);

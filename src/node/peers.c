@@ -40,7 +40,7 @@ struct lat_ping { /* on the caller's stack */
 
 static uint8_t proto_of(enum lattice_proto proto)
 {
-	return proto == LATTICE_TCP ? LAT_PROTO_TCP : LAT_PROTO_UDP;
+	return proto == LATTICE_UDP ? LAT_PROTO_UDP : LAT_PROTO_TCP;
 }
 
 /* @handle: for the sentence. Resolves "host:port" to a path. */
@@ -62,6 +62,7 @@ static int resolve(const void *handle, const char *endpoint, enum lattice_proto 
 			       "node %u: the name '%s' cannot be resolved now", node, host);
 	*path = found[0];
 	path->node = node;
+	path->transient = proto == LATTICE_TCP_TRANSIENT;
 	return 0;
 }
 
@@ -370,6 +371,7 @@ int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const 
 		   NULL) { /* not where a connection of the peer's own came from: nobody listens there */
 		path = n->call;
 		path.proto = proto_of(proto);
+		path.transient = proto == LATTICE_TCP_TRANSIENT;
 		if (n->call.proto == 0)
 			rc = -EDESTADDRREQ;
 	}

@@ -405,7 +405,7 @@ static int check_form(const struct lattice_peer *peer)
 		return lat_why(
 			NULL, -EINVAL,
 			"where a node is reached is host:port or [v6]:port, with a port from 1 to 65535");
-	if (peer->proto != LATTICE_UDP && peer->proto != LATTICE_TCP)
+	if (!lat_proto_valid(peer->proto))
 		return lat_why(NULL, -EINVAL, "a node is reached over UDP or TCP");
 	if (!lat_peer_has_key(peer))
 		return 0;

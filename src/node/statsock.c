@@ -62,7 +62,7 @@ static void say_peer(struct caller *c, const struct lat_network_peer *p)
 	    ",\"handshake_ns\":%" PRIu64 ",\"session_age_ns\":%" PRIu64 ",\"handshakes\":%" PRIu64
 	    ",\"packets_in\":%" PRIu64 ",\"packets_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64
 	    ",\"bytes_out\":%" PRIu64 "}\n",
-	    s->node, p->name, p->endpoint, s->proto == LATTICE_TCP ? "tcp" : "udp",
+	    s->node, p->name, p->endpoint, s->proto == LATTICE_UDP ? "udp" : "tcp",
 	    p->has_key ? "true" : "false", s->up ? "true" : "false", s->rtt_ns, s->handshake_ns,
 	    s->session_age_ns, s->handshakes, s->packets_in, s->packets_out, s->bytes_in, s->bytes_out);
 }

@@ -255,8 +255,12 @@ int lat_engine_peer_path(struct lat_engine *e, uint32_t node, const struct lat_p
 
 	if (p == NULL)
 		return -ENOKEY;
-	if (same_place(&p->call, path))
+	if (same_place(&p->call, path)) {
+		p->call.transient = path->transient;
+		if (same_place(&p->path, path))
+			p->path.transient = path->transient;
 		return 0;
+	}
 	p->call = *path;
 	p->call.node = node;
 	lat_attempt_drop(p); /* it called the old place */

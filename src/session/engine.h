@@ -201,6 +201,11 @@ void lat_engine_writable(struct lat_engine *e, uint64_t now, uint32_t node);
  */
 void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node);
 void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int err);
+/*
+ * Whether nothing is due to the peer or from it, and its path is one of a transient TCP connection: then that may be closed, or need
+ * not be opened again, without lat_engine_conn_down(); the next transmit() is where another is wanted.
+ */
+bool lat_engine_peer_rest(struct lat_engine *e, uint32_t node);
 
 /* ---- ping, driver frames ---- */
 /*

@@ -163,6 +163,7 @@ void lat_engine_conn_up(struct lat_engine *e, uint64_t now, uint32_t node)
 		return;
 	e->now = now;
 	p->conn_down = false;
+	p->unconnected = false;
 	p->blocked = false;
 	p->proven_conn = 0; /* it may replace one that nobody has told us is gone */
 	free(p->stash);
@@ -186,6 +187,7 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 		return;
 	e->now = now;
 	p->conn_down = true;
+	p->unconnected = true;
 	p->conn_retry_ns = now + (uint64_t)LAT_NS_PER_S;
 	p->proven_conn = 0;
 	free(p->stash);
@@ -206,4 +208,35 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 	if (++p->closes_in_a_row >= LAT_CLOSES_MAX && p->slot[LAT_SLOT_CURRENT] != NULL)
 		p->want_rekey = true;
 	lat_peer_touch(p);
+}
+
+static bool quiet(const struct lat_peer *p)
+{
+	if (p->attempt != NULL || p->half_count > 0 || p->slot[LAT_SLOT_NEXT] != NULL || p->closing ||
+	    p->want_connect || p->want_rekey)
+		return false;
+	if (p->flight_bytes > 0 || p->stash != NULL || p->todo != NULL || p->ready != NULL ||
+	    p->busy_count > 0 || p->answer_count > 0 || p->pong_count > 0 ||
+	    (p->ping_count > 0 && !p->pings[p->ping_count - 1].sent))
+		return false;
+	for (int i = 0; i < LAT_SLOT_COUNT; i++) {
+		const struct lat_session *s = p->slot[i];
+
+		if (s != NULL &&
+		    (s->acks != NULL || s->want_params || s->want_confirm || s->want_keepalive || !s->opened))
+			return false;
+	}
+	return true;
+}
+
+bool lat_engine_peer_rest(struct lat_engine *e, uint32_t node)
+{
+	struct lat_peer *p = lat_peer_find(e, node);
+
+	if (p == NULL || p->path.proto != LAT_PROTO_TCP || p->path.family == 0 || !p->path.transient ||
+	    !quiet(p))
+		return false;
+	p->unconnected = true;
+	p->proven_conn = 0; /* the next one has to prove itself */
+	return true;
 }

@@ -433,6 +433,7 @@ struct world_options {
 	uint32_t sendq_max;
 	uint8_t mesh_key[WORLD_NODES]; /* first byte */
 	bool passive;                  /* only node 0 has the others' paths */
+	bool transient;                /* those paths are */
 };
 
 static inline void world_node_open(struct world *w, int i, const struct world_options *o)
@@ -458,6 +459,7 @@ static inline void world_know(struct world *w, int i, int j, const struct world_
 	memcpy(cfg.pk, w->node[j].pk, sizeof(cfg.pk));
 	if (!o->passive || i == 0)
 		cfg.path = world_path(j, o->proto);
+	cfg.path.transient = o->transient;
 	CHECK_EQ(lat_engine_peer_add(w->node[i].engine, &cfg), 0);
 }
 
@@ -541,6 +543,23 @@ static inline void world_cut(struct world *w, int a, int b)
 	/* Who called calls again: here always the lower. */
 	w->stream[lo][hi].known[0] = true;
 	w->stream[lo][hi].up_at = w->now + 2 * w->delay + 1;
+}
+
+/*
+ * Node @a ends the connection to @b, if nothing is due: what is on the way still arrives. Whether it did. Nobody calls again by
+ * himself.
+ */
+static inline bool world_rest(struct world *w, int a, int b)
+{
+	int lo = a < b ? a : b, hi = a < b ? b : a;
+
+	if (!w->stream[lo][hi].up || !lat_engine_peer_rest(w->node[a].engine, world_node_number(b)))
+		return false;
+	w->stream[lo][hi].up = false;
+	w->stream[lo][hi].up_at = 0;
+	lat_engine_conn_down(w->node[b].engine, w->now, world_node_number(a), -ECONNRESET);
+	world_tick(w, b);
+	return true;
 }
 
 static inline void world_stream_up(struct world *w, int lo, int hi)

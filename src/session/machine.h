@@ -291,7 +291,8 @@ struct lat_peer {
 	/* delivery */
 	bool conn_down; /* TCP: wait for lat_engine_conn_up(), or */
 	uint64_t conn_retry_ns;
-	bool blocked; /* transmit() said -EAGAIN */
+	bool unconnected; /* TCP: nothing was taken by a connection since the last one went */
+	bool blocked;     /* transmit() said -EAGAIN */
 	uint32_t closes_in_a_row;
 	uint8_t *stash; /* the packet that it did not take */
 	size_t stash_bytes;

@@ -97,6 +97,7 @@ static int transmit(struct lat_peer *p, uint64_t now, const uint8_t *packet, siz
 	to.node = p->node;
 	rc = e->ops->transmit(e->ctx, &to, packet, bytes);
 	if (rc == 0) {
+		p->unconnected = false;
 		p->packets_out++;
 		p->bytes_out += bytes;
 	} else if (rc != -EAGAIN) {
@@ -413,9 +414,12 @@ int lat_out_net(struct lat_peer *p, uint64_t now, const void *data, size_t bytes
 		return -EMSGSIZE;
 	if (p->conn_down || p->blocked || p->flight_bytes >= flight_max(p))
 		return -EAGAIN;
+	/* What asks for a connection is not sent by it as it is, and this would not be sent again. */
+	if (p->unconnected)
+		s->want_confirm = true;
 	if (control_pending(s))
 		lat_out_flush(p, now); /* PARAMS come first in a session */
-	if (p->blocked || !flush_stash(p, now))
+	if (p->unconnected || p->conn_down || p->blocked || !flush_stash(p, now))
 		return -EAGAIN;
 	rc = lat_out_begin(&o, s, &s->tx);
 	if (rc < 0)

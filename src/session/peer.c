@@ -443,7 +443,8 @@ static void expire_sessions(struct lat_peer *p, uint64_t now)
 
 static uint64_t rekey_at(const struct lat_session *s)
 {
-	if (!s->sent_data)
+	/* A transient connection is not opened for that: it will be renewed when it is used. */
+	if (!s->sent_data || (s->peer->unconnected && s->peer->path.transient))
 		return UINT64_MAX;
 	return s->born_ns + (uint64_t)(s->initiator ? LAT_REKEY_AFTER_TIME_INITIATOR_NS
 						    : LAT_REKEY_AFTER_TIME_RESPONDER_NS);

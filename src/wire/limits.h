@@ -109,6 +109,7 @@ enum {
 #define LAT_TCP_UNAUTH_NS                 (5 * LAT_NS_PER_S)
 #define LAT_TCP_REOPEN_NS                 (100 * LAT_NS_PER_MS) /* after a first try at once; doubles */
 #define LAT_TCP_REOPEN_CAP_NS             (5 * LAT_NS_PER_S)
+#define LAT_TCP_IDLE_NS                   (5 * LAT_NS_PER_S) /* so long a transient one stays without traffic */
 
 /* Node numbers that nobody has; a hash that gives one of them maps to 1 (PROTOCOL 1). */
 #define LAT_NODE_NONE     UINT32_C(0)

@@ -21,6 +21,7 @@ struct lat_path {
 	uint32_t scope;   /* interface index of a link-local IPv6 address, else 0 */
 	uint32_t conn;    /* TCP connection, never reused in a process run; 0: whichever reaches @node */
 	uint32_t node;    /* peer that is meant or, where known, that sent */
+	bool transient;   /* TCP: a connection opened to there is closed when it is idle (LAT_TCP_IDLE_NS) */
 };
 
 /*

@@ -121,6 +121,7 @@ ROWS = [
     ("help on half a command and nonsense", ["help", "peers", "forget"], "no command 'peers forget', but"),
     ("help on no command", ["help", "frobnicate"], "no command 'frobnicate'"),
     ("UDP and TCP", ["ping", "2", "--udp", "--tcp"], "either --udp or --tcp"),
+    ("kept and not", ["peers", "add", "-", "--tcp", "--tcp-transient"], "one of --udp, --tcp and --tcp-transient"),
     ("nothing to send", ["send", "7@2"], "one of -m TEXT, -f FILE and -"),
     ("a text and a file", ["send", "7@2", "-m", "x", "-f", "y"], "one of -m TEXT"),
     ("a text and lines", ["send", "7@2", "-m", "x", "-"], "one of -m TEXT"),
