@@ -1,6 +1,8 @@
-/* The edges are in the header. What is private here is counted here; the segments are only told. */
+/*
+ * The edges are in the header. Who pokes the descriptor makes a second entry after it: whoever clears the descriptor
+ * and then finds the log as he knows it would otherwise be poked late, for what he has heard, and never know it.
+ */
 #include <assert.h>
-#include <errno.h>
 #include <limits.h>
 
 #include "fastpath/doorbell.h"
@@ -43,10 +45,9 @@ static void count(_Atomic(uint64_t) *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-void lat_doorbell_ring(struct lat_doorbell *d, enum lat_doorbell_what what, uint32_t chan)
+static void log_entry(struct lat_doorbell *d, enum lat_doorbell_what what, uint32_t chan)
 {
 	struct lat_seg *own = d->own;
-	uint32_t armed;
 
 	pthread_mutex_lock(&d->lock);
 	d->rung++;
@@ -54,16 +55,23 @@ void lat_doorbell_ring(struct lat_doorbell *d, enum lat_doorbell_what what, uint
 			      lap_of(d->rung) | chan << WHAT_BITS | (uint32_t)what, memory_order_relaxed);
 	(void)atomic_exchange_explicit(&own->rung, d->rung, memory_order_seq_cst); /* [L], [A] */
 	pthread_mutex_unlock(&d->lock);
+}
+
+void lat_doorbell_ring(struct lat_doorbell *d, enum lat_doorbell_what what, uint32_t chan)
+{
+	uint32_t armed;
+
+	log_entry(d, what, chan);
 	count(&d->rings);
-	armed = atomic_load_explicit(&d->peer->armed, memory_order_seq_cst);
+	armed = atomic_load_explicit(&d->peer->armed, memory_order_seq_cst); /* [A] */
 	if (armed == 0)
 		return;
 	count(&d->woken);
 	if (armed % LAT_SEG_WATCHER != 0)
-		(void)lat_futex_wake(&own->rung, INT_MAX, true);
+		(void)lat_futex_wake(&d->own->rung, INT_MAX, true);
 	if (armed >= LAT_SEG_WATCHER) {
 		lat_poke(d->fd);
-		atomic_fetch_add_explicit(&own->signalled, 1, memory_order_release);
+		log_entry(d, what, chan);
 	}
 }
 
@@ -93,13 +101,8 @@ bool lat_doorbell_hear(struct lat_doorbell *d, const struct lat_doorbell_ears *e
 	return true;
 }
 
-int lat_doorbell_clear(struct lat_doorbell *d, bool anyway)
+int lat_doorbell_clear(struct lat_doorbell *d)
 {
-	uint32_t signalled = atomic_load_explicit(&d->peer->signalled, memory_order_acquire);
-
-	if (signalled == d->cleared && !anyway)
-		return 0;
-	d->cleared = signalled;
 	return lat_poke_clear(d->fd);
 }
 

@@ -32,10 +32,10 @@ struct lat_doorbell {
 	int fd; /* see lat_link_config.bell_fd */
 	/* Ringing, under the lock. */
 	pthread_mutex_t lock;
-	uint32_t rung, signalled;
+	uint32_t rung;
 	_Atomic(uint64_t) rings, woken;
 	/* Hearing: the caller lets one thread at a time in. */
-	uint32_t heard, cleared;
+	uint32_t heard;
 	uint64_t entries, lagged;
 };
 
@@ -59,10 +59,8 @@ struct lat_doorbell_ears {
  */
 bool lat_doorbell_hear(struct lat_doorbell *d, const struct lat_doorbell_ears *ears, void *ctx);
 
-/*
- * Makes the descriptor unreadable, if the peer said that it signalled it, or if @anyway. 0, or -EPIPE: the peer hung up.
- */
-LAT_MUST_CHECK int lat_doorbell_clear(struct lat_doorbell *d, bool anyway);
+/* Makes the descriptor unreadable: before hearing, not after. 0, or -EPIPE: the peer hung up. */
+LAT_MUST_CHECK int lat_doorbell_clear(struct lat_doorbell *d);
 
 /* One more thread that sleeps, one less. Any thread. */
 void lat_doorbell_arm(struct lat_doorbell *d, enum lat_bell_sleep how);

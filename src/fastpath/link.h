@@ -29,6 +29,7 @@
 
 #include "base/util.h"
 #include "fastpath/inbox.h"
+#include "fastpath/sender.h"
 
 enum {
 	LAT_LINK_CHANS_MAX = 16384,  /* in each direction */
@@ -39,7 +40,6 @@ enum {
 struct lat_link;
 struct lat_link_out; /* the sending end of a channel */
 struct lat_link_in;  /* its receiving end */
-struct lat_sender;
 
 /* Memory that a sender adds to its channel (EXTENT): the numbers that go with the fd. */
 struct lat_link_extent {
@@ -52,7 +52,7 @@ struct lat_link_extent {
 /* What a link asks of its owner. On any thread, under locks: neither blocks nor calls anything of the link. */
 struct lat_link_ops {
 	/*
-	 * Tells the peer: its lat_link_extend() gets *x and a duplicate of @fd (-1: none), which stays the link's.
+	 * Tells the peer: its lat_link_extend() gets *x and a duplicate of @fd, which stays the link's.
 	 * 0, -EAGAIN (not now), or why never (-EPIPE).
 	 */
 	int (*extend)(void *user, const struct lat_link_extent *x, int fd);
@@ -107,8 +107,6 @@ void lat_link_close(struct lat_link *link);
 
 struct lat_link_out_config {
 	uint32_t len_max; /* longest message; 0: what the biggest tier carries */
-	void *user;
-	bool single; /* one thread at a time sends, and says so: no lock */
 };
 
 /*
@@ -129,8 +127,9 @@ void lat_link_out_accept(struct lat_link_out *out);
 struct lat_sender *lat_link_out_sender(struct lat_link_out *out);
 
 /*
- * No more is sent: senders, waiting ones too, get -ESHUTDOWN (@why is 0: our own end, CLOSE is to be sent
- * after) or @why (GONE came: -EPIPE, -EPROTO, -EKEYREVOKED). The first @why counts.
+ * No more is sent. @why is 0: our own end. Waiting senders get -ESHUTDOWN, nobody begins a new call of the
+ * sender's but to ask for numbers, and CLOSE may be sent: everything that was accepted is published. Else GONE
+ * came: senders get @why (-EPIPE, -EPROTO, -EKEYREVOKED) from now on. The first @why counts; 0 may follow, once.
  */
 void lat_link_out_end(struct lat_link_out *out, int why);
 
@@ -149,8 +148,9 @@ struct lat_link_in_config {
 	int (*admit)(void *user);
 	/*
 	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
-	 * -ESHUTDOWN (the inbox was closed), admit's reason, or the reason of lat_link_dead(). Once, under no lock, on whichever
-	 * thread saw it, perhaps before lat_link_in_open() or _end() return; it may call lat_link_in_close().
+	 * -ESHUTDOWN (the inbox was closed), admit's reason, or the reason of lat_link_dead(). Once, under no lock,
+	 * on whichever thread saw it, perhaps before lat_link_in_open() (*out is set by then) or _end() return; it
+	 * may call lat_link_in_close(). The channel's number is free for the peer once GONE was sent: so close first.
 	 */
 	void (*gone)(void *user, int why);
 };
@@ -173,11 +173,14 @@ void lat_link_in_end(struct lat_link_in *in);
 /* Number of the last message received; 0 none. For GONE. */
 uint64_t lat_link_in_received(const struct lat_link_in *in);
 
-/* Frees the end; what it holds is not received, gone is not called any more. NULL is fine. */
-void lat_link_in_close(struct lat_link_in *in);
+/*
+ * Gives up the end: what it holds is not received, unless it had ended and is draining. Once. true: gone has not
+ * been called and will not be. false: it has been, is being or will be called; the memory goes after that.
+ */
+bool lat_link_in_close(struct lat_link_in *in);
 
 /*
- * EXTENT came with @fds, @count of them: closed in any case. The sender is woken, for it waits for this.
+ * EXTENT came with @fds, @count of them: closed in any case. What was sent in it is received from now on.
  * 0, or the peer is to be dropped:
  *   -EPROTO  no such channel or tier, not the fds that go with it, a size that is none, LAT_LINK_EXTENTS_MAX,
  *            LAT_LINK_EXTENT_BYTES_MAX

@@ -75,7 +75,7 @@ int lat_seg_ready_out(struct lat_seg *seg, uint32_t chan)
 	if (rc < 0)
 		return rc;
 	memset(seg->l1[chan], 0, sizeof(seg->l1[chan]));
-	atomic_store_explicit(&seg->tx[chan].room_wanted, 0, memory_order_relaxed);
+	memset(&seg->tx[chan], 0, sizeof(seg->tx[chan]));
 	return 0;
 }
 

@@ -5,11 +5,10 @@
  *
  *   version    what it is, and how its owner's sends are ordered
  *   rung       how many announcements its owner has made; slept on by the other side
- *   signalled  and how many of them it also made by the bell's descriptor
  *   armed      whether its owner sleeps, and where it ran last
  *   log        which channels were announced
- *   tx         per channel that the owner sends, what wakes its receiver (fastpath/bell.h)
- *   rx         per channel that the owner receives, what wakes its sender, and what it has given back
+ *   tx         per channel that the owner sends: what wakes its receiver (fastpath/bell.h), which extents there are
+ *   rx         per channel that the owner receives: what wakes its sender, and what it has given back
  *   l1         a ring per channel that the owner sends
  *
  * Words that change rarely lie beside their neighbours; what changes with every message has lines of its own. Everything in a peer's segment may change while it is read, and be any number.
@@ -26,13 +25,12 @@
 #include "fastpath/bell.h"
 #include "fastpath/link.h"
 #include "fastpath/ring.h"
+#include "fastpath/tiers.h"
 
 enum {
 	LAT_SEG_VERSION = 1,
 	LAT_SEG_PAGE = 4096, /* of the layout, whatever the kernel's is */
 	LAT_SEG_LOG = 4096,  /* entries, a power of two */
-	LAT_SEG_L1_SLOTS = LAT_SEG_PAGE / LAT_RING_SLOT,
-	LAT_SEG_TIERS = 3,
 
 	LAT_SEG_EXPEDITED = 1 << 0, /* flags: global expedited barriers reach the owner */
 
@@ -40,23 +38,26 @@ enum {
 	LAT_SEG_WATCHER = 1 << 16, /* and for each that polls the bell */
 };
 
+struct lat_seg_tx {
+	struct lat_tx_words words;
+	struct lat_tiers_front front;
+};
+
 struct lat_seg_rx {
 	alignas(LAT_CACHELINE) struct lat_rx_words words;
-	alignas(LAT_CACHELINE) _Atomic(uint32_t) heads[LAT_SEG_TIERS]; /* of each tier's ring */
-	_Atomic(uint32_t) extents[LAT_SEG_TIERS]; /* how many of the tier's extents it has */
+	struct lat_tiers_back back; /* lines of its own */
 };
 
 struct lat_seg {
 	alignas(LAT_SEG_PAGE) _Atomic(uint32_t) magic;
 	_Atomic(uint32_t) flags;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) rung;
-	_Atomic(uint32_t) signalled;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) armed;
 	_Atomic(uint32_t) cpu;
 	alignas(LAT_SEG_PAGE) _Atomic(uint32_t) log[LAT_SEG_LOG];
-	alignas(LAT_SEG_PAGE) struct lat_tx_words tx[LAT_LINK_CHANS_MAX];
+	alignas(LAT_SEG_PAGE) struct lat_seg_tx tx[LAT_LINK_CHANS_MAX];
 	alignas(LAT_SEG_PAGE) struct lat_seg_rx rx[LAT_LINK_CHANS_MAX];
-	alignas(LAT_SEG_PAGE) struct lat_ring_slot l1[LAT_LINK_CHANS_MAX][LAT_SEG_L1_SLOTS];
+	alignas(LAT_SEG_PAGE) struct lat_ring_slot l1[LAT_LINK_CHANS_MAX][LAT_TIERS_L1_SLOTS];
 };
 
 /*
