@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include <unistd.h>
 
 #include "os/clock.h"
@@ -104,6 +106,81 @@ int lat_dir_lock(int *fd, const char *path, uint64_t deadline_ns)
 }
 
 void lat_dir_unlock(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Nobody but us and root can put something else in the place of what is in it. */
+static int check_owner(int fd, bool link)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode) != link)
+		return -EAGAIN;
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return link ? -ELOOP : -EPERM;
+	if (!link && (st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
+		return -EPERM;
+	return 0;
+}
+
+/* One name of the way: @at is closed, *fd is where it leads. */
+static int step(int *fd, int at, const char *name, bool make)
+{
+	int next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (next < 0 && errno == ENOENT && make && (mkdirat(at, name, 0700) == 0 || errno == EEXIST))
+		next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	rc = next < 0 ? -errno : check_owner(next, false);
+	if (rc == -EAGAIN) {
+		rc = check_owner(next, true);
+		close(next);
+		next = rc < 0 ? -1 : openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (rc == 0)
+			rc = next < 0 ? -errno : check_owner(next, false);
+	}
+	close(at);
+	if (rc == 0)
+		*fd = next;
+	else if (next >= 0)
+		close(next);
+	return rc;
+}
+
+int lat_dir_meet(int *fd, const char *path)
+{
+	char copy[PATH_MAX], *name, *rest = NULL;
+	struct stat st;
+	int at, rc = 0;
+
+	if (strlen(path) >= sizeof(copy))
+		return -ENAMETOOLONG;
+	memcpy(copy, path, strlen(path) + 1);
+	at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return -errno;
+	name = strtok_r(copy, "/", &rest);
+	while (name != NULL) {
+		char *after = strtok_r(NULL, "/", &rest);
+
+		rc = step(&at, at, name, after == NULL);
+		if (rc < 0)
+			return rc;
+		name = after;
+	}
+	rc = fstat(at, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (rc < 0) {
+		close(at);
+		return rc;
+	}
+	*fd = at;
+	return 0;
+}
+
+void lat_dir_leave(int fd)
 {
 	if (fd >= 0)
 		close(fd);

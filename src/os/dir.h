@@ -27,4 +27,16 @@ LAT_MUST_CHECK int lat_dir_lock(int *fd, const char *path, uint64_t deadline_ns)
 /* -1 is fine. */
 void lat_dir_unlock(int fd);
 
+/*
+ * Opens a directory that processes meet in (O_PATH, close-on-exec), making the last name of @path if it is missing (0700, or
+ * less by the umask). A symbolic link on the way is followed only if this user or root made it. 0, or
+ *   -EPERM   it, or what is on the way to it, belongs to a stranger, or everybody may replace what is in it (writable for
+ *            others, and not sticky)
+ *   -ELOOP   a symbolic link on the way belongs to a stranger, or there are too many
+ *   -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC, -ENAMETOOLONG, -EMFILE ... of the system calls
+ */
+LAT_MUST_CHECK int lat_dir_meet(int *fd, const char *path);
+/* -1 is fine. */
+void lat_dir_leave(int fd);
+
 #endif

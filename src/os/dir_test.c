@@ -113,4 +113,59 @@ TEST(one_holds_the_lock)
 	CHECK_EQ(rmdir(dir), 0);
 }
 
+enum { NOBODY = 65534 };
+
+TEST(where_processes_meet)
+{
+	static const struct {
+		const char *why, *name, *link; /* link: to that, made before */
+		int mode;                      /* 0: it is not there */
+		uid_t owner;
+		int want;
+	} rows[] = {
+		{ "it is made", "new", NULL, 0, 0, 0 },
+		{ "it is as it was left, for a group too", "group", NULL, 0770, 0, 0 },
+		{ "everybody may write, nobody may replace", "sticky", NULL, 01777, 0, 0 },
+		{ "everybody may replace what is in it", "open", NULL, 0777, 0, -EPERM },
+		{ "a stranger's", "strange", NULL, 0700, NOBODY, -EPERM },
+		{ "our link", "ours", "sticky", 0, 0, 0 },
+		{ "a stranger's link", "theirs", "sticky", 0, NOBODY, -ELOOP },
+		{ "our link to what everybody may replace", "bad", "open", 0, 0, -EPERM },
+		{ "below what everybody may replace", "open/below", NULL, 0, 0, -EPERM },
+		{ "two names are missing", "one/two", NULL, 0, 0, -ENOENT },
+	};
+	struct stat st;
+	int fd;
+
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	CHECK(mkdtemp(dir) != NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *path = in_dir(rows[i].name);
+
+		if (rows[i].owner != 0 && geteuid() != 0)
+			continue;
+		if (rows[i].mode != 0)
+			CHECK_ROW(rows[i].why,
+				  mkdir(path, 0700) == 0 && chmod(path, (mode_t)rows[i].mode) == 0);
+		if (rows[i].link != NULL)
+			CHECK_ROW(rows[i].why, symlink(rows[i].link, path) == 0);
+		if (rows[i].owner != 0)
+			CHECK_ROW(rows[i].why, lchown(path, rows[i].owner, rows[i].owner) == 0);
+		CHECK_EQ_ROW(rows[i].why, lat_dir_meet(&fd, path), rows[i].want);
+		if (rows[i].want == 0)
+			lat_dir_leave(fd);
+	}
+	CHECK_EQ(stat(in_dir("new"), &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0700);
+	CHECK_EQ(stat(in_dir("group"), &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0770);
+	make("file");
+	CHECK_EQ(lat_dir_meet(&fd, in_dir("file")), -ENOTDIR);
+	CHECK_EQ(lat_dir_meet(&fd, in_dir("file/below")), -ENOTDIR);
+	CHECK_EQ(unlink(in_dir("file")), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		(void)!(rows[i].link != NULL ? unlink(in_dir(rows[i].name)) : rmdir(in_dir(rows[i].name)));
+	CHECK_EQ(rmdir(dir), 0);
+}
+
 TEST_MAIN

@@ -5,6 +5,7 @@
 #include "os/fdpass.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -104,4 +105,24 @@ ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *co
 		memcpy(fds, got, came * sizeof(int));
 	*count = came;
 	return n;
+}
+
+int lat_fdpass_copy(int *out, const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		out[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		if (out[i] < 0) {
+			int rc = -errno;
+
+			lat_fdpass_close(out, i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void lat_fdpass_close(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
 }

@@ -34,4 +34,9 @@ LAT_MUST_CHECK int lat_fdpass_send(int sock, const void *data, size_t bytes, con
  */
 LAT_MUST_CHECK ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *count);
 
+/* Copies of descriptors, close-on-exec. 0, -EMFILE, -EBADF; then *out holds none. */
+LAT_MUST_CHECK int lat_fdpass_copy(int *out, const int *fds, size_t count);
+/* Closes descriptors that came, or were copied. */
+void lat_fdpass_close(const int *fds, size_t count);
+
 #endif

@@ -7,13 +7,50 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+enum { CLOSED_MAX = 256 };
 
 static _Atomic(uint32_t) generation;
 static int watch_rc;
+static _Atomic(int) closed_in_child[CLOSED_MAX]; /* fd + 1; 0: free */
 
 static void in_child(void)
 {
 	(void)atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+	for (int i = 0; i < CLOSED_MAX; i++) {
+		int fd = atomic_exchange_explicit(&closed_in_child[i], 0, memory_order_relaxed) - 1;
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static bool swap(int from, int to)
+{
+	for (int i = 0; i < CLOSED_MAX; i++) {
+		int was = from;
+
+		if (atomic_compare_exchange_strong_explicit(&closed_in_child[i], &was, to,
+							    memory_order_relaxed, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+int lat_fork_close_in_child(int fd)
+{
+	int rc = lat_fork_watch();
+
+	if (rc < 0)
+		return rc;
+	return swap(0, fd + 1) ? 0 : -ENOBUFS;
+}
+
+void lat_fork_forget(int fd)
+{
+	(void)swap(fd + 1, 0);
 }
 
 static void watch(void)

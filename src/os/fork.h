@@ -12,4 +12,12 @@ LAT_MUST_CHECK int lat_fork_watch(void);
 /* A number that is the same for the life of a process and another in each child. No system call. Any thread. */
 uint32_t lat_fork_generation(void);
 
+/*
+ * A descriptor that a forked child closes at once: its copy would keep a lock held, or a socket listening, when this process is
+ * gone. Any thread. 0, -ENOBUFS (too many), -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_fork_close_in_child(int fd);
+/* Before @fd is closed here. One that was not given is fine. */
+void lat_fork_forget(int fd);
+
 #endif

@@ -12,9 +12,9 @@
 
 #include "os/poll.h"
 
-enum { BACKLOG = 8 };
+enum { BACKLOG = 8, BACKLOG_PACKETS = 512 };
 
-int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name)
+static int listen_on(struct lat_unixsock *s, const char *dir, const char *name, int type, int backlog)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int rc = 0;
@@ -23,7 +23,7 @@ int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *nam
 	if (strlen(name) >= sizeof(s->name))
 		return -ENAMETOOLONG;
 	s->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	s->fd = s->dir < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->fd = s->dir < 0 ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0) {
 		rc = -errno;
 		goto fail;
@@ -36,12 +36,50 @@ int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *nam
 		goto fail;
 	}
 	memcpy(s->name, name, strlen(name) + 1);
-	if (listen(s->fd, BACKLOG) == 0)
+	if (listen(s->fd, backlog) == 0)
 		return 0;
 	rc = -errno;
 fail:
 	lat_unixsock_close(s);
 	return rc;
+}
+
+int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name)
+{
+	return listen_on(s, dir, name, SOCK_STREAM, BACKLOG);
+}
+
+int lat_unixsock_listen_packets(struct lat_unixsock *s, const char *dir, const char *name)
+{
+	return listen_on(s, dir, name, SOCK_SEQPACKET, BACKLOG_PACKETS);
+}
+
+int lat_unixsock_connect_packets(int *fd, const char *dir, const char *name)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int folder, sock, rc;
+
+	if (strlen(name) >= LAT_UNIXSOCK_NAME)
+		return -ENAMETOOLONG;
+	folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/%s", folder, name);
+	rc = sock < 0 || connect(sock, (const struct sockaddr *)&at, sizeof(at)) < 0 ? -errno : 0;
+	close(folder);
+	if (rc == 0)
+		*fd = sock;
+	else if (sock >= 0)
+		close(sock);
+	return rc;
+}
+
+int lat_unixsock_pair(int fds[2], bool packets)
+{
+	int type = packets ? SOCK_SEQPACKET : SOCK_STREAM;
+
+	return socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0 ? -errno : 0;
 }
 
 void lat_unixsock_close(struct lat_unixsock *s)

@@ -1,10 +1,11 @@
 /*
- * A Unix stream socket that has a name in a directory: for the owner of the directory to look in. The directory is held
- * open, so neither a long path nor a later chdir(2) matters.
+ * A Unix socket that has a name in a directory: of streams, for the owner of the directory to look in, or of packets, for
+ * processes to meet. The directory is held open, so neither a long path nor a later chdir(2) matters.
  */
 #ifndef LAT_OS_UNIXSOCK_H
 #define LAT_OS_UNIXSOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct lat_unixsock {
  * -EISDIR, -EMFILE ... of the system calls, with *s closed.
  */
 LAT_MUST_CHECK int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name);
+/* The same, for SOCK_SEQPACKET (os/fdpass.h). */
+LAT_MUST_CHECK int lat_unixsock_listen_packets(struct lat_unixsock *s, const char *dir, const char *name);
 /* Removes the name and closes. A closed one is fine. */
 void lat_unixsock_close(struct lat_unixsock *s);
 
@@ -33,6 +36,13 @@ void lat_unixsock_close(struct lat_unixsock *s);
  * now. Other negative errno of accept(2): wait a little.
  */
 LAT_MUST_CHECK int lat_unixsock_accept(const struct lat_unixsock *s);
+/*
+ * Connects to @dir/@name, which listens for packets: close-on-exec, non-blocking. 0, -ENOENT and -ECONNREFUSED (nobody
+ * listens), -EAGAIN (too many wait to be accepted), -EACCES, -EPROTOTYPE, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_unixsock_connect_packets(int *fd, const char *dir, const char *name);
+/* Two ends of a connection, close-on-exec, non-blocking; of packets, or of a stream. 0, -EMFILE, -ENFILE, -ENOMEM. */
+LAT_MUST_CHECK int lat_unixsock_pair(int fds[2], bool packets);
 /* Closes a connection. -1 is fine. */
 void lat_unixsock_hang_up(int fd);
 
