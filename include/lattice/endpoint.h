@@ -15,11 +15,12 @@ struct lattice_node;
 struct lattice_endpoint;
 
 /**
- * Starts to receive as @pid. Peers of this node (other nodes whose keys it knows) and the node's own process may open
- * channels to it from now on.
+ * Starts to receive as @pid. Peers of this node (other nodes whose keys it knows) and the node's own processes may open
+ * channels to it from now on. Waits for who hosts the node, 5 s at most.
  *
  * @param pid  1 or more
- * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ENFILE,
+ * @return 0, -EINVAL, -EADDRINUSE (this pid has an endpoint on this node, maybe in another process: lattice_explain() says
+ *   which), -EACCES (this user may not), -ENOBUFS (too many), -ENOMEM, -EMFILE, -ENFILE, -ETIMEDOUT (who hosts does not answer),
  *   -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out,
@@ -46,7 +47,8 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
  *   -ENOMSG     nothing there and timeout_ns was 0; the fd of lattice_endpoint_fd() is not readable until there is
  *   -ETIMEDOUT  still nothing after timeout_ns
  *   -EMSGSIZE   the next message is longer than @bytes: msg->len says how long; it stays and is next again
- *   -ESHUTDOWN  the endpoint or its node was closed
+ *   -ESHUTDOWN  the endpoint or its node was closed; or, after another process took over as host, somebody who had the pid before
+ *               this one has it again
  */
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
 						       void *buf, size_t bytes, int64_t timeout_ns);

@@ -1,6 +1,7 @@
 /*
- * A node: one participant in the network, hosted by this process. It holds the endpoints (receiving pids), the channels
- * and, when it is asked to, the network: sockets, sessions, I/O threads.
+ * A node: one participant in the network. It holds the endpoints (receiving pids), the channels and, when it is asked to, the
+ * network: sockets, sessions, I/O threads. The processes of one machine and user share one node without asking for it: each pid is
+ * received by one of them, and a channel leads to whichever that is.
  */
 #ifndef LATTICE_NODE_H
 #define LATTICE_NODE_H
@@ -16,8 +17,11 @@ extern "C" {
 struct lattice_node;
 
 enum lattice_host {
-	LATTICE_HOST_AUTO = 0, /* local messages only: no network, no identity key */
-	LATTICE_HOST_SELF = 1  /* with the network, in this process */
+	LATTICE_HOST_AUTO =
+		0, /* part of the node that runs on this machine for this user; if none does, of one that
+				  * this process hosts: no network, no identity key */
+	LATTICE_HOST_SELF = 1,   /* with the network, in this process; other processes attach to it */
+	LATTICE_HOST_PRIVATE = 2 /* inside this process only: no network, no socket, no thread */
 };
 
 #define LATTICE_PORT_DEFAULT 15000
@@ -27,42 +31,55 @@ enum lattice_host {
 struct lattice_node_config {
 	enum lattice_host host;
 	lattice_node_id
-		node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept) */
+		node_id; /* 0: the one kept in the state directory, else derived from this machine (and kept); with
+			   * LATTICE_HOST_AUTO that of the node which runs, and if another is wanted here that is -EINVAL */
 	int port;        /* UDP and TCP; 0: LATTICE_PORT_DEFAULT */
 	const char *bind_host; /* a literal address; NULL: all */
 	const char *state_dir; /* NULL: $LATTICE_STATE_DIR, else as lattice_state_dir() says */
 	uint32_t
 		max_msg_bytes; /* longest message, here and to other nodes, its 12 bytes of pids and type included:
 				 * 68 to 8 MiB; 0: 1 MiB */
-	bool no_threads;       /* the caller runs the network by lattice_node_poll() */
+	bool no_threads; /* the caller runs the network by lattice_node_poll(); and no process attaches, this one neither */
 	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
 };
 
 /**
- * Opens a node in this process.
+ * Opens a node in this process, or attaches to the one that runs.
  *
- * With LATTICE_HOST_SELF: takes the state directory (one node at a time), makes an identity in it at first use, loads
+ * Processes meet at a socket: $LATTICE_SOCKET, else $XDG_RUNTIME_DIR/lattice/node.sock, else, for root, /run/lattice/node.sock;
+ * else, or when these cannot be made, /tmp/lattice-UID/node.sock. Who takes the lock beside it hosts. With LATTICE_HOST_AUTO
+ * this process attaches to who hosts, or hosts; when the host ends, however that happens, one of the others takes over, and what
+ * they receive as and the channels between them stay. Only processes of the same user meet. A container shares the directory of the
+ * socket, not the socket.
+ *
+ * With LATTICE_HOST_SELF: hosts, if nobody does (else it says so by log and by the counter local.elsewhere, and goes on); takes the state directory (one node at a time), makes an identity in it at first use, loads
  * the peers, binds UDP and TCP, starts the I/O thread.
  *
  * @param out  the node; NULL on failure
  * @param cfg  NULL for the defaults; copied
  *
- * Threads: any. Blocks for file and key work (a millisecond), and while peers' host names are resolved.
+ * Threads: any. Blocks for file and key work (a millisecond), while peers' host names are resolved, and until who hosts has
+ * answered, 10 s at most.
  * @return 0, or
  *   -EBUSY        another node has this state directory; lattice_explain() names its pid
+ *   -ETIMEDOUT    the process that hosts does not answer (it was stopped?); lattice_explain() names it
  *   -EADDRINUSE   the port is taken
  *   -EADDRNOTAVAIL, -EAFNOSUPPORT   bind_host is not an address of this machine
- *   -EACCES       the port may not be bound; the state directory cannot be read or written, or others may read its secrets
+ *   -EACCES       the port may not be bound; the state directory cannot be read or written, or others may read its secrets; the
+ *                 socket's directory cannot be used
  *   -EBADMSG      a file in the state directory is damaged; lattice_explain() names it and the line
  *   -EKEYREJECTED two peers have one key, or a peer's file has a key that is not the one of its fingerprint
  *   -EPERM        the keys' memory cannot be locked (RLIMIT_MEMLOCK) and allow_unlocked_keys is false, or getrandom(2) is
- *                 forbidden
+ *                 forbidden; or the socket's directory, or one on the way to it, belongs to another user, or everybody may
+ *                 replace what is in it
+ *   -ELOOP        a symbolic link on the way to the socket's directory belongs to another user
  *   -ENOSYS       the kernel has no getrandom(2), or cannot keep memory out of dumps and children
- *   -EINVAL       a value of the configuration, a number that is not the one kept in the state directory, or a peer
- *                 with this node's own number or key
+ *   -EINVAL       a value of the configuration, a number that is not the one kept in the state directory, or not that of the
+ *                 node which runs, or a peer with this node's own number or key; or $LATTICE_SOCKET is no path of a socket
  *   -ENOENT       no state directory is named, and there is no HOME to put one into
  *   -EAGAIN       no thread to be had
- *   -ENOMEM, -ENOBUFS (more peers than keys can be kept for), -EMFILE, -ENFILE, -ENAMETOOLONG, -ENOSPC, -EROFS, -EIO
+ *   -ENOTDIR      something on the way to the socket's directory is none
+ *   -ENOMEM, -ENOBUFS (more peers than keys can be kept for, or too many processes), -EMFILE, -ENFILE, -ENAMETOOLONG, -ENOSPC, -EROFS, -EIO
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
 						   const struct lattice_node_config *cfg);
@@ -71,7 +88,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
  * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Waits at most 2 s
  * for what was accepted to be received. Calls under way in other threads return -ESHUTDOWN. Handles of its endpoints and channels
  * stay valid until each is closed, but every call on them returns -ESHUTDOWN; while there is one, so does every call on
- * @node, which is otherwise gone. NULL is fine.
+ * @node, which is otherwise gone. If this process hosted for others, one of them takes over. NULL is fine.
  *
  * Threads: one closes, once; not from a log callback.
  */

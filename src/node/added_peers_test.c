@@ -114,7 +114,7 @@ TEST(peers_that_cannot_be)
 	make_side(&b, 2);
 	make_side(&c, 3);
 	good = peer_of(&b);
-	CHECK_EQ(lattice_node_open(&local, NULL), 0);
+	CHECK_EQ(lattice_node_open(&local, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE }), 0);
 	CHECK_EQ(lattice_node_add_peer(local, &good), -EOPNOTSUPP);
 	lattice_node_close(local);
 	CHECK_EQ(lattice_state_peer_add(a.dir, &good), 0);

@@ -5,9 +5,11 @@
 
 #include "fastpath/channel.h"
 #include "graph/work.h"
+#include "node/attach.h"
 #include "node/channel.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/links.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
@@ -65,6 +67,9 @@ static int open_local(struct lattice_channel *ch)
 	};
 	int rc;
 
+	if (ep == NULL && lat_node_attach(ch->node) != NULL)
+		return lat_lane_open(&ch->lane, lat_attach_links(lat_node_attach(ch->node)), ch->key.src,
+				     ch->key.dst, ch->node->len_max);
 	if (ep == NULL)
 		return lat_why(NULL, -ECONNREFUSED,
 			       "nobody receives as pid %d on this node: open its endpoint first",
@@ -151,6 +156,7 @@ void lattice_channel_close(struct lattice_channel *ch)
 		return;
 	leave(ch);
 	lat_chan_close(ch->local);
+	lat_lane_close(ch->lane);
 	lat_outbound_close(ch->remote);
 	lat_node_put(ch->node);
 	free(ch);
@@ -250,6 +256,9 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	if (ch->local != NULL)
 		rc = local_rc(
 			lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
+	else if (ch->lane != NULL)
+		rc = local_rc(
+			lat_lane_send(ch->lane, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
 	else
 		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len, deadline_of(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
@@ -263,6 +272,8 @@ int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 		return rc;
 	if (ch->local != NULL)
 		rc = local_rc(lat_chan_flush(ch->local, deadline_of(timeout_ns)));
+	else if (ch->lane != NULL)
+		rc = local_rc(lat_lane_flush(ch->lane, deadline_of(timeout_ns)));
 	else
 		rc = lat_outbound_flush(ch->remote, deadline_of(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
@@ -274,6 +285,8 @@ uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *receiv
 		return 0;
 	if (ch->local != NULL)
 		return lat_chan_sent(ch->local, received);
+	if (ch->lane != NULL)
+		return lat_lane_sent(ch->lane, received);
 	return lat_outbound_sent(ch->remote, received);
 }
 

@@ -9,6 +9,7 @@
 #include "graph/channels.h"
 
 struct lat_chan;
+struct lat_lane;
 struct lat_outbound;
 struct lattice_node;
 
@@ -18,7 +19,8 @@ struct lattice_channel {
 	uint64_t handle;             /* in the node's table and dependency graph; 0: not in them */
 	lattice_work_fn work;        /* the node's lock; NULL: none */
 	void *work_ctx;
-	struct lat_chan *local; /* one of these two */
+	struct lat_chan *local; /* one of these three: to this process, to another, to another node */
+	struct lat_lane *lane;
 	struct lat_outbound *remote;
 };
 

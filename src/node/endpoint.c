@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fastpath/inbox.h"
+#include "node/attach.h"
 #include "node/explain.h"
 #include "node/network.h"
 #include "node/node.h"
@@ -104,6 +105,11 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 	rc = lat_inbox_open(&ep->inbox);
 	if (rc == 0)
 		rc = enter(ep);
+	if (rc == 0 && lat_node_attach(node) != NULL) {
+		rc = lat_attach_claim(lat_node_attach(node), pid);
+		if (rc < 0)
+			(void)leave(ep);
+	}
 	if (rc < 0) {
 		lat_endpoint_put(ep);
 		return rc;
@@ -116,9 +122,22 @@ void lattice_endpoint_close(struct lattice_endpoint *ep)
 {
 	if (ep == NULL || lat_node_foreign(ep->node))
 		return;
-	(void)leave(ep);
+	if (leave(ep) && lat_node_attach(ep->node) != NULL)
+		lat_attach_unclaim(lat_node_attach(ep->node), ep->pid);
 	if (ep->node->network != NULL)
 		lat_inbound_reset_all(ep->node->network, ep);
+	lat_inbox_shutdown(ep->inbox);
+	lat_endpoint_put(ep);
+}
+
+void lat_endpoint_lost(struct lattice_node *node, int32_t pid)
+{
+	struct lattice_endpoint *ep = lat_endpoint_find(node, pid);
+
+	if (ep == NULL)
+		return;
+	atomic_store_explicit(&ep->lost, true, memory_order_release);
+	(void)leave(ep);
 	lat_inbox_shutdown(ep->inbox);
 	lat_endpoint_put(ep);
 }
@@ -185,7 +204,10 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 		msg->len = info.len;
 		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
 	}
-	if (rc == -ESHUTDOWN)
+	if (rc == -ESHUTDOWN && atomic_load_explicit(&ep->lost, memory_order_acquire))
+		(void)lat_why(ep, rc, "pid %d is another process's now, which had it at an earlier host",
+			      ep->pid);
+	else if (rc == -ESHUTDOWN)
 		(void)lat_why(ep, rc, "the endpoint or its node was closed");
 	lat_endpoint_put(ep);
 	return rc;

@@ -18,7 +18,8 @@ struct lattice_endpoint {
 	struct lattice_node *node;
 	struct lat_inbox *inbox; /* closed with the last reference */
 	int32_t pid;
-	bool open; /* in the node's table; its lock */
+	bool open;        /* in the node's table; its lock */
+	atomic_bool lost; /* another process has the pid now */
 	_Atomic(uint32_t) refs;
 	UT_hash_handle hh;
 };
@@ -26,6 +27,9 @@ struct lattice_endpoint {
 /* The endpoint that receives as @pid, with a reference, or NULL. */
 struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid);
 void lat_endpoint_put(struct lattice_endpoint *ep);
+
+/* Another process receives as @pid from now on: the endpoint that did is ended. No lock is held. */
+void lat_endpoint_lost(struct lattice_node *node, int32_t pid);
 
 /* The node closes: receivers return, senders are told; the handles stay the callers'. */
 void lat_endpoints_shutdown(struct lattice_node *node);

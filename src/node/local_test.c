@@ -14,7 +14,9 @@ static struct lattice_node *open_node(void)
 {
 	struct lattice_node *node;
 
-	CHECK_EQ(lattice_node_open(&node, &(struct lattice_node_config){ .node_id = 7 }), 0);
+	CHECK_EQ(lattice_node_open(&node, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE,
+									 .node_id = 7 }),
+		 0);
 	return node;
 }
 
@@ -45,7 +47,8 @@ TEST(node_configuration)
 		{ "a number of its own", { .node_id = 9 }, 0 },
 		{ "the largest number", { .node_id = 0xfffffffe }, 0 },
 		{ "the reserved number", { .node_id = 0xffffffff }, -EINVAL },
-		{ "no such host mode", { .host = (enum lattice_host)2 }, -EINVAL },
+		{ "inside this process", { .host = LATTICE_HOST_PRIVATE, .node_id = 11 }, 0 },
+		{ "no such host mode", { .host = (enum lattice_host)3 }, -EINVAL },
 		{ "any port", { .port = LATTICE_PORT_ANY }, 0 },
 		{ "a port below any", { .port = -2 }, -EINVAL },
 		{ "the last port", { .port = 65535 }, 0 },

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <lattice/error.h>
 #include <lattice/state.h>
 
+#include "base/log.h"
 #include "crypto/aead.h"
 #include "graph/channels.h"
 #include "graph/work.h"
 #include "net/nodeid.h"
+#include "node/attach.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/keyfile.h"
@@ -33,6 +36,7 @@ void lat_node_put(struct lattice_node *node)
 	if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	lat_network_free(node->network);
+	lat_attach_free(lat_node_attach(node));
 	lat_channels_close(node->channels);
 	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
@@ -63,7 +67,8 @@ int lat_node_check(const struct lattice_node *node, const void *handle)
 
 static int check_config(const struct lattice_node_config *cfg)
 {
-	if (cfg->host != LATTICE_HOST_AUTO && cfg->host != LATTICE_HOST_SELF)
+	if (cfg->host != LATTICE_HOST_AUTO && cfg->host != LATTICE_HOST_SELF &&
+	    cfg->host != LATTICE_HOST_PRIVATE)
 		return lat_why(NULL, -EINVAL, "host is %d, not of enum lattice_host", (int)cfg->host);
 	if (cfg->node_id == UINT32_MAX)
 		return lat_why(NULL, -EINVAL, "node number 0xffffffff is reserved");
@@ -86,6 +91,39 @@ static int check_process(void)
 			       "getrandom(2) is forbidden to this process, and there are no keys without it");
 	rc = lat_fork_watch();
 	return rc < 0 ? rc : lat_crypto_init();
+}
+
+/*
+ * Where this machine's processes meet. A node with the network runs without it; one that needs nothing else does not open. Without a
+ * thread of its own a node stays alone.
+ */
+static int open_attach(struct lattice_node *node, const struct lattice_node_config *cfg)
+{
+	struct lat_attach_config ac = {
+		.node = node,
+		.number = node->id,
+		.number_wanted = cfg->node_id != 0,
+		.must_host = cfg->host == LATTICE_HOST_SELF,
+	};
+	struct lat_attach *attach;
+	char why[LAT_LOG_LINE_MAX];
+	lattice_node_id number;
+	int rc;
+
+	if (cfg->host == LATTICE_HOST_PRIVATE || cfg->no_threads)
+		return 0;
+	rc = lat_attach_open(&attach, &ac, &number);
+	if (rc == 0) {
+		if (cfg->host == LATTICE_HOST_AUTO)
+			node->id = number;
+		atomic_store_explicit(&node->attach, attach, memory_order_release);
+	}
+	if (rc == 0 || cfg->host == LATTICE_HOST_AUTO)
+		return rc;
+	(void)lattice_explain(NULL, rc, why, sizeof(why));
+	lat_log(LAT_LOG_WARN, "local: no other process of this machine can attach to this node: %s", why);
+	atomic_store_explicit(&node->elsewhere, true, memory_order_relaxed);
+	return 0;
 }
 
 int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,
@@ -124,8 +162,10 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 		rc = lat_network_open(&node->network, node, cfg, &node->id);
 	else if (rc == 0)
 		node->id = cfg->node_id != 0 ? cfg->node_id : lat_nodeid_local();
+	if (rc == 0)
+		rc = open_attach(node, cfg);
 	if (rc < 0) {
-		lat_node_put(node);
+		lattice_node_close(node);
 		return rc;
 	}
 	*out = node;
@@ -145,6 +185,7 @@ void lattice_node_close(struct lattice_node *node)
 		lat_network_shutdown(node->network);
 	atomic_store_explicit(&node->closed, true, memory_order_release);
 	lat_endpoints_shutdown(node);
+	lat_attach_shutdown(lat_node_attach(node));
 	lat_node_put(node);
 }
 
@@ -315,6 +356,11 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)
 		lat_network_stats(node->network, &s);
+	if (lat_node_attach(node) != NULL)
+		lat_attach_stats(lat_node_attach(node), &s);
+	lat_stats_put(&s, "local.elsewhere",
+		      "1: other processes cannot attach to this node, another one hosts",
+		      atomic_load_explicit(&node->elsewhere, memory_order_relaxed));
 	lat_node_put(node);
 	return s.count;
 }

@@ -20,6 +20,7 @@ enum {
 	LAT_MSG_LIMIT_MIN = 68,    /* of max_msg_bytes: the specification's message fits */
 };
 
+struct lat_attach;
 struct lat_channels;
 struct lat_network;
 struct lat_packets;
@@ -34,6 +35,9 @@ struct lattice_node {
 
 	struct lat_packets *packets; /* where NET frames go; NULL: nowhere. Set once at open, its owner's */
 	struct lat_network *network; /* NULL: local only. Set once at open */
+	_Atomic(struct lat_attach *)
+		attach; /* NULL: inside this process only. Set once at open, the network's threads look on */
+	atomic_bool elsewhere; /* it should host, and another process does */
 	lattice_node_id id;
 	uint32_t len_max;    /* bytes of data that a message carries */
 	uint32_t generation; /* of the process that opened it (os/fork.h) */
@@ -45,6 +49,12 @@ struct lattice_node {
 /* As lattice_node_open(); @packets gets the NET frames that peers send, and must outlive the node. NULL: they are dropped. */
 int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,
 		  struct lat_packets *packets) LAT_MUST_CHECK;
+
+/* NULL: none. */
+static inline struct lat_attach *lat_node_attach(const struct lattice_node *node)
+{
+	return atomic_load_explicit(&node->attach, memory_order_acquire);
+}
 
 struct lattice_node *lat_node_get(struct lattice_node *node);
 void lat_node_put(struct lattice_node *node);

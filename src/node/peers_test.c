@@ -326,7 +326,8 @@ static int child(const struct pair *p, struct lattice_endpoint *ep, struct latti
 								    .state_dir = p->a.dir,
 								    .allow_unlocked_keys = true }) != -EBUSY)
 		return 101;
-	if (lattice_node_open(&mine, NULL) < 0 || lattice_endpoint_open(&new_ep, mine, 10) < 0 ||
+	if (lattice_node_open(&mine, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE }) < 0 ||
+	    lattice_endpoint_open(&new_ep, mine, 10) < 0 ||
 	    lattice_channel_open(&new_ch, mine, 1, 10, 0, 0) < 0 ||
 	    lattice_channel_send(new_ch, &msg, 0) < 0 ||
 	    lattice_endpoint_recv(new_ep, &msg, buf, sizeof(buf), 0) < 0)

@@ -11,7 +11,9 @@ static struct lat_routes *open_routes(struct lattice_node **node)
 {
 	struct lat_routes *r;
 
-	CHECK_EQ(lattice_node_open(node, &(struct lattice_node_config){ .node_id = 5, .max_msg_bytes = 68 }),
+	CHECK_EQ(lattice_node_open(node, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE,
+									.node_id = 5,
+									.max_msg_bytes = 68 }),
 		 0);
 	CHECK_EQ(lat_routes_open(&r, *node), 0);
 	(void)lat_node_get(*node);

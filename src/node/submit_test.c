@@ -44,7 +44,9 @@ static void open_field(struct field *f, uint32_t count)
 {
 	memset(f, 0, sizeof(*f));
 	f->count = count;
-	CHECK_EQ(lattice_node_open(&f->node, &(struct lattice_node_config){ .max_msg_bytes = 68 }), 0);
+	CHECK_EQ(lattice_node_open(&f->node, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE,
+									    .max_msg_bytes = 68 }),
+		 0);
 	CHECK_EQ(lattice_endpoint_open(&f->ep, f->node, 1000), 0);
 	for (uint32_t i = 0; i < count; i++) {
 		f->unit[i].field = f;

@@ -1,0 +1,82 @@
+/*
+ * Being a member: a node's connection to the host of this machine's node (host.h), from whichever process that is, our own too.
+ * One thread serves it and the links to other members (links.h). When the host is gone it looks for the next one, or becomes it;
+ * what the node receives as stays claimed meanwhile, and channels that are open go on.
+ *
+ * Lock order: the node's, then links', then this, then a post's.
+ */
+#ifndef LAT_NODE_ATTACH_H
+#define LAT_NODE_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lattice/types.h>
+
+#include "base/util.h"
+#include "node/note.h"
+
+struct lat_attach;
+struct lat_links;
+struct lat_stats;
+struct lattice_node;
+
+/* How long a call waits for the host, and what it does without one. */
+#define LAT_ATTACH_PATIENCE_NS (5 * LAT_NS_PER_S)
+
+struct lat_attach_config {
+	struct lattice_node *node;
+	lattice_node_id
+		number; /* when this process hosts; and then the host's must be it if @number_wanted */
+	bool number_wanted;
+	bool must_host; /* -EBUSY when somebody else does */
+};
+
+/*
+ * Attaches, hosting if nobody does. *number: the node's. 0, or with a sentence: as lat_door_find() and lat_door_take(), and
+ *   -EBUSY      must_host, and somebody else does
+ *   -EINVAL     the node here has another number
+ *   -EACCES     the host does not let this user in
+ *   -ETIMEDOUT  who hosts does not answer
+ *   -ENOBUFS    there are too many members
+ *   -EAGAIN     no thread to be had
+ */
+LAT_MUST_CHECK int lat_attach_open(struct lat_attach **out, const struct lat_attach_config *cfg,
+				   lattice_node_id *number);
+/* Ends it: calls return -ESHUTDOWN, links are cut, the thread is gone. No lock is held. NULL is fine. */
+void lat_attach_shutdown(struct lat_attach *a);
+/* The memory; nobody uses it any more. NULL is fine. */
+void lat_attach_free(struct lat_attach *a);
+
+/*
+ * The node receives as @pid from now on. Waits for the host. 0, or with a sentence -EADDRINUSE (another process does), -EACCES,
+ * -ENOBUFS, -ENOMEM, -ETIMEDOUT, -ESHUTDOWN, -EMFILE, -ENFILE.
+ */
+LAT_MUST_CHECK int lat_attach_claim(struct lat_attach *a, int32_t pid);
+/* No longer. One that it does not is fine. Does not wait. */
+void lat_attach_unclaim(struct lat_attach *a, int32_t pid);
+
+/*
+ * Sends @n to the host and waits for the answer, which replaces it: *n->rc is the host's. 0, or nobody answered: -ETIMEDOUT,
+ * -ESHUTDOWN, -EMFILE, -ENFILE, -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns);
+
+/* ---- for links ---- */
+
+struct lat_links *lat_attach_links(struct lat_attach *a);
+
+/* What the thread calls when a descriptor that is watched is ready; its address is what lat_watch_add() is given. */
+struct lat_attach_tag {
+	void (*ready)(void *owner, bool in, bool out);
+	void *owner;
+};
+int lat_attach_watch(const struct lat_attach *a);
+/* The thread calls lat_links_turn() soon. Any thread, whatever locks it holds. */
+void lat_attach_poke(struct lat_attach *a);
+/* When the last host was lost, 0 while there is one. */
+uint64_t lat_attach_lost_ns(struct lat_attach *a);
+
+void lat_attach_stats(struct lat_attach *a, struct lat_stats *s);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * Which member receives as which pid, and who may (LOCAL 15): the host's table. No lock, no clock, no socket: the caller has
+ * one thread, and says what time it is.
+ *
+ * A ticket is HMAC(the host's key, user, start time of the process, member, pid). The key lies beside the lock, so who hosts next knows
+ * the tickets of who hosted before: for CLAIMS_TICKETS_NS after it began, a claim with a ticket wins over one without.
+ */
+#ifndef LAT_NODE_CLAIMS_H
+#define LAT_NODE_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "node/note.h"
+#include "os/process.h"
+
+enum { LAT_CLAIMS_MAX = 65536, LAT_CLAIMS_KEY = 32 };
+#define LAT_CLAIMS_TICKETS_NS (5 * LAT_NS_PER_S)
+
+struct lat_claims;
+
+/* What there is to judge a member by. */
+struct lat_credentials {
+	struct lat_process process;
+	uint64_t member;
+};
+
+enum lat_claims_act {
+	LAT_ACT_ATTACH,  /* be a member */
+	LAT_ACT_RECEIVE, /* as @pid */
+	LAT_ACT_SEND,    /* as @pid */
+};
+
+/* @key is copied. 0, -ENOMEM. */
+LAT_MUST_CHECK int lat_claims_open(struct lat_claims **out, const uint8_t key[LAT_CLAIMS_KEY], uid_t owner,
+				   uint64_t now_ns);
+/* NULL is fine. */
+void lat_claims_close(struct lat_claims *c);
+
+/*
+ * The one place where it is decided who may do what. So far: whoever is the host's own user may everything, but speak as a pid that
+ * another member receives as. 0, -EACCES.
+ */
+LAT_MUST_CHECK int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who,
+				  enum lat_claims_act act, int32_t pid);
+
+/*
+ * @who receives as @pid from now on. @ticket: in, what it was given by an earlier host, all zero if nothing; out, what to give it.
+ * *loser: the member that had the pid until now and has lost it, 0 if none.
+ * 0, -EADDRINUSE (*loser is who has it), -EACCES, -ENOBUFS (LAT_CLAIMS_MAX), -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_claims_take(struct lat_claims *c, const struct lat_credentials *who, int32_t pid,
+				   uint8_t ticket[LAT_NOTE_TICKET], uint64_t now_ns, uint64_t *loser);
+/* One that @member does not have is fine. */
+void lat_claims_give(struct lat_claims *c, uint64_t member, int32_t pid);
+/* All that @member has. */
+void lat_claims_give_all(struct lat_claims *c, uint64_t member);
+
+/* The member that receives as @pid; 0: nobody. */
+uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid);
+uint32_t lat_claims_count(const struct lat_claims *c);
+
+#endif

@@ -1,0 +1,489 @@
+/*
+ * One thread, and nothing else touches a member; counters are read by others. A member that is to go is taken out of the tables
+ * at once and freed after the turn: another event of the turn may be its.
+ */
+#include "node/host.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lattice/error.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "node/claims.h"
+#include "node/post.h"
+#include "node/stats.h"
+#include "os/clock.h"
+#include "os/eventfd.h"
+#include "os/fdpass.h"
+#include "os/random.h"
+#include "os/thread.h"
+#include "os/watch.h"
+
+enum {
+	EVENTS = 64,
+	TURN_NOTES = 64, /* of one member, then the others have their turn */
+	TURN_ACCEPTS = 16,
+};
+
+static const uint64_t pause_ns = (uint64_t)LAT_NS_PER_S; /* when no more can be accepted */
+
+struct member;
+
+/* What the watch tells of. */
+struct tag {
+	enum { TAG_STOP, TAG_DOOR, TAG_NOTES, TAG_PROCESS } what;
+	struct member *member;
+};
+
+struct member {
+	struct lat_post post;
+	struct lat_credentials cred;
+	struct tag notes, process;
+	int pidfd; /* -1: none */
+	bool greeted, gone;
+	struct member *next, **at; /* all of them */
+	struct member *dead;       /* next of those to be freed */
+	UT_hash_handle hh;         /* by number: those that have said HELLO */
+};
+
+struct lat_host {
+	struct lat_door_held door;
+	struct lat_claims *claims;
+	struct member *all, *greeted, *dead;
+	lattice_node_id number;
+	uint32_t strangers;
+	uint64_t resume_ns; /* when to accept again; UINT64_MAX: it does */
+	int watch, stop;
+	struct tag stop_tag, door_tag;
+	struct lat_thread thread;
+	_Atomic(uint64_t) members, pids, introduced, refused, broke, lost;
+};
+
+static void count(_Atomic(uint64_t) *counter)
+{
+	(void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* ---- members ---- */
+
+static void update_counts(struct lat_host *h)
+{
+	atomic_store_explicit(&h->members, HASH_COUNT(h->greeted), memory_order_relaxed);
+	atomic_store_explicit(&h->pids, lat_claims_count(h->claims), memory_order_relaxed);
+}
+
+static void dismiss(struct lat_host *h, struct member *m)
+{
+	if (m->gone)
+		return;
+	m->gone = true;
+	if (m->greeted) {
+		HASH_DEL(h->greeted, m);
+		lat_claims_give_all(h->claims, m->cred.member);
+	} else {
+		h->strangers--;
+	}
+	*m->at = m->next;
+	if (m->next != NULL)
+		m->next->at = m->at;
+	lat_post_close(&m->post);
+	if (m->pidfd >= 0)
+		lat_watch_remove(h->watch, m->pidfd);
+	m->dead = h->dead;
+	h->dead = m;
+	update_counts(h);
+}
+
+static void free_dead(struct lat_host *h)
+{
+	struct member *m;
+
+	while ((m = h->dead) != NULL) {
+		h->dead = m->dead;
+		lat_process_forget(m->pidfd);
+		lat_post_fini(&m->post);
+		free(m);
+	}
+}
+
+/* The peer broke a rule, or does not read. */
+static void drop(struct lat_host *h, struct member *m, int rc)
+{
+	if (m->gone)
+		return;
+	count(&h->broke);
+	lat_log(LAT_LOG_WARN, "host: process %d is dropped: %s", (int)m->cred.process.pid,
+		rc == -EPROTO ? "it broke a rule" : lattice_error_name(rc));
+	dismiss(h, m);
+}
+
+static int tell(struct lat_host *h, struct member *m, struct lat_note *n)
+{
+	int rc = lat_post_send(&m->post, n, NULL, 0);
+
+	if (rc < 0 && rc != -EPIPE)
+		drop(h, m, rc);
+	return rc;
+}
+
+static struct member *find(struct lat_host *h, uint64_t id)
+{
+	struct member *m;
+
+	HASH_FIND(hh, h->greeted, &id, sizeof(id), m);
+	return m;
+}
+
+/* ---- what members say ---- */
+
+static int on_hello(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_WELCOME, .node = h->number, .process = (int32_t)getpid() };
+
+	if (m->greeted)
+		return -EPROTO;
+	m->cred.member = in->member;
+	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0);
+	if (out.rc == 0 && find(h, in->member) != NULL)
+		out.rc = -EEXIST;
+	if (out.rc == 0 && HASH_COUNT(h->greeted) == LAT_HOST_MEMBERS_MAX)
+		out.rc = -ENOBUFS;
+	if (out.rc == 0) {
+		HASH_ADD(hh, h->greeted, cred.member, sizeof(m->cred.member), m);
+		m->greeted = m->hh.tbl != NULL;
+		if (!m->greeted)
+			out.rc = -ENOMEM;
+	}
+	if (out.rc == 0)
+		h->strangers--;
+	else
+		count(&h->refused);
+	(void)tell(h, m, &out);
+	if (out.rc < 0)
+		dismiss(h, m);
+	return 0;
+}
+
+static void on_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_CLAIMED, .token = in->token, .dst = in->dst };
+	struct member *other;
+	uint64_t loser;
+
+	memcpy(out.ticket, in->ticket, sizeof(out.ticket));
+	out.rc = lat_claims_take(h->claims, &m->cred, in->dst, out.ticket, lat_clock_monotonic_ns(), &loser);
+	other = loser != 0 ? find(h, loser) : NULL;
+	if (other != NULL)
+		out.process = (int32_t)other->cred.process.pid;
+	if (out.rc == 0 && other != NULL) {
+		count(&h->lost);
+		(void)tell(h, other, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = in->dst });
+	}
+	if (out.rc < 0)
+		memset(out.ticket, 0, sizeof(out.ticket));
+	if (out.rc == -EACCES)
+		count(&h->refused);
+	(void)tell(h, m, &out);
+}
+
+/* The receiver hears who comes before the sender hears that it may. */
+static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note grant = {
+		.kind = LAT_NOTE_GRANT, .member = m->cred.member, .src = in->src, .dst = in->dst
+	};
+	struct lat_note out = { .kind = LAT_NOTE_OPENED, .token = in->token };
+	uint64_t holder = lat_claims_holder(h->claims, in->dst);
+	struct member *other = holder != 0 ? find(h, holder) : NULL;
+
+	while (grant.grant == 0)
+		lat_random(&grant.grant, sizeof(grant.grant));
+	out.rc = in->node != 0 && in->node != h->number ? -ENETUNREACH : 0;
+	if (out.rc == 0)
+		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src);
+	if (out.rc == -EACCES)
+		count(&h->refused);
+	if (out.rc == 0 && (other == NULL || tell(h, other, &grant) < 0))
+		out.rc = -ECONNREFUSED;
+	if (out.rc == 0) {
+		out.member = holder;
+		out.grant = grant.grant;
+	}
+	(void)tell(h, m, &out);
+}
+
+/* A pair of sockets for notes and one for the bell: an end of each to each, with what tells of the other's end. */
+static int introduce(struct lat_host *h, struct member *to, struct member *who, uint32_t token, int notes,
+		     int bell)
+{
+	const int fds[LAT_NOTE_FDS] = { notes, bell, who->pidfd };
+	struct lat_note out = { .kind = LAT_NOTE_PEER,
+				.token = token,
+				.member = who->cred.member,
+				.process = (int32_t)who->cred.process.pid };
+	int rc = lat_post_send(&to->post, &out, fds, who->pidfd >= 0 ? 3 : 2);
+
+	if (rc < 0 && rc != -EPIPE && rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM && rc != -ETOOMANYREFS)
+		drop(h, to, rc);
+	return rc;
+}
+
+static void on_meet(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note failed = { .kind = LAT_NOTE_PEER, .token = in->token };
+	struct member *other = find(h, in->member);
+	int notes[2], bell[2], rc = other != NULL ? 0 : -ECONNREFUSED;
+
+	if (rc == 0)
+		rc = lat_unixsock_pair(notes, true);
+	if (rc == 0) {
+		rc = lat_unixsock_pair(bell, false);
+		if (rc < 0)
+			lat_fdpass_close(notes, 2);
+	}
+	if (rc == 0) {
+		rc = introduce(h, other, m, 0, notes[0], bell[0]);
+		if (rc == 0)
+			rc = introduce(h, m, other, in->token, notes[1], bell[1]);
+		lat_fdpass_close(notes, 2);
+		lat_fdpass_close(bell, 2);
+	}
+	if (rc == 0) {
+		count(&h->introduced);
+		return;
+	}
+	failed.rc = rc == -EPIPE ? -ECONNREFUSED : rc;
+	(void)tell(h, m, &failed);
+}
+
+static int on_note(struct lat_host *h, struct member *m, const struct lat_note *n)
+{
+	if (!m->greeted && n->kind != LAT_NOTE_HELLO)
+		return -EPROTO;
+	switch (n->kind) {
+	case LAT_NOTE_HELLO:
+		return on_hello(h, m, n);
+	case LAT_NOTE_CLAIM:
+		on_claim(h, m, n);
+		return 0;
+	case LAT_NOTE_UNCLAIM:
+		lat_claims_give(h->claims, m->cred.member, n->dst);
+		return 0;
+	case LAT_NOTE_OPEN:
+		on_open(h, m, n);
+		return 0;
+	default:
+		on_meet(h, m, n);
+		return 0;
+	}
+}
+
+static void hear(struct lat_host *h, struct member *m)
+{
+	for (int i = 0; i < TURN_NOTES && !m->gone; i++) {
+		int fds[LAT_NOTE_FDS], rc;
+		struct lat_note n;
+		size_t fd_count;
+
+		rc = lat_post_recv(&m->post, LAT_NOTE_FROM_MEMBER, &n, fds, &fd_count);
+		if (rc == 0)
+			break;
+		if (rc > 0)
+			rc = on_note(h, m, &n); /* no note of a member's brings a descriptor */
+		if (rc == -EPIPE)
+			dismiss(h, m);
+		else if (rc < 0)
+			drop(h, m, rc);
+	}
+	update_counts(h);
+}
+
+/* ---- who comes ---- */
+
+/* Whoever connects and says nothing makes room for those who come after. */
+static void limit_strangers(struct lat_host *h)
+{
+	struct member *oldest = NULL;
+
+	if (h->strangers <= LAT_HOST_STRANGERS_MAX)
+		return;
+	for (struct member *m = h->all; m != NULL; m = m->next)
+		if (!m->greeted)
+			oldest = m; /* new ones are put first */
+	if (oldest != NULL)
+		drop(h, oldest, -ETIMEDOUT);
+}
+
+static int admit(struct lat_host *h, int fd)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	int rc = m != NULL ? lat_process_of_peer(fd, &m->cred.process) : -ENOMEM;
+
+	if (rc < 0) {
+		lat_unixsock_hang_up(fd);
+		free(m);
+		return rc;
+	}
+	m->pidfd = -1;
+	m->notes = (struct tag){ TAG_NOTES, m };
+	m->process = (struct tag){ TAG_PROCESS, m };
+	rc = lat_process_watch_peer(&m->pidfd, fd);
+	if (rc == 0)
+		rc = lat_watch_add(h->watch, m->pidfd, false, &m->process);
+	if (rc == -ESRCH || rc == -ENOSYS)
+		rc = 0; /* the socket tells of its end as well */
+	if (rc == 0)
+		rc = lat_post_open(&m->post, fd, h->watch, &m->notes);
+	else
+		lat_unixsock_hang_up(fd);
+	if (rc < 0) {
+		lat_process_forget(m->pidfd);
+		lat_post_fini(&m->post);
+		free(m);
+		return rc;
+	}
+	m->next = h->all;
+	m->at = &h->all;
+	if (m->next != NULL)
+		m->next->at = &m->next;
+	h->all = m;
+	h->strangers++;
+	limit_strangers(h);
+	return 0;
+}
+
+static void accept_some(struct lat_host *h)
+{
+	int rc = 0;
+
+	for (int i = 0; i < TURN_ACCEPTS && rc == 0; i++) {
+		int fd = lat_unixsock_accept(&h->door.sock);
+
+		if (fd == -EAGAIN)
+			return;
+		rc = fd < 0 ? fd : admit(h, fd);
+	}
+	if (rc == 0)
+		return;
+	/* No descriptors, no memory: the socket stays readable, so it is not looked at for a while. */
+	lat_watch_change(h->watch, h->door.sock.fd, false, false, &h->door_tag);
+	h->resume_ns = lat_clock_deadline(lat_clock_monotonic_ns(), (int64_t)pause_ns);
+}
+
+/* ---- life ---- */
+
+static void run(void *arg)
+{
+	struct lat_watch_event events[EVENTS];
+	struct lat_host *h = arg;
+
+	for (;;) {
+		size_t n = lat_watch_wait(h->watch, events, EVENTS, h->resume_ns);
+
+		if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
+			h->resume_ns = UINT64_MAX;
+			lat_watch_change(h->watch, h->door.sock.fd, true, false, &h->door_tag);
+		}
+		for (size_t i = 0; i < n; i++) {
+			const struct tag *tag = events[i].data;
+
+			switch (tag->what) {
+			case TAG_STOP:
+				return;
+			case TAG_DOOR:
+				accept_some(h);
+				break;
+			case TAG_NOTES:
+				if (events[i].out && !tag->member->gone)
+					lat_post_flush(&tag->member->post);
+				if (events[i].in && !tag->member->gone)
+					hear(h, tag->member);
+				break;
+			case TAG_PROCESS: /* a child may hold its sockets open */
+				dismiss(h, tag->member);
+				break;
+			}
+		}
+		free_dead(h);
+	}
+}
+
+int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number, pid_t *holder)
+{
+	struct lat_host *h = calloc(1, sizeof(*h));
+	int rc;
+
+	*out = NULL;
+	if (h == NULL)
+		return -ENOMEM;
+	h->number = number;
+	h->watch = h->stop = -1;
+	h->resume_ns = UINT64_MAX;
+	h->stop_tag.what = TAG_STOP;
+	h->door_tag.what = TAG_DOOR;
+	rc = lat_door_take(door, &h->door, holder);
+	if (rc < 0) {
+		free(h);
+		return rc;
+	}
+	rc = lat_claims_open(&h->claims, h->door.key, geteuid(), lat_clock_monotonic_ns());
+	if (rc == 0)
+		rc = lat_watch_open(&h->watch);
+	if (rc == 0)
+		rc = lat_eventfd_open(&h->stop);
+	if (rc == 0)
+		rc = lat_watch_add(h->watch, h->stop, false, &h->stop_tag);
+	if (rc == 0)
+		rc = lat_watch_add(h->watch, h->door.sock.fd, false, &h->door_tag);
+	if (rc == 0)
+		rc = lat_thread_start(&h->thread, "lattice-host", run, h);
+	if (rc < 0) {
+		lat_host_close(h);
+		return rc;
+	}
+	lat_log(LAT_LOG_INFO, "host: node %u at %s", number, door->path);
+	*out = h;
+	return 0;
+}
+
+void lat_host_close(struct lat_host *h)
+{
+	if (h == NULL)
+		return;
+	if (h->stop >= 0)
+		lat_eventfd_signal(h->stop);
+	lat_thread_join(&h->thread);
+	/* The door first: who is told and looks for another finds it free. */
+	lat_door_give(&h->door);
+	while (h->all != NULL)
+		dismiss(h, h->all);
+	free_dead(h);
+	lat_claims_close(h->claims);
+	lat_watch_close(h->watch);
+	lat_eventfd_close(h->stop);
+	free(h);
+}
+
+void lat_host_stats(struct lat_host *h, struct lat_stats *s)
+{
+	const struct {
+		const char *name, *text;
+		const _Atomic(uint64_t) *value;
+	} rows[] = {
+		{ "host.members", "nodes of processes attached here", &h->members },
+		{ "host.pids", "pids they receive as", &h->pids },
+		{ "host.introduced", "times two of them were introduced to each other", &h->introduced },
+		{ "host.refused", "requests of processes that may not", &h->refused },
+		{ "host.dropped", "processes dropped: they broke a rule, or did not read", &h->broke },
+		{ "host.lost", "pids given back to whom an earlier host had given them", &h->lost },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		lat_stats_put(s, rows[i].name, rows[i].text,
+			      atomic_load_explicit(rows[i].value, memory_order_relaxed));
+}

@@ -1,0 +1,34 @@
+/*
+ * Hosting: who has the door answers the members that come to it. It knows who receives as which pid, decides who may, and
+ * introduces members to each other; what they then send does not pass through it. One thread.
+ */
+#ifndef LAT_NODE_HOST_H
+#define LAT_NODE_HOST_H
+
+#include <stdbool.h>
+
+#include <lattice/types.h>
+
+#include "base/util.h"
+#include "node/door.h"
+
+enum {
+	LAT_HOST_MEMBERS_MAX = 4096,
+	LAT_HOST_STRANGERS_MAX = 64, /* connected, and have not said HELLO */
+};
+
+struct lat_host;
+struct lat_stats;
+
+/*
+ * Takes the door and starts to host a node of that @number. 0, or as lat_door_take(), or -EAGAIN (no thread to be had), -ENOMEM,
+ * -EMFILE, -ENFILE.
+ */
+LAT_MUST_CHECK int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number,
+				 pid_t *holder);
+/* Members find that it is gone, and look for another. NULL is fine. */
+void lat_host_close(struct lat_host *h);
+
+void lat_host_stats(struct lat_host *h, struct lat_stats *s);
+
+#endif

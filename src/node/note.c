@@ -1,0 +1,110 @@
+/* One table says which fields each kind has. */
+#include "node/note.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum field {
+	TOKEN = 1 << 0,
+	RC = 1 << 1,     /* 0 or an errno */
+	FAILED = 1 << 2, /* an errno */
+	SRC = 1 << 3,
+	DST = 1 << 4,
+	NODE = 1 << 5,
+	CHAN = 1 << 6,
+	TIER = 1 << 7,
+	PROCESS = 1 << 8,
+	MEMBER = 1 << 9, /* one, not 0; or, with RC, one if that is 0 */
+	GRANT = 1 << 10, /* the same */
+	NUMBER = 1 << 11,
+	TICKET = 1 << 12,
+	ANSWER = 1 << 13, /* without an error it brings what it names */
+};
+
+enum { ERRNO_MAX = 4095 };
+
+static const struct kind {
+	uint16_t fields;
+	uint8_t from, fds_min, fds_max;
+} kinds[LAT_NOTE_KINDS] = {
+	[LAT_NOTE_HELLO] = { MEMBER | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_WELCOME] = { RC | NODE | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_CLAIM] = { TOKEN | DST | TICKET, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_CLAIMED] = { TOKEN | RC | DST | TICKET | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_UNCLAIM] = { DST, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_LOST] = { DST, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_OPEN] = { TOKEN | SRC | DST | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_OPENED] = { TOKEN | RC | MEMBER | GRANT | ANSWER, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_GRANT] = { MEMBER | GRANT | SRC | DST, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_MEET] = { TOKEN | MEMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_PEER] = { TOKEN | RC | MEMBER | PROCESS | ANSWER, LAT_NOTE_FROM_HOST, 2, 3 },
+	[LAT_NOTE_JOIN] = { 0, LAT_NOTE_FROM_PEER, 1, 1 },
+	[LAT_NOTE_CHAN_OPEN] = { CHAN | GRANT | SRC | DST | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_ACCEPT] = { CHAN, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_REFUSE] = { CHAN | FAILED, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_EXTENT] = { CHAN | TIER | NUMBER, LAT_NOTE_FROM_PEER, 0, 1 },
+	[LAT_NOTE_CHAN_CLOSE] = { CHAN, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_GONE] = { CHAN | RC | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_HOSTED] = { 0, LAT_NOTE_FROM_PEER, 0, 0 },
+};
+
+static bool zero(const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* What is named may have that value; what is not is zero. */
+static bool number(unsigned fields, unsigned field, bool is_zero)
+{
+	return (fields & field) != 0 || is_zero;
+}
+
+/* A pid is 1 or more where it is named. */
+static bool pid(unsigned fields, unsigned field, int32_t value)
+{
+	return (fields & field) != 0 ? value >= 1 : value == 0;
+}
+
+/* An id is not 0 where it is named; but an answer that failed has none. */
+static bool id(unsigned fields, unsigned field, bool failed, uint64_t value)
+{
+	if ((fields & field) == 0 || ((fields & ANSWER) != 0 && failed))
+		return value == 0;
+	return value != 0;
+}
+
+static bool result(unsigned fields, int32_t rc)
+{
+	if (rc > 0 || rc < -ERRNO_MAX)
+		return false;
+	return rc == 0 ? (fields & FAILED) == 0 : (fields & (RC | FAILED)) != 0;
+}
+
+int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds, enum lat_note_from from)
+{
+	const struct kind *k;
+	bool failed, ok;
+	unsigned f;
+
+	if (bytes != sizeof(*n) || n->version != LAT_NOTE_VERSION || n->kind == 0 ||
+	    n->kind >= LAT_NOTE_KINDS)
+		return -EPROTO;
+	k = &kinds[n->kind];
+	f = k->fields;
+	failed = n->rc != 0;
+	if (k->from != from)
+		return -EPROTO;
+	if ((f & ANSWER) != 0 && failed ? fds != 0 : fds < k->fds_min || fds > k->fds_max)
+		return -EPROTO;
+	ok = result(f, n->rc) && pid(f, SRC, n->src) && pid(f, DST, n->dst) &&
+	     id(f, MEMBER, failed, n->member) && id(f, GRANT, failed, n->grant) &&
+	     number(f, TOKEN, n->token == 0) && number(f, NODE, n->node == 0) &&
+	     number(f, CHAN, n->chan == 0) && number(f, TIER, n->tier == 0) &&
+	     number(f, PROCESS, n->process == 0) && n->process >= 0 && number(f, NUMBER, n->number == 0) &&
+	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && n->spare == 0;
+	return ok ? 0 : -EPROTO;
+}

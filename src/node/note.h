@@ -1,0 +1,86 @@
+/*
+ * Notes: what the processes of one machine tell each other about pids and channels, each one packet over a SEQPACKET socket
+ * with the descriptors that go with it. A member is a node that is attached; the host is who has the door (door.h).
+ *
+ *   member                      host                              member
+ *   HELLO member node     -->
+ *                         <--   WELCOME rc node process
+ *   CLAIM dst ticket      -->
+ *                         <--   CLAIMED rc dst ticket process
+ *                         <--   LOST dst                          (somebody with a ticket had it before)
+ *   OPEN src dst          -->   GRANT member grant src dst  -->
+ *                         <--   OPENED rc member grant
+ *   MEET member           -->   PEER member process fds     -->
+ *                         <--   PEER member process fds           (once for each two)
+ *
+ * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
+ *   JOIN fd               <->   JOIN fd
+ *   CHAN_OPEN chan grant src dst number(longest message)  -->
+ *                         <--   CHAN_ACCEPT chan, or CHAN_REFUSE chan rc
+ *   EXTENT chan tier number(bytes) fd  -->
+ *   CHAN_CLOSE chan       -->
+ *                         <--   CHAN_GONE chan rc number(last received)
+ *   HOSTED                <->                                     (attached again, to another host)
+ *
+ * All fields are the machine's own byte order: nobody else ever sees them.
+ */
+#ifndef LAT_NODE_NOTE_H
+#define LAT_NODE_NOTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+enum { LAT_NOTE_VERSION = 1, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32 };
+
+enum lat_note_kind {
+	LAT_NOTE_HELLO = 1,
+	LAT_NOTE_WELCOME,
+	LAT_NOTE_CLAIM,
+	LAT_NOTE_CLAIMED,
+	LAT_NOTE_UNCLAIM,
+	LAT_NOTE_LOST,
+	LAT_NOTE_OPEN,
+	LAT_NOTE_OPENED,
+	LAT_NOTE_GRANT,
+	LAT_NOTE_MEET,
+	LAT_NOTE_PEER,
+	LAT_NOTE_JOIN,
+	LAT_NOTE_CHAN_OPEN,
+	LAT_NOTE_CHAN_ACCEPT,
+	LAT_NOTE_CHAN_REFUSE,
+	LAT_NOTE_EXTENT,
+	LAT_NOTE_CHAN_CLOSE,
+	LAT_NOTE_CHAN_GONE,
+	LAT_NOTE_HOSTED,
+	LAT_NOTE_KINDS,
+};
+
+/* A field that its kind does not name is zero. */
+struct lat_note {
+	uint16_t version, kind;
+	uint32_t token;   /* of the call that it makes or answers; 0: of none */
+	int32_t rc;       /* 0 or a negative errno */
+	int32_t src, dst; /* pids, 1 or more */
+	uint32_t node;    /* 0: not said */
+	uint32_t chan, tier;
+	int32_t process; /* pid of the operating system, 0: not known */
+	uint32_t spare;
+	uint64_t member; /* a number that a member chose at random, and keeps from host to host */
+	uint64_t grant;
+	uint64_t number;
+	uint8_t ticket[LAT_NOTE_TICKET]; /* all zero: none */
+};
+
+/* Whom a note is from. */
+enum lat_note_from { LAT_NOTE_FROM_MEMBER, LAT_NOTE_FROM_HOST, LAT_NOTE_FROM_PEER };
+
+/*
+ * Whether the @bytes that came as @n, with @fds descriptors, are a note that @from may send: its length, version, kind, each
+ * field, and that the rest is zero. 0, -EPROTO.
+ */
+LAT_MUST_CHECK int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds,
+				  enum lat_note_from from);
+
+#endif

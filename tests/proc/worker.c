@@ -1,0 +1,331 @@
+/*
+ * worker: a process that does what it is told, a line of standard input at a time, and answers each with a line: the result of
+ * the call, what else there is to say, and the library's sentence if it failed. What goes wrong with the worker itself is "?".
+ *
+ *   open auto|self|private|attach [NUMBER]       -> 0 NUMBER
+ *   listen PID | deaf PID                        an endpoint
+ *   join SLOT SRC DST | part SLOT                a channel
+ *   send SLOT COUNT BYTES TIMEOUT_MS             numbered messages     -> RC SENT
+ *   flush SLOT TIMEOUT_MS                        -> RC SENT RECEIVED
+ *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
+ *   say SLOT TEXT | hear PID TIMEOUT_MS          -> RC SOURCE TEXT
+ *   stat NAME                                    -> 0 VALUE
+ *   fds | fork | close | quit
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lattice/lattice.h>
+
+enum { SLOTS = 1024, SOURCES = 64, LINE_ROOM = 512, MESSAGE_MAX = 1 << 20, STATS = 512 };
+
+struct source { /* what a sender's messages are counted by */
+	int32_t pid;
+	uint64_t next;
+};
+
+struct ear {
+	int32_t pid;
+	struct lattice_endpoint *ep;
+	struct source from[SOURCES];
+};
+
+static struct lattice_node *node;
+static struct ear ears[SLOTS];
+static struct {
+	struct lattice_channel *ch;
+	uint64_t sent;
+} channels[SLOTS];
+static unsigned char buffer[MESSAGE_MAX];
+
+static void answer(int rc, const void *handle, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void answer(int rc, const void *handle, const char *fmt, ...)
+{
+	char why[LINE_ROOM] = "";
+	va_list ap;
+
+	if (rc < 0)
+		(void)lattice_explain(handle, rc, why, sizeof(why));
+	printf("%s ", lattice_error_name(rc));
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("%s%s\n", rc < 0 ? " : " : "", why);
+	(void)fflush(stdout);
+}
+
+static struct ear *ear(int32_t pid)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (ears[i].pid == pid)
+			return &ears[i];
+	return NULL;
+}
+
+static int64_t ms(const char *text)
+{
+	int64_t n = strtoll(text, NULL, 10);
+
+	return n < 0 ? LATTICE_FOREVER : n * 1000000;
+}
+
+static void do_open(char **arg)
+{
+	struct lattice_node_config cfg = { .node_id = arg[2] != NULL
+							      ? (lattice_node_id)strtoul(arg[2], NULL, 10)
+							      : 0,
+					   .port = LATTICE_PORT_ANY,
+					   .bind_host = "127.0.0.1",
+					   .allow_unlocked_keys = true };
+	int rc;
+
+	cfg.host = strcmp(arg[1], "self") == 0      ? LATTICE_HOST_SELF
+		   : strcmp(arg[1], "private") == 0 ? LATTICE_HOST_PRIVATE
+						    : LATTICE_HOST_AUTO;
+	rc = lattice_node_open(&node, &cfg);
+	answer(rc, NULL, "%u", (unsigned)lattice_node_number(node));
+}
+
+static void do_listen(char **arg)
+{
+	struct ear *e = ear(0);
+	int32_t pid = (int32_t)strtol(arg[1], NULL, 10);
+	int rc = lattice_endpoint_open(&e->ep, node, pid);
+
+	if (rc == 0) {
+		memset(e->from, 0, sizeof(e->from));
+		e->pid = pid;
+	}
+	answer(rc, NULL, "%d", (int)pid);
+}
+
+static void do_join(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
+	int rc = lattice_channel_open(&channels[slot].ch, node, (int32_t)strtol(arg[2], NULL, 10),
+				      (int32_t)strtol(arg[3], NULL, 10), 0, 0);
+
+	channels[slot].sent = 0;
+	answer(rc, NULL, "%zu", slot);
+}
+
+static void do_send(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS, bytes = strtoul(arg[3], NULL, 10);
+	uint64_t count = strtoull(arg[2], NULL, 10), done = 0;
+	int64_t timeout = ms(arg[4]);
+	int rc = bytes < sizeof(uint64_t) || bytes > sizeof(buffer) ? -EINVAL : 0;
+
+	for (; rc == 0 && done < count; done += rc == 0) {
+		uint64_t number = channels[slot].sent + 1;
+
+		memcpy(buffer, &number, sizeof(number));
+		memset(buffer + sizeof(number), (int)(number & 0xff), bytes - sizeof(number));
+		rc = lattice_channel_send(channels[slot].ch,
+					  &(struct lattice_msg){ .type = 1, .data = buffer, .len = bytes },
+					  timeout);
+		channels[slot].sent += rc == 0;
+	}
+	answer(rc, channels[slot].ch, "%" PRIu64, done);
+}
+
+/* Each sender counts its messages from 1; their bytes repeat the number's last byte. */
+static bool in_order(struct ear *e, const struct lattice_msg *msg)
+{
+	struct source *s = e->from;
+	uint64_t number;
+
+	while (s < e->from + SOURCES && s->pid != 0 && s->pid != msg->source)
+		s++;
+	if (s == e->from + SOURCES || msg->len < sizeof(number))
+		return false;
+	s->pid = msg->source;
+	memcpy(&number, msg->data, sizeof(number));
+	for (size_t i = sizeof(number); i < msg->len; i++)
+		if (buffer[i] != (unsigned char)number)
+			return false;
+	if (number == 1) /* a channel that was opened again */
+		s->next = 0;
+	return number == ++s->next;
+}
+
+static void do_take(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	uint64_t count = strtoull(arg[2], NULL, 10), done = 0;
+	int64_t timeout = ms(arg[3]);
+	struct lattice_msg msg;
+	int rc = e == NULL ? -EINVAL : 0;
+
+	while (rc == 0 && done < count) {
+		rc = lattice_endpoint_recv(e->ep, &msg, buffer, sizeof(buffer), timeout);
+		if (rc == 0 && !in_order(e, &msg))
+			rc = -EILSEQ;
+		done += rc == 0;
+	}
+	answer(rc, e != NULL ? e->ep : NULL, "%" PRIu64, done);
+}
+
+static void do_hear(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	struct lattice_msg msg = { 0 };
+	int rc = e == NULL ? -EINVAL : lattice_endpoint_recv(e->ep, &msg, buffer, sizeof(buffer), ms(arg[2]));
+
+	answer(rc, e != NULL ? e->ep : NULL, "%d %.*s", (int)msg.source, rc == 0 ? (int)msg.len : 0,
+	       (const char *)buffer);
+}
+
+static void do_say(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
+	int rc = lattice_channel_send(channels[slot].ch,
+				      &(struct lattice_msg){ .data = arg[2], .len = strlen(arg[2]) }, 0);
+
+	answer(rc, channels[slot].ch, "%zu", slot);
+}
+
+static void do_flush(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
+	int rc = lattice_channel_flush(channels[slot].ch, ms(arg[2]));
+	uint64_t received = 0, sent;
+	char why[LINE_ROOM] = "";
+
+	if (rc < 0)
+		(void)lattice_explain(channels[slot].ch, rc, why, sizeof(why));
+	sent = lattice_channel_sent(channels[slot].ch, &received);
+	printf("%s %" PRIu64 " %" PRIu64 " : %s\n", lattice_error_name(rc), sent, received, why);
+	(void)fflush(stdout);
+}
+
+static void do_part(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
+
+	lattice_channel_close(channels[slot].ch);
+	channels[slot].ch = NULL;
+	answer(0, NULL, "%zu", slot);
+}
+
+static void do_deaf(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+
+	if (e != NULL) {
+		lattice_endpoint_close(e->ep);
+		*e = (struct ear){ 0 };
+	}
+	answer(0, NULL, "%s", arg[1]);
+}
+
+static void do_stat(char **arg)
+{
+	struct lattice_stat stats[STATS];
+	size_t count = lattice_node_stats(node, stats, STATS);
+
+	for (size_t i = 0; i < count && i < STATS; i++)
+		if (strcmp(stats[i].name, arg[1]) == 0) {
+			answer(0, NULL, "%" PRIu64, stats[i].value);
+			return;
+		}
+	answer(-ENOENT, NULL, "0");
+}
+
+static void do_close(char **arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < SLOTS; i++) {
+		lattice_channel_close(channels[i].ch);
+		channels[i].ch = NULL;
+		lattice_endpoint_close(ears[i].ep);
+		ears[i] = (struct ear){ 0 };
+	}
+	lattice_node_close(node);
+	node = NULL;
+	answer(0, NULL, "closed");
+}
+
+/* How many descriptors this process has. */
+static void do_fds(char **arg)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int count = -3; /* ".", "..", and that of the list itself */
+
+	(void)arg;
+	while (d != NULL && readdir(d) != NULL)
+		count++;
+	if (d != NULL)
+		(void)closedir(d);
+	answer(0, NULL, "%d", count);
+}
+
+/* A child that stays, and does nothing. */
+static void do_fork(char **arg)
+{
+	pid_t child = fork();
+
+	(void)arg;
+	if (child == 0) {
+		struct lattice_endpoint *ep;
+		int rc = lattice_endpoint_open(&ep, node, 4711);
+
+		answer(0, NULL, "%ld %s", (long)getpid(), lattice_error_name(rc));
+		for (;;)
+			(void)pause();
+	}
+}
+
+static const struct {
+	const char *name;
+	int args;
+	void (*run)(char **arg);
+} commands[] = {
+	{ "open", 1, do_open }, { "listen", 1, do_listen }, { "deaf", 1, do_deaf }, { "join", 3, do_join },
+	{ "part", 1, do_part }, { "send", 4, do_send },     { "take", 3, do_take }, { "say", 2, do_say },
+	{ "hear", 2, do_hear }, { "flush", 2, do_flush },   { "stat", 1, do_stat }, { "close", 0, do_close },
+	{ "fds", 0, do_fds },   { "fork", 0, do_fork },
+};
+
+static void print_log(void *ctx, int level, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "%d: %d %s\n", (int)getpid(), level, text);
+}
+
+int main(void)
+{
+	char line[LINE_ROOM];
+
+	lattice_log_set(print_log, NULL);
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		char *arg[8] = { NULL }, *rest = NULL;
+		size_t count = 0, i = 0;
+
+		line[strcspn(line, "\n")] = '\0';
+		for (char *word = strtok_r(line, " ", &rest); word != NULL && count < 7;
+		     word = strtok_r(NULL, " ", &rest))
+			arg[count++] = word;
+		if (count > 0 && strcmp(arg[0], "quit") == 0)
+			break;
+		while (i < sizeof(commands) / sizeof(commands[0]) &&
+		       (count == 0 || strcmp(commands[i].name, arg[0]) != 0))
+			i++;
+		if (i == sizeof(commands) / sizeof(commands[0]) || (int)count <= commands[i].args) {
+			printf("? %s\n", line);
+			(void)fflush(stdout);
+			continue;
+		}
+		commands[i].run(arg);
+	}
+	lattice_node_close(node);
+	return 0;
+}
