@@ -193,7 +193,7 @@ def link_down_and_up(folder, side):
         net.receiver(bob)
         for family, proto in net.ways():
             why = f"{family} {proto}"
-            ping = net.start(0, "ping", "bob", "-d", alice.dir, "-c", 100000, "-i", 0.02, "--timeout", 1, "-v", proto,
+            ping = net.start(0, "ping", "bob", "-d", alice.dir, "-c", 100000, "-i", 0.02, "--timeout", 3, "-v", proto,
                              *net.at(family))
             until(f"{why}: pings", lambda p=ping: p.count(r"ping \d+: [\d.]+ [um]s") >= 5, ping)
             net.down(side)
@@ -246,7 +246,7 @@ def the_interface_is_removed(folder):
     with Machines() as net:
         recv = net.receiver(bob)
         for family, proto in net.ways():
-            ping = net.start(0, "ping", "bob", "-d", alice.dir, "-c", 100000, "-i", 0.02, "--timeout", 1, "-v", proto,
+            ping = net.start(0, "ping", "bob", "-d", alice.dir, "-c", 100000, "-i", 0.02, "--timeout", 3, "-v", proto,
                              *net.at(family))
             until("pings", lambda p=ping: p.count(r"ping \d+: [\d.]+ [um]s") >= 5, ping)
             net.pull_out()
