@@ -1,5 +1,5 @@
 /*
- * soak SECONDS [SEED]: a hundred nodes in one process and 64 threads that send, add peers, move them, ping, open and close
+ * soak SECONDS [SEED]: a hundred nodes in one process and 64 threads that send, add peers, remove them, move them, ping, open and close
  * nodes and channels, while every TCP connection between the nodes that stay runs through a relay that resets it, often in the
  * middle of a frame.
  *
@@ -94,7 +94,7 @@ static atomic_uint faults;
 static struct seen {
 	uint64_t last, before; /* the newest, and which of the 64 before it came */
 } default_seen[STAY];          /* each by the one thread that receives there */
-static _Atomic(uint64_t) received, opened, adds, pings, guests_in, defaults;
+static _Atomic(uint64_t) received, opened, adds, removes, pings, guests_in, defaults;
 static char root[64];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -340,7 +340,10 @@ static void describe(struct lattice_peer *p, size_t index, uint16_t port)
 {
 	const struct member *m = &members[index];
 
-	*p = (struct lattice_peer){ .node = m->id.node, .proto = m->tcp ? LATTICE_TCP : LATTICE_UDP };
+	*p = (struct lattice_peer){ .node = m->id.node,
+				    .proto = !m->tcp          ? LATTICE_UDP
+					     : index % 3 == 0 ? LATTICE_TCP_TRANSIENT
+							      : LATTICE_TCP };
 	memcpy(p->key, m->id.key, sizeof(p->key));
 	if (port != 0)
 		(void)snprintf(p->endpoint, sizeof(p->endpoint), "127.0.0.1:%u", port);
@@ -358,6 +361,18 @@ static int introduce(size_t who, size_t whom, uint16_t port)
 	if (rc < 0)
 		fault_rc(members[who].node, rc, "add peer", who, whom);
 	return rc;
+}
+
+/* @who forgets @whom, who may be no peer of his (any more). True: he was. */
+static bool forget(size_t who, size_t whom)
+{
+	int rc = lattice_node_remove_peer(members[who].node, members[whom].id.node);
+
+	if (rc == 0)
+		atomic_fetch_add_explicit(&removes, 1, memory_order_relaxed);
+	else if (rc != -ENOKEY)
+		fault_rc(members[who].node, rc, "remove peer", who, whom);
+	return rc == 0;
 }
 
 static int open_member(size_t index)
@@ -385,13 +400,17 @@ static bool visit_may_end_so(int rc)
 	       rc == -ECONNREFUSED || rc == -EOWNERDEAD;
 }
 
-/* A guest's messages to @host. */
+/*
+ * A guest's messages to @host, whom it may forget meanwhile: then its channel is over at once, but what was acknowledged is still
+ * received.
+ */
 static void visit(struct thread *self, size_t guest, size_t host)
 {
 	uint32_t index = atomic_fetch_add_explicit(&visit_count, 1, memory_order_relaxed);
 	struct member *m = &members[guest];
 	struct lattice_channel *ch;
 	uint32_t count = soak_random(&self->random, 40) + 1;
+	bool forgotten = false;
 	struct visit *v;
 	int rc;
 
@@ -407,24 +426,26 @@ static void visit(struct thread *self, size_t guest, size_t host)
 	for (uint32_t i = 0; i < count && !stopped(); i++) {
 		struct body b = { .channel = CHANNELS + index, .number = v->sent + 1 };
 
+		if (soak_random(&self->random, 100) == 0)
+			forgotten = forget(guest, host) || forgotten;
 		rc = send_body(ch, &b, i == 0 ? 2000 * MS : 50 * MS);
 		if (rc == 0)
 			v->sent++;
-		else if (!visit_may_end_so(rc))
+		if (forgotten ? rc != -ENOKEY : rc != 0 && !visit_may_end_so(rc))
 			fault_rc(ch, rc, "a guest's message", guest, host);
 		if (rc != 0)
 			break;
 	}
 	if (soak_random(&self->random, 2) == 0) {
 		rc = lattice_channel_flush(ch, 500 * MS);
-		if (rc < 0 && !visit_may_end_so(rc))
+		if (rc < 0 && (forgotten ? rc != -ENOKEY : !visit_may_end_so(rc)))
 			fault_rc(ch, rc, "a guest's flush", guest, host);
 	}
 	(void)lattice_channel_sent(ch, &v->acknowledged);
 	lattice_channel_close(ch);
 }
 
-/* Somebody who stays writes to a guest, who may be gone before it arrives. */
+/* Somebody who stays writes to a guest, who may be gone before it arrives, or whom it may be made to forget. */
 static void answer(struct thread *self, size_t guest, size_t host)
 {
 	struct lattice_endpoint *in;
@@ -443,7 +464,8 @@ static void answer(struct thread *self, size_t guest, size_t host)
 	/* The way there: the guest has just called, or the address that add_peer brought. */
 	rc = lattice_channel_open(&ch, members[host].node, PID_IN, PID_GUEST, members[guest].id.node, 0);
 	if (rc < 0) {
-		fault_rc(members[host].node, rc, "a channel to a guest", guest, host);
+		if (rc != -ENOKEY)
+			fault_rc(members[host].node, rc, "a channel to a guest", guest, host);
 		lattice_endpoint_close(in);
 		return;
 	}
@@ -453,7 +475,7 @@ static void answer(struct thread *self, size_t guest, size_t host)
 		if (rc < 0)
 			break;
 	}
-	if (rc < 0 && !visit_may_end_so(rc))
+	if (rc < 0 && rc != -ENOKEY && !visit_may_end_so(rc))
 		fault_rc(ch, rc, "a message to a guest", guest, host);
 	/* The answers of an earlier visit cannot come: that channel belonged to the node that was closed. */
 	while (!stopped() && lattice_endpoint_recv(in, &msg, buf, sizeof(buf), rc < 0 ? 0 : 200 * MS) == 0) {
@@ -490,7 +512,7 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-/* By the short calls: some messages to one that stays, then perhaps a packet, then perhaps a reset. */
+/* By the short calls: some messages to one that stays, then perhaps a packet, then perhaps a reset, or that one is forgotten. */
 static void drive_once(struct thread *self, uint64_t sent[DEFAULT_PEERS])
 {
 	uint32_t host = soak_random(&self->random, DEFAULT_PEERS), count = soak_random(&self->random, 10);
@@ -525,10 +547,24 @@ static void drive_once(struct thread *self, uint64_t sent[DEFAULT_PEERS])
 	rc = lattice_net_recv(&packet, buf, sizeof(buf), 0);
 	if (rc != -ENOMSG)
 		fault_rc(NULL, rc, "a packet from nobody", host, 0);
-	if (soak_random(&self->random, 3) == 0) {
+	switch (soak_random(&self->random, 6)) {
+	case 0:
+	case 1:
 		rc = lattice_net_reset();
 		if (rc < 0)
 			fault_rc(NULL, rc, "reset", host, 0);
+		break;
+	case 2:
+		rc = lattice_net_remove_remote(m->id.node);
+		if (rc < 0)
+			fault_rc(NULL, rc, "remove", host, 0);
+		atomic_fetch_add_explicit(&removes, 1, memory_order_relaxed);
+		rc = lattice_send(pid, PID_IN, &msg, 0);
+		if (rc != -ENOKEY)
+			fault_rc(NULL, rc, "a message to nobody", host, 0);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -584,7 +620,7 @@ static void *meddle(void *arg)
 		uint64_t rtt;
 		int rc = 0;
 
-		switch (soak_random(&self->random, 6)) {
+		switch (soak_random(&self->random, 7)) {
 		case 0:
 			rc = lattice_node_ping(hub, node, &rtt, 1000 * MS);
 			if (rc == 0)
@@ -604,6 +640,16 @@ static void *meddle(void *arg)
 			break;
 		case 4:
 			add_wrongly(HUB, spoke);
+			break;
+		case 5: /* a guest, who may be about to talk with it, or the default node, whom it knows again at once */
+			(void)forget(soak_random(&self->random, STAY),
+				     STAY + soak_random(&self->random, GUESTS));
+			if (soak_random(&self->random, 50) == 0) {
+				size_t host = soak_random(&self->random, DEFAULT_PEERS);
+
+				(void)forget(host, DEFAULT);
+				rc = introduce(host, DEFAULT, 0);
+			}
 			break;
 		default:
 			rc = lattice_endpoint_open(&ep, members[spoke].node,
@@ -850,12 +896,13 @@ int main(int argc, char **argv)
 	}
 	free(visits);
 	printf("soak: %" PRIu64 " messages received, %" PRIu64 " connections reset, %" PRIu64
-	       " guests, %" PRIu64 " channels of theirs, %" PRIu64 " peers added, %" PRIu64 " pings, %" PRIu64
-	       " default nodes\n",
+	       " guests, %" PRIu64 " channels of theirs, %" PRIu64 " peers added, %" PRIu64
+	       " removed, %" PRIu64 " pings, %" PRIu64 " default nodes\n",
 	       atomic_load_explicit(&received, memory_order_relaxed), resets,
 	       atomic_load_explicit(&guests_in, memory_order_relaxed),
 	       atomic_load_explicit(&opened, memory_order_relaxed),
 	       atomic_load_explicit(&adds, memory_order_relaxed),
+	       atomic_load_explicit(&removes, memory_order_relaxed),
 	       atomic_load_explicit(&pings, memory_order_relaxed),
 	       atomic_load_explicit(&defaults, memory_order_relaxed));
 	if (atomic_load_explicit(&faults, memory_order_relaxed) > 0) {
