@@ -29,12 +29,12 @@ enum { ENTER = 1, SLICE, LEAVE };
 
 struct bench_ctl {
 	alignas(64) _Atomic(uint32_t) go; /* the near side's, with what follows */
-	uint32_t command;
+	uint32_t command, times;
 	uint64_t count;
 	alignas(64) _Atomic(uint32_t) begun; /* the far side's */
 	_Atomic(uint32_t) done;
 	int rc;
-	uint64_t end_ns;
+	uint64_t stamps[BENCH_TIMES_MAX];
 	alignas(64) _Atomic(uint32_t) met[2];
 	_Atomic(uint32_t) failed;
 };
@@ -113,9 +113,10 @@ static void serve(struct bench_side *side)
 			break;
 		if (ctl->command == ENTER)
 			rc = enter(side);
-		else
+		for (uint32_t i = 0; ctl->command == SLICE && i < ctl->times && rc == 0; i++) {
 			rc = side->subject->far(side, ctl->count);
-		ctl->end_ns = bench_now_ns();
+			ctl->stamps[i] = bench_ticks();
+		}
 		ctl->rc = rc;
 		word_set(&ctl->done, turn); /* [D] */
 	}
@@ -175,12 +176,13 @@ int bench_pair_make(struct bench_pair *p, const struct bench_subject *subject)
 	return 0;
 }
 
-static void command(struct bench_pair *p, uint32_t what, uint64_t n)
+static void command(struct bench_pair *p, uint32_t what, uint64_t n, uint32_t times)
 {
 	struct bench_ctl *ctl = p->near.ctl;
 
 	ctl->command = what;
 	ctl->count = n;
+	ctl->times = times;
 	word_set(&ctl->go, atomic_load_explicit(&ctl->go, memory_order_relaxed) + 1); /* [G] */
 }
 
@@ -189,27 +191,27 @@ static uint32_t turn_of(const struct bench_pair *p)
 	return atomic_load_explicit(&p->near.ctl->go, memory_order_relaxed);
 }
 
-int bench_pair_begin(struct bench_pair *p, uint64_t n)
+int bench_pair_begin(struct bench_pair *p, uint64_t n, uint32_t times)
 {
 	if (p->near.subject->with == BENCH_ALONE)
 		return 0;
-	command(p, SLICE, n);
+	command(p, SLICE, n, times);
 	return word_wait(&p->near.ctl->begun, turn_of(p), NULL);
 }
 
-int bench_pair_end(struct bench_pair *p, uint64_t *end_ns)
+int bench_pair_end(struct bench_pair *p)
 {
 	int rc;
 
-	if (p->near.subject->with == BENCH_ALONE) {
-		if (end_ns != NULL)
-			*end_ns = bench_now_ns();
+	if (p->near.subject->with == BENCH_ALONE)
 		return 0;
-	}
 	rc = word_wait(&p->near.ctl->done, turn_of(p), NULL); /* [d] */
-	if (rc == 0 && end_ns != NULL)
-		*end_ns = p->near.ctl->end_ns;
 	return rc == 0 ? p->near.ctl->rc : rc;
+}
+
+const uint64_t *bench_pair_stamps(const struct bench_pair *p)
+{
+	return p->near.ctl->stamps;
 }
 
 int bench_pair_enter(struct bench_pair *p)
@@ -226,9 +228,9 @@ int bench_pair_enter(struct bench_pair *p)
 		}
 	}
 	if (p->near.subject->with != BENCH_ALONE)
-		command(p, ENTER, 0);
+		command(p, ENTER, 0, 0);
 	rc = enter(&p->near);
-	far = bench_pair_end(p, NULL);
+	far = bench_pair_end(p);
 	/* -ECANCELED is only what the other one's failure looks like from here. */
 	return rc < 0 && (rc != -ECANCELED || far == 0) ? rc : far;
 }
@@ -242,7 +244,7 @@ void bench_pair_close(struct bench_pair *p, bool broken)
 	if (broken && p->process > 0)
 		(void)kill(p->process, SIGKILL);
 	else if (p->process > 0 || p->thread != 0)
-		command(p, LEAVE, 0);
+		command(p, LEAVE, 0, 0);
 	if (broken && p->thread != 0)
 		return;
 	if (p->entered)

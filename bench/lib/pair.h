@@ -18,10 +18,16 @@ struct bench_pair {
 int bench_pair_make(struct bench_pair *p, const struct bench_subject *subject);
 /* Both sides enter. 0, or what one of them said. */
 int bench_pair_enter(struct bench_pair *p);
-/* The far side begins far(n). Returns when it is about to. 0, -ETIMEDOUT. */
-int bench_pair_begin(struct bench_pair *p, uint64_t n);
-/* Waits until far has returned: what that said. *end_ns, unless NULL: when that was, of bench_now_ns(). */
-int bench_pair_end(struct bench_pair *p, uint64_t *end_ns);
+/*
+ * The far side begins to do far(n), @times one after the other, at most BENCH_TIMES_MAX. Returns when it is about to. 0,
+ * -ETIMEDOUT.
+ */
+enum { BENCH_TIMES_MAX = 64 };
+int bench_pair_begin(struct bench_pair *p, uint64_t n, uint32_t times);
+/* Waits until all have returned: what the last of them said. */
+int bench_pair_end(struct bench_pair *p);
+/* When the far side was through with each, of bench_ticks(). */
+const uint64_t *bench_pair_stamps(const struct bench_pair *p);
 /*
  * Both sides leave, what was made is undone. All zero is fine. @broken: the far side may never come back, so a process is
  * ended, and a thread is left alone with what it uses.

@@ -11,7 +11,7 @@
 #include "lib/clock.h"
 #include "lib/peer.h"
 
-enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, GOES = 9, WATCH_SECONDS = 120 };
+enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, WATCH_SECONDS = 120 };
 
 /* One slice; for subjects with an inside it is run there. */
 struct slice {
@@ -119,12 +119,12 @@ static int slice_of_trips(struct slice *s)
 		rc = p->near.subject->inside(&p->near, total, trips, s);
 		return rc < 0 ? rc : s->rc;
 	}
-	rc = bench_pair_begin(p, total);
+	rc = bench_pair_begin(p, total, 1);
 	if (rc < 0)
 		return rc;
 	trips(s);
 	rc = s->rc;
-	return rc < 0 ? rc : bench_pair_end(p, NULL);
+	return rc < 0 ? rc : bench_pair_end(p);
 }
 
 /* How long one takes, about: before the first round. */
@@ -173,56 +173,70 @@ static int measure_trips(struct bench_result *r, const struct bench_config *cfg,
 	return rc;
 }
 
-/* @n one way. Nanoseconds from the first that is sent to the last that is received, each. */
-static int one_way(struct bench_result *r, uint64_t n, double *each_ns)
+/* Nanoseconds from one stamp to the next, the median: a part in which somebody else had a core says nothing. */
+static double between(const uint64_t *stamps, uint32_t count)
 {
-	uint64_t begin, end = 0;
-	int rc = bench_pair_begin(&r->pair, n);
+	double parts[BENCH_TIMES_MAX];
 
-	if (rc < 0)
-		return rc;
-	begin = bench_now_ns();
-	rc = r->subject->near(&r->pair.near, n);
-	if (rc == 0)
-		rc = bench_pair_end(&r->pair, &end);
-	*each_ns = (double)(end - begin) / (double)n;
-	return rc;
+	for (uint32_t i = 1; i < count; i++)
+		parts[i - 1] = (double)(stamps[i] - stamps[i - 1]) * bench_ns_per_tick;
+	return bench_median(parts, count - 1);
 }
 
-/* The median of some goes: one in which somebody else had a core says nothing. */
+/*
+ * @parts times @n one way, nanoseconds each. Who lags can be faster for a while, until what lies ready is gone: of the two sides
+ * the slower one counts.
+ */
+static int one_way(struct bench_result *r, uint64_t n, uint32_t parts, double *each_ns)
+{
+	uint64_t stamps[BENCH_TIMES_MAX];
+	int rc = bench_pair_begin(&r->pair, n, parts), far;
+
+	for (uint32_t i = 0; i < parts && rc == 0; i++) {
+		rc = r->subject->near(&r->pair.near, n);
+		stamps[i] = bench_ticks();
+	}
+	if (rc < 0)
+		return rc;
+	far = bench_pair_end(&r->pair);
+	*each_ns = fmax(between(stamps, parts), between(bench_pair_stamps(&r->pair), parts)) / (double)n;
+	return far;
+}
+
 static int measure_rate(struct bench_result *r, const struct bench_config *cfg, size_t round)
 {
-	double each[GOES], before = 0;
-	size_t goes = 0;
+	uint32_t parts;
+	double each = 0;
 	int rc = 0;
 
 	if (r->each_ns <= 0) {
-		rc = one_way(r, FIRST * FIRST, &before);
-		r->each_ns = before;
+		rc = one_way(r, FIRST * FIRST, 3, &each);
+		r->each_ns = each;
 	}
 	if (rc == 0 && cfg->warm_up_ns > 0)
-		rc = one_way(r, within((double)cfg->warm_up_ns / r->each_ns, FIRST, UINT32_MAX), &before);
-	for (; goes < GOES && rc == 0; goes++) {
-		rc = one_way(r, within((double)cfg->slice_ns / GOES / r->each_ns, FIRST, UINT32_MAX),
-			     &each[goes]);
-		if (rc == 0 && each[goes] < r->each_ns && each[goes] > 0.1)
-			r->each_ns = each[goes]; /* so a bad beginning does not make every go a short one */
-	}
+		rc = one_way(r, within((double)cfg->warm_up_ns / 3 / r->each_ns, FIRST, UINT32_MAX), 3,
+			     &each);
+	/* Parts of a millisecond, about. */
+	parts = (uint32_t)within((double)cfg->slice_ns / 1e6, 3, BENCH_TIMES_MAX);
+	if (rc == 0)
+		rc = one_way(r, within((double)cfg->slice_ns / parts / r->each_ns, FIRST, UINT32_MAX), parts,
+			     &each);
 	if (rc < 0)
 		return rc;
-	r->p50[round] = 1000 / bench_median(each, goes);
+	r->each_ns = fmax(each, 0.1);
+	r->p50[round] = 1000 / r->each_ns;
 	r->p99[round] = r->p999[round] = NAN;
 	return 0;
 }
 
 static int measure_figure(struct bench_result *r, const struct bench_config *cfg, size_t round)
 {
-	int rc = bench_pair_begin(&r->pair, cfg->slice_ns);
+	int rc = bench_pair_begin(&r->pair, cfg->slice_ns, 1);
 
 	if (rc == 0)
 		rc = r->subject->near(&r->pair.near, cfg->slice_ns);
 	if (rc == 0)
-		rc = bench_pair_end(&r->pair, NULL);
+		rc = bench_pair_end(&r->pair);
 	r->p50[round] = r->pair.near.figure;
 	r->p99[round] = r->p999[round] = NAN;
 	return rc;
