@@ -171,7 +171,7 @@ static bool bell_drain(struct lat_bell *bell)
 	pthread_mutex_lock(&link->lock);
 	/* Before the log is read: what is rung in between signals it again. */
 	if (lat_doorbell_watched(&link->doorbell) && lat_doorbell_clear(&link->doorbell) < 0)
-		broken_locked(link, -EPIPE);
+		broken_locked(link, -EOWNERDEAD);
 	any = lat_doorbell_hear(&link->doorbell, &ears, link);
 	pthread_mutex_unlock(&link->lock);
 	return any;

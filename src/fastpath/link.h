@@ -57,7 +57,7 @@ struct lat_link_ops {
 	 */
 	int (*extend)(void *user, const struct lat_link_extent *x, int fd);
 	/*
-	 * The peer broke a rule of the link itself (-EPROTO), or hung up its bell (-EPIPE): to be treated as
+	 * The peer broke a rule of the link itself (-EPROTO), or hung up its bell (-EOWNERDEAD): to be treated as
 	 * dead, by lat_link_dead() on another thread. Once.
 	 */
 	void (*broken)(void *user, int why);
