@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "subjects/lattice.h"
 
 enum { MANY = 10000, NEAR = 1, FAR = 2, BYTES = 48, WHICH_SECOND = 2, WHICH_LAST = MANY, LEAST = 100 };
@@ -55,8 +54,9 @@ static double memory_now(void)
 
 static int open_many(void)
 {
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_PRIVATE };
 	double before = 0;
-	int rc = lattice_node_open(&many.node, NULL);
+	int rc = lattice_node_open(&many.node, &cfg);
 
 	if (rc == 0)
 		rc = lattice_endpoint_open(&many.inbox[0], many.node, NEAR);
@@ -94,23 +94,6 @@ static void leave(struct bench_side *side)
 	lattice_node_close(many.node);
 }
 
-static int send_to(struct lattice_channel *channel, const void *bytes, size_t len)
-{
-	const struct lattice_msg msg = { .type = 1, .data = bytes, .len = len };
-
-	return lattice_channel_send(channel, &msg, LATTICE_FOREVER);
-}
-
-static int recv_polling(struct lattice_endpoint *inbox, void *bytes, size_t room)
-{
-	struct lattice_msg msg;
-	int rc;
-
-	while ((rc = lattice_endpoint_recv(inbox, &msg, bytes, room, 0)) == -ENOMSG)
-		bench_pause();
-	return rc;
-}
-
 static int near(struct bench_side *side, uint64_t n)
 {
 	struct lattice_channel *channel = many.channel[side->subject->arg - 1];
@@ -118,9 +101,9 @@ static int near(struct bench_side *side, uint64_t n)
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--) {
-		rc = send_to(channel, bytes, sizeof(bytes));
+		rc = lattice_put(channel, bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = recv_polling(many.inbox[0], bytes, sizeof(bytes));
+			rc = lattice_get(many.inbox[0], bytes, sizeof(bytes));
 	}
 	return rc;
 }
@@ -132,9 +115,9 @@ static int far(struct bench_side *side, uint64_t n)
 
 	(void)side;
 	for (; n > 0 && rc == 0; n--) {
-		rc = recv_polling(many.inbox[1], bytes, sizeof(bytes));
+		rc = lattice_get(many.inbox[1], bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = send_to(many.back, bytes, sizeof(bytes));
+			rc = lattice_put(many.back, bytes, sizeof(bytes));
 	}
 	return rc;
 }

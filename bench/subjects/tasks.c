@@ -19,8 +19,9 @@ struct tasks {
 
 static int enter(struct bench_side *side)
 {
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_PRIVATE };
 	struct tasks *t = side->shared;
-	int rc = lattice_node_open(&t->node, NULL);
+	int rc = lattice_node_open(&t->node, &cfg);
 
 	if (rc == 0)
 		rc = lattice_endpoint_open(&t->inbox[0], t->node, NEAR);
@@ -47,24 +48,16 @@ static void leave(struct bench_side *side)
 	lattice_node_close(t->node);
 }
 
-static int send_to(struct lattice_channel *channel, const void *bytes, size_t len)
-{
-	const struct lattice_msg msg = { .type = 1, .data = bytes, .len = len };
-
-	return lattice_channel_send(channel, &msg, LATTICE_FOREVER);
-}
-
 static int near(struct bench_side *side, uint64_t n)
 {
 	struct tasks *t = side->shared;
 	unsigned char bytes[BYTES] = { 1 };
-	struct lattice_msg msg;
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--) {
-		rc = send_to(t->channel[0], bytes, sizeof(bytes));
+		rc = lattice_put(t->channel[0], bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = lattice_endpoint_recv(t->inbox[0], &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+			rc = lattice_await(t->inbox[0], bytes, sizeof(bytes));
 	}
 	return rc;
 }
@@ -80,13 +73,12 @@ static void far_task(void *arg)
 {
 	struct tasks *t = arg;
 	unsigned char bytes[BYTES];
-	struct lattice_msg msg;
 	int rc = 0;
 
 	for (uint64_t n = t->count; n > 0 && rc == 0; n--) {
-		rc = lattice_endpoint_recv(t->inbox[1], &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+		rc = lattice_await(t->inbox[1], bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = send_to(t->channel[1], bytes, sizeof(bytes));
+			rc = lattice_put(t->channel[1], bytes, sizeof(bytes));
 	}
 	t->far_rc = rc;
 }
