@@ -15,6 +15,7 @@
 
 struct lat_context {
 	ucontext_t saved;
+	void (*entry)(struct lat_context *ctx);
 };
 #else
 struct lat_context {
@@ -23,16 +24,16 @@ struct lat_context {
 #endif
 
 /*
- * @ctx will call entry() on the stack [@base, @base + @bytes) when it is first switched to, with the calling
+ * @ctx will call entry(ctx) on the stack [@base, @base + @bytes) when it is first switched to, with the calling
  * thread's floating-point modes of now. entry must not return. At least 4096 bytes.
  */
-void lat_context_init(struct lat_context *ctx, void *base, size_t bytes, void (*entry)(void));
+void lat_context_init(struct lat_context *ctx, void *base, size_t bytes, void (*entry)(struct lat_context *ctx));
 
 /*
  * Stops the running flow, keeping it in @from, and goes on with @to. Returns when somebody switches to @from. Kept:
  * callee-saved registers and floating-point modes (rounding, exception masks). @to is used up: it is saved anew by
  * its next switch.
  */
-void lat_context_switch(struct lat_context *from, const struct lat_context *to);
+void lat_context_switch(struct lat_context *from, struct lat_context *to);
 
 #endif

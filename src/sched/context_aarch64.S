@@ -65,12 +65,13 @@ lat_context_init:
 	add	x9, x1, x2
 	and	x9, x9, #-16
 	sub	x9, x9, #176
-	stp	xzr, xzr, [x9, #0]
+	stp	x3, xzr, [x9, #0]	/* x19, for start */
 	stp	xzr, xzr, [x9, #16]
 	stp	xzr, xzr, [x9, #32]
 	stp	xzr, xzr, [x9, #48]
 	stp	xzr, xzr, [x9, #64]
-	stp	xzr, x3, [x9, #80]	/* x29 0: backtraces end here */
+	adr	x10, start
+	stp	xzr, x10, [x9, #80]	/* x29 0: backtraces end here */
 	stp	xzr, xzr, [x9, #96]
 	stp	xzr, xzr, [x9, #112]
 	stp	xzr, xzr, [x9, #128]
@@ -81,6 +82,20 @@ lat_context_init:
 	ret
 	.cfi_endproc
 	.size	lat_context_init, . - lat_context_init
+
+/* The second argument of the switch that came here first is the context. */
+	.type	start, %function
+	.balign	16
+start:
+	.cfi_startproc
+	.cfi_undefined x30
+	hint	36			/* bti j */
+	mov	x0, x1
+	mov	x16, x19
+	mov	x30, xzr
+	br	x16			/* by x16 a function's own landing pad will do */
+	.cfi_endproc
+	.size	start, . - start
 
 	.section .note.gnu.property, "a"
 	.balign	8

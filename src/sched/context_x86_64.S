@@ -78,15 +78,16 @@ lat_context_init:
 	endbr64
 	leaq	(%rsi,%rdx), %rax
 	andq	$-16, %rax
-	subq	$72, %rax		/* entry finds the stack as after a call */
+	subq	$72, %rax		/* start finds the stack as after a call */
 	xorl	%edx, %edx
 	stmxcsr	(%rax)
 	movq	%rdx, 8(%rax)
 	movq	%rdx, 16(%rax)
 	movq	%rdx, 24(%rax)
-	movq	%rdx, 32(%rax)
+	movq	%rcx, 32(%rax)		/* r12, for start */
 	movq	%rdx, 40(%rax)
 	movq	%rdx, 48(%rax)		/* rbp 0 and a return address of 0: backtraces end here */
+	leaq	start(%rip), %rcx
 	movq	%rcx, 56(%rax)
 	movq	%rdx, 64(%rax)
 	fnstcw	4(%rax)
@@ -94,6 +95,18 @@ lat_context_init:
 	ret
 	.cfi_endproc
 	.size	lat_context_init, . - lat_context_init
+
+/* The second argument of the switch that came here first is the context. */
+	.type	start, @function
+	.balign	16
+start:
+	.cfi_startproc
+	.cfi_undefined rip
+	endbr64
+	movq	%rsi, %rdi
+	notrack jmp *%r12
+	.cfi_endproc
+	.size	start, . - start
 
 	.section .note.gnu.property, "a"
 	.balign	8

@@ -98,12 +98,11 @@ static void tsan_switch(const struct lat_fiber *to)
 }
 #endif
 
-/* Who is about to run. An entry has no argument: a new fiber learns here who it is. */
-static _Thread_local struct lat_fiber *switching_to;
+static_assert(offsetof(struct lat_fiber, context) == 0, "entry");
 
-static void entry(void)
+static void entry(struct lat_context *ctx)
 {
-	struct lat_fiber *f = switching_to;
+	struct lat_fiber *f = (struct lat_fiber *)ctx; /* its first member */
 
 	after_switch(f);
 	f->fn(f->arg);
@@ -139,20 +138,20 @@ void lat_fiber_fini(struct lat_fiber *f)
 	lat_stack_unmap(&f->stack);
 }
 
+#ifdef LAT_FIBER_SANITIZED
 void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to)
 {
 	to->back = from;
-	switching_to = to;
 	before_switch(from, to, false);
 	tsan_switch(to);
 	lat_context_switch(&from->context, &to->context);
 	after_switch(from);
 }
+#endif
 
 _Noreturn void lat_fiber_leave(struct lat_fiber *from, struct lat_fiber *to)
 {
 	to->back = from;
-	switching_to = to;
 	before_switch(from, to, true);
 	tsan_switch(to);
 	lat_context_switch(&from->context, &to->context);

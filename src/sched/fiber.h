@@ -9,13 +9,21 @@
 #include "os/stack.h"
 #include "sched/context.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LAT_FIBER_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LAT_FIBER_SANITIZED 1
+#endif
+#endif
+
 struct lat_fiber { /* does not move between init (or adopt) and fini */
 	struct lat_context context;
 	struct lat_stack stack; /* zero: the thread's own */
 	void (*fn)(void *arg);
 	void *arg;
-	struct lat_fiber *back; /* who switched here last */
 	/* For sanitizers: they must be told whose stack this is. */
+	struct lat_fiber *back; /* who switched here last */
 	void *fake_stack;
 	const void *bottom;
 	size_t bytes;
@@ -37,7 +45,14 @@ void lat_fiber_fini(struct lat_fiber *f);
 /*
  * Stops @from, which is the running one, and goes on with @to. Returns when somebody switches back to @from.
  */
+#ifdef LAT_FIBER_SANITIZED
 void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to);
+#else
+static inline void lat_fiber_switch(struct lat_fiber *from, struct lat_fiber *to)
+{
+	lat_context_switch(&from->context, &to->context);
+}
+#endif
 
 /* As lat_fiber_switch(), for good: @from is never switched to again. */
 _Noreturn void lat_fiber_leave(struct lat_fiber *from, struct lat_fiber *to);

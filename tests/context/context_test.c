@@ -45,8 +45,9 @@ static void restart(void)
 
 /* --- who runs when ------------------------------------------------------------------------------ */
 
-static void first(void)
+static void first(struct lat_context *self)
 {
+	CHECK(self == &other[0]);
 	note('a');
 	lat_context_switch(&other[0], &other[1]);
 	note('d');
@@ -54,8 +55,9 @@ static void first(void)
 	abort();
 }
 
-static void second(void)
+static void second(struct lat_context *self)
 {
+	CHECK(self == &other[1]);
 	note('b');
 	lat_context_switch(&other[1], &home);
 	note('c');
@@ -84,7 +86,7 @@ static void in_order(void)
 static volatile uint64_t whole = 3;
 static volatile double real = 1.5;
 
-static uint64_t churn(struct lat_context *self, const struct lat_context *to, uint64_t n)
+static uint64_t churn(struct lat_context *self, struct lat_context *to, uint64_t n)
 {
 	uint64_t a = whole + n, b = a * 3, c = b ^ 5, d = c * 7, e = d + 11, f = e * 13, g = f ^ 17,
 		 h = g * 19;
@@ -100,22 +102,22 @@ static uint64_t churn(struct lat_context *self, const struct lat_context *to, ui
 }
 
 /* The same alone: it switches to a flow that switches back at once. */
-static void mirror(void)
+static void mirror(struct lat_context *self)
 {
 	for (;;)
-		lat_context_switch(&other[2], &home);
+		lat_context_switch(self, &home);
 }
 
-static void churn_0(void)
+static void churn_0(struct lat_context *self)
 {
-	seen[0] = churn(&other[0], &other[1], 100);
+	seen[0] = churn(self, &other[1], 100);
 	lat_context_switch(&other[0], &other[1]);
 	abort();
 }
 
-static void churn_1(void)
+static void churn_1(struct lat_context *self)
 {
-	seen[1] = churn(&other[1], &home, 200);
+	seen[1] = churn(self, &home, 200);
 	lat_context_switch(&other[1], &home);
 	abort();
 }
@@ -139,14 +141,14 @@ static void registers_are_kept(void)
 
 static volatile double third[2] = { 1, 3 };
 
-static void round_down(void)
+static void round_down(struct lat_context *self)
 {
 	CHECK(fegetround() == FE_UPWARD); /* of who made it */
 	CHECK(fesetround(FE_DOWNWARD) == 0);
 	for (;;) {
 		double less = third[0] / third[1];
 
-		lat_context_switch(&other[0], &home);
+		lat_context_switch(self, &home);
 		CHECK(fegetround() == FE_DOWNWARD);
 		CHECK(third[0] / third[1] == less);
 	}
@@ -181,7 +183,7 @@ static void modes_are_kept(void)
 
 /* --- the stack ---------------------------------------------------------------------------------- */
 
-static void look_at_stack(void)
+static void look_at_stack(struct lat_context *self)
 {
 	alignas(16) unsigned char frame[32];
 	unsigned char *at = frame;
@@ -193,7 +195,7 @@ static void look_at_stack(void)
 	CHECK(snprintf(text, sizeof(text), "%.2f %.2f %Lf", 1.25, sqrt(real + 0.75), (long double)real) > 0);
 	CHECK(strcmp(text, "1.25 1.50 1.500000") == 0);
 	note('s');
-	lat_context_switch(&other[1], &home);
+	lat_context_switch(self, &home);
 	abort();
 }
 
@@ -218,11 +220,11 @@ static uint32_t nest(uint32_t depth)
 	return nest(depth - 1) + (mark == depth);
 }
 
-static void nest_deep(void)
+static void nest_deep(struct lat_context *self)
 {
 	seen[0] = nest(300);
 	for (;;)
-		lat_context_switch(&other[0], &home);
+		lat_context_switch(self, &home);
 }
 
 static void deep_calls(void)
