@@ -295,7 +295,7 @@ static int tell_and_sleep(void *ctx, int fd, short events, uint64_t deadline_ns)
 static void *sleep_in_send(void *arg)
 {
 	struct sleeper *s = arg;
-	struct lat_wait_hook hook = { .ctx = s, .wait_fd = tell_and_sleep };
+	struct lattice_sched_hook hook = { .ctx = s, .wait = tell_and_sleep };
 
 	lat_wait_hook_set(&hook);
 	s->rc = s->flush ? lat_chan_flush(s->ch, UINT64_MAX) : lat_chan_send(s->ch, 9, "s", 1, UINT64_MAX);

@@ -412,7 +412,7 @@ static int tell_and_sleep(void *ctx, int fd, short events, uint64_t deadline_ns)
 static void *sleep_in_inbox(void *arg)
 {
 	struct sleeper *s = arg;
-	struct lat_wait_hook hook = { .ctx = s, .wait_fd = tell_and_sleep };
+	struct lattice_sched_hook hook = { .ctx = s, .wait = tell_and_sleep };
 
 	lat_wait_hook_set(&hook);
 	s->rc = lat_inbox_recv(s->inbox, s->buf, sizeof(s->buf), &s->info, UINT64_MAX);

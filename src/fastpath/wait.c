@@ -5,28 +5,29 @@
 #include "fastpath/wait.h"
 #include "os/poll.h"
 
-static _Thread_local const struct lat_wait_hook *thread_hook;
+_Thread_local const struct lattice_sched_hook *lat_wait_hook;
 
-const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook)
+const struct lattice_sched_hook *lat_wait_hook_set(const struct lattice_sched_hook *hook)
 {
-	const struct lat_wait_hook *before = thread_hook;
+	const struct lattice_sched_hook *before = lat_wait_hook;
 
-	thread_hook = hook;
+	lat_wait_hook = hook;
 	return before;
 }
 
 bool lat_wait_hooked(void)
 {
-	return thread_hook != NULL;
+	return lat_wait_flow(NULL) != NULL;
 }
 
 int lat_wait_fd(int fd, short events, uint64_t deadline_ns)
 {
 	struct pollfd p = { .fd = fd, .events = events };
+	const struct lattice_sched_hook *hook = lat_wait_flow(NULL);
 	int rc;
 
-	if (thread_hook != NULL)
-		return thread_hook->wait_fd(thread_hook->ctx, fd, events, deadline_ns);
+	if (hook != NULL)
+		return hook->wait(hook->ctx, fd, events, deadline_ns);
 	do
 		rc = lat_poll_until(&p, 1, deadline_ns);
 	while (rc == -EINTR);
@@ -36,15 +37,17 @@ int lat_wait_fd(int fd, short events, uint64_t deadline_ns)
 int lat_wait_readable(int a, int b, uint64_t deadline_ns)
 {
 	struct pollfd p[2] = { { .fd = a, .events = POLLIN }, { .fd = b, .events = POLLIN } };
+	const struct lattice_sched_hook *hook;
 	int rc, both;
 
 	if (b < 0)
 		return lat_wait_fd(a, POLLIN, deadline_ns);
-	if (thread_hook != NULL) {
+	hook = lat_wait_flow(NULL);
+	if (hook != NULL) {
 		rc = lat_poll_join(&both, a, b);
 		if (rc < 0)
 			return rc == -ENOSPC ? -ENOMEM : rc; /* no memory for watches, then */
-		rc = thread_hook->wait_fd(thread_hook->ctx, both, POLLIN, deadline_ns);
+		rc = hook->wait(hook->ctx, both, POLLIN, deadline_ns);
 		lat_poll_join_close(both);
 		return rc;
 	}

@@ -1,28 +1,45 @@
 /*
- * How a thread waits for a file descriptor. By default it sleeps in poll(2); a scheduler of tasks puts a hook
- * in its place while it runs, so that a task that waits lets the others run.
+ * How a thread waits. By default it sleeps; a scheduler of tasks puts a hook in its place while it runs, so that a task
+ * that waits lets the others run. The hook's functions are as <lattice/sched.h> says.
  */
 #ifndef LAT_FASTPATH_WAIT_H
 #define LAT_FASTPATH_WAIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include <lattice/sched.h>
 
 #include "base/util.h"
 
-struct lat_wait_hook {
-	void *ctx;
-	/* As lat_wait_fd(). */
-	int (*wait_fd)(void *ctx, int fd, short events, uint64_t deadline_ns);
-};
+/* The calling thread's; NULL: none. Its address tells threads apart: no two share one. */
+extern _Thread_local const struct lattice_sched_hook *lat_wait_hook
+	__attribute__((tls_model("initial-exec")));
 
 /*
- * Sets the calling thread's hook (NULL: poll) and returns the one before it. @hook stays the caller's while
+ * Sets the calling thread's hook (NULL: none) and returns the one before it. @hook stays the caller's while
  * it is set.
  */
-const struct lat_wait_hook *lat_wait_hook_set(const struct lat_wait_hook *hook);
+const struct lattice_sched_hook *lat_wait_hook_set(const struct lattice_sched_hook *hook);
 
-/* The calling thread has a hook: it may only sleep on descriptors. */
+/* The hook, if it has a say in what the caller does now: the caller is a flow of it. *flow (may be NULL) is which. */
+static inline const struct lattice_sched_hook *lat_wait_flow(void **flow)
+{
+	const struct lattice_sched_hook *hook = lat_wait_hook;
+	void *self = NULL;
+
+	if (hook == NULL)
+		return NULL;
+	self = hook->current != NULL ? hook->current(hook->ctx) : hook->ctx;
+	if (self == NULL && hook->current != NULL)
+		return NULL;
+	if (flow != NULL)
+		*flow = self;
+	return hook;
+}
+
+/* The calling flow's thread has others to run: it may only sleep on descriptors. */
 bool lat_wait_hooked(void);
 
 /*

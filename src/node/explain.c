@@ -1,22 +1,12 @@
-/* Errors for people: the thread's last sentence, and the general ones. */
+/* Errors for people: the thread's last sentence (base/why.h), and the general ones. */
 #include "node/explain.h"
 
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include <lattice/error.h>
 
 #include "base/log.h"
 #include "base/util.h"
-
-enum { WHY_MAX = 768 };
-
-static _Thread_local struct {
-	const void *handle;
-	int rc;
-	char text[WHY_MAX];
-} last;
 
 static const struct {
 	int err;
@@ -65,30 +55,6 @@ static const struct {
 	{ ENOSYS, "ENOSYS", "this system lacks something that is needed" },
 };
 
-int lat_why(const void *handle, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	last.handle = handle;
-	last.rc = rc;
-	va_start(ap, fmt);
-	(void)vsnprintf(last.text, sizeof(last.text), fmt, ap);
-	va_end(ap);
-	return rc;
-}
-
-int lat_why_hand(const void *from, const void *handle, int rc)
-{
-	if (rc < 0 && last.rc == rc && last.handle == from)
-		last.handle = handle;
-	return rc;
-}
-
-void lat_why_forget(void)
-{
-	last.rc = 0;
-}
-
 /* Index in errors[], or -1. */
 static int find(int rc)
 {
@@ -107,11 +73,11 @@ const char *lattice_error_name(int rc)
 
 int lattice_explain(const void *handle, int rc, char *buf, size_t bytes)
 {
-	bool known = rc < 0 && last.rc == rc && last.handle == handle;
+	const char *why = lat_why_last(handle, rc);
 	int i = find(rc > 0 ? 0 : rc);
 
-	if (known)
-		return snprintf(buf, bytes, "%s (%s)", last.text, lattice_error_name(rc));
+	if (why != NULL)
+		return snprintf(buf, bytes, "%s (%s)", why, lattice_error_name(rc));
 	if (i < 0)
 		return snprintf(buf, bytes, "error %d", -rc);
 	if (rc >= 0)

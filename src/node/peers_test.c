@@ -224,7 +224,7 @@ TEST(tasks_share_a_thread_with_the_network)
 /* ---- who waits for a turn that another caller takes ---- */
 
 struct stolen {
-	struct lat_wait_hook hook;
+	struct lattice_sched_hook hook;
 	struct lattice_node *node;
 	struct lattice_channel *ch;
 	int waits, readable;
@@ -264,7 +264,7 @@ TEST(a_turn_of_another_caller_wakes_who_waits)
 	CHECK_EQ(lattice_channel_open(&s.ch, p.a.node, 10, 20, 2, 0), 0);
 	CHECK_EQ(lattice_channel_send(s.ch, &msg, SECONDS(20)), 0);
 	s.node = p.a.node;
-	s.hook = (struct lat_wait_hook){ .ctx = &s, .wait_fd = steal };
+	s.hook = (struct lattice_sched_hook){ .ctx = &s, .wait = steal };
 	(void)lat_wait_hook_set(&s.hook);
 	rc = lattice_channel_flush(s.ch, LATTICE_FOREVER);
 	(void)lat_wait_hook_set(NULL);

@@ -27,7 +27,8 @@ struct lat_context {
  * @ctx will call entry(ctx) on the stack [@base, @base + @bytes) when it is first switched to, with the calling
  * thread's floating-point modes of now. entry must not return. At least 4096 bytes.
  */
-void lat_context_init(struct lat_context *ctx, void *base, size_t bytes, void (*entry)(struct lat_context *ctx));
+void lat_context_init(struct lat_context *ctx, void *base, size_t bytes,
+		      void (*entry)(struct lat_context *ctx));
 
 /*
  * Stops the running flow, keeping it in @from, and goes on with @to. Returns when somebody switches to @from. Kept:

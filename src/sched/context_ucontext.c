@@ -11,7 +11,8 @@ static void start(void)
 	self->entry(self);
 }
 
-void lat_context_init(struct lat_context *ctx, void *base, size_t bytes, void (*entry)(struct lat_context *ctx))
+void lat_context_init(struct lat_context *ctx, void *base, size_t bytes,
+		      void (*entry)(struct lat_context *ctx))
 {
 	ctx->entry = entry;
 	(void)getcontext(&ctx->saved); /* has no error */

@@ -108,11 +108,11 @@ void lat_waiter_close(struct lat_waiter *w)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool have_key;
-static _Thread_local struct lat_waiter *of_thread;
+_Thread_local struct lat_waiter *lat_waiter_current;
 
 static void thread_ends(void *w)
 {
-	of_thread = NULL;
+	lat_waiter_current = NULL;
 	lat_waiter_close(w);
 }
 
@@ -123,16 +123,17 @@ static void make_key(void)
 
 struct lat_waiter *lat_waiter_of_thread(void)
 {
-	if (of_thread != NULL)
-		return of_thread;
+	struct lat_waiter *w;
+
 	pthread_once(&once, make_key);
-	if (!have_key || lat_waiter_open(&of_thread, 0) < 0)
+	if (!have_key || lat_waiter_open(&w, 0) < 0)
 		return NULL;
-	if (pthread_setspecific(key, of_thread) != 0) {
-		lat_waiter_close(of_thread);
-		of_thread = NULL;
+	if (pthread_setspecific(key, w) != 0) {
+		lat_waiter_close(w);
+		return NULL;
 	}
-	return of_thread;
+	lat_waiter_current = w;
+	return w;
 }
 
 /* --- edges -------------------------------------------------------------------------------------- */
@@ -184,7 +185,8 @@ static int name(const struct lat_wait_path *path, uint32_t i, char *buf, size_t 
 }
 
 /* As snprintf() into what is left of the buffer, where len bytes of text are. */
-__attribute__((format(printf, 4, 5))) static void append(char *buf, size_t bytes, size_t *len, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void append(char *buf, size_t bytes, size_t *len,
+							 const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -207,9 +209,9 @@ int lat_wait_path_text(const struct lat_wait_path *path, char *buf, size_t bytes
 			append(buf, bytes, &len, ", and so on, %u in all, back to %s", path->total, who);
 		else
 			append(buf, bytes, &len, "%s%s",
-			       i == 0 ? "" :
-			       i == 1 ? " waits for " :
-					", which waits for ",
+			       i == 0   ? ""
+			       : i == 1 ? " waits for "
+					: ", which waits for ",
 			       who);
 	}
 	return (int)len;

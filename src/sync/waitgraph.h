@@ -42,8 +42,16 @@ LAT_MUST_CHECK int lat_waiter_open(struct lat_waiter **out, int32_t pid);
 /* It ends: who waits for it waits for nobody in the graph. NULL is fine. Any thread. */
 void lat_waiter_close(struct lat_waiter *w);
 
-/* The calling thread's own, which ends with it. NULL: there is no memory for one. */
+/* The flow that runs on this thread: a scheduler sets it to its tasks. NULL: the thread itself, which has had no need of one yet. */
+extern _Thread_local struct lat_waiter *lat_waiter_current __attribute__((tls_model("initial-exec")));
+
+/* Makes the calling thread's own, which ends with it, the current one. NULL: there is no memory for one. */
 struct lat_waiter *lat_waiter_of_thread(void);
+
+static inline struct lat_waiter *lat_waiter_self(void)
+{
+	return lat_waiter_current != NULL ? lat_waiter_current : lat_waiter_of_thread();
+}
 
 static inline uint64_t lat_waiter_id(const struct lat_waiter *w)
 {

@@ -36,7 +36,12 @@ TEST(rings_are_refused)
 	} rows[] = {
 		{ "alone", { { 0 } }, 1, 2, 0, NULL },
 		{ "itself", { { 0 } }, 3, 3, -EDEADLK, "pid 4 waits for pid 4" },
-		{ "each other", { { 2, 1 } }, 1, 2, -EDEADLK, "pid 2 waits for pid 3, which waits for pid 2" },
+		{ "each other",
+		  { { 2, 1 } },
+		  1,
+		  2,
+		  -EDEADLK,
+		  "pid 2 waits for pid 3, which waits for pid 2" },
 		{ "the same one as another", { { 2, 1 } }, 3, 1, 0, NULL },
 		{ "one who waits", { { 2, 1 } }, 3, 2, 0, NULL },
 		{ "a ring of four",
@@ -166,13 +171,13 @@ static void *whose(void *arg)
 {
 	struct lat_waiter **out = arg;
 
-	*out = lat_waiter_of_thread();
-	return (void *)(uintptr_t)(*out != NULL && *out == lat_waiter_of_thread());
+	*out = lat_waiter_self();
+	return (void *)(uintptr_t)(*out != NULL && *out == lat_waiter_self());
 }
 
 TEST(each_thread_is_a_flow)
 {
-	struct lat_waiter *mine = lat_waiter_of_thread(), *theirs;
+	struct lat_waiter *mine = lat_waiter_self(), *theirs;
 	pthread_t thread;
 	void *same;
 
