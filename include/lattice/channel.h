@@ -17,7 +17,9 @@ enum lattice_channel_flags {
 	LATTICE_CHANNEL_LOSSY =
 		1, /* messages may be lost (counted) or overtake each other, never doubled; to other nodes only */
 	LATTICE_CHANNEL_TOKEN_FULL =
-		2 /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
+		2, /* each message's token covers its bytes once more (PROTOCOL 6.3); to other nodes only */
+	LATTICE_CHANNEL_SINGLE =
+		4 /* one thread at a time sends and flushes, by agreement of the program: no lock on this machine */
 };
 
 /**

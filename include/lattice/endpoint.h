@@ -5,6 +5,8 @@
 #ifndef LATTICE_ENDPOINT_H
 #define LATTICE_ENDPOINT_H
 
+#include <stdbool.h>
+
 #include <lattice/types.h>
 
 #ifdef __cplusplus
@@ -55,9 +57,34 @@ LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *
 
 /*
  * A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint, and goes with it; do not
- * read or close it. The descriptor, or -EPERM.
+ * read or close it. It is made by the first call: before, an endpoint has none. The descriptor, or -EMFILE, -ENFILE, -ENOMEM, -EPERM.
  */
 LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);
+
+/* How lattice_endpoint_recv() waits. A task waits as its scheduler does, whatever is said here. */
+enum lattice_wait {
+	LATTICE_WAIT_AUTO =
+		0, /* looks again for some 30 us where the sender runs on another processor and has been quick, then sleeps */
+	LATTICE_WAIT_SPIN,   /* does not sleep: a processor is its own */
+	LATTICE_WAIT_PARK,   /* sleeps at once: costs the least processor time */
+	LATTICE_WAIT_HANDOFF /* sleeps at once, and binds the receiving thread to the sender's processor, for good: there, waking is one switch */
+};
+
+struct lattice_tuning {
+	enum lattice_wait wait;
+	/*
+	 * lattice_endpoint_recv() is only called by one thread at a time, by agreement of the program: it takes no lock. Then the
+	 * endpoint may not be closed while another thread is in a receive with a time-out of 0.
+	 */
+	bool single;
+};
+
+/**
+ * Says how an endpoint is used. All zero is what it is without. While nobody receives.
+ * @return 0, -EINVAL, -ESHUTDOWN (the node was closed), -EPERM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_tune(struct lattice_endpoint *ep,
+						       const struct lattice_tuning *tuning);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,7 @@ struct lat_rx_words {
 /* The sending end's; the receiving end reads them. */
 struct lat_tx_words {
 	_Atomic(uint32_t) room_wanted; /* counts the times a sender has found no room and wants to be told */
+	_Atomic(uint32_t) cpu;         /* where the last message was sent from, as lat_cpu_now() */
 };
 
 /*
@@ -62,6 +63,7 @@ struct lat_bell_ops {
 /* Embedded in the link, which outlives every source and sender that names it. */
 struct lat_bell {
 	const struct lat_bell_ops *ops;
+	bool barriers; /* both processes have lat_membarrier(); else the bell's own accesses are seq_cst */
 };
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "fastpath/ring.h"
 #include "fastpath/sender.h"
+#include "os/membarrier.h"
 #include "os/region.h"
 
 struct lat_chan {
@@ -134,6 +135,8 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 		sender.len_max = lat_ring_len_max(slots);
 	sender.peer = &ch->rx_words;
 	sender.words = &ch->tx_words;
+	sender.single = cfg->single;
+	sender.barriers = lat_membarrier_works(LAT_MEMBARRIER_PROCESS);
 	lat_sender_init(&ch->sender, &sender);
 	if (rc < 0)
 		goto fail;
@@ -146,6 +149,7 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	ch->src.from = cfg->from;
 	ch->src.words = &ch->rx_words;
 	ch->src.peer = &ch->tx_words;
+	ch->src.barriers = sender.barriers;
 	rc = lat_inbox_attach(inbox, &ch->src);
 	if (rc < 0)
 		goto fail;
@@ -186,7 +190,7 @@ void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out)
 	*out = (struct lat_chan_stats){
 		.sent = sender.sent,
 		.sent_bytes = sender.sent_bytes,
-		.received = atomic_load_explicit(&ch->src.messages, memory_order_relaxed),
+		.received = atomic_load_explicit(&ch->src.received, memory_order_relaxed),
 		.received_bytes = atomic_load_explicit(&ch->src.bytes, memory_order_relaxed),
 		.full = sender.full,
 		.waits = sender.waits,

@@ -16,6 +16,7 @@ struct lat_chan;
 struct lat_chan_config {
 	uint32_t slots;             /* of the ring, a power of two; 0: LAT_RING_SLOTS_DEFAULT */
 	uint32_t len_max;           /* longest message; 0: what the ring carries */
+	bool single;                /* as lat_sender_config */
 	void *user;                 /* in lat_inbox_info */
 	struct lat_inbox_from from; /* in lat_inbox_info */
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. */

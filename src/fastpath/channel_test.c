@@ -234,8 +234,8 @@ TEST(the_owner_is_told_when_the_memory_goes)
 	lat_chan_close(ch);
 	CHECK_EQ(freed, 1); /* a message is still there */
 	CHECK_EQ(recv_one(inbox, &info), 0);
+	CHECK_EQ(freed, 2); /* that was the last */
 	CHECK_EQ(recv_one(inbox, &info), -ENOMSG);
-	CHECK_EQ(freed, 2);
 
 	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), 0);
 	lat_inbox_shutdown(inbox);

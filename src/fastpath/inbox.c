@@ -1,99 +1,95 @@
 /*
- * What is told without a lock, and the order that makes it safe:
+ * Sources, their list, and taking from it.
  *
- * ready, a word per source. 1: the source is on the stack of newly ready ones or on the list. A producer
- * publishes, then exchanges it with 1, and pushes the source if it was 0. A receiver that finds a listed
- * source empty unlists it, exchanges the word with 0, and looks once more. Two exchanges of one word are
+ * ready, a word per source. 1: the source is on the stack of newly ready ones or listed. A producer that
+ * announces has published, exchanges it with 1, and pushes the source if it was 0. A receiver that finds a
+ * listed source empty unlists it, exchanges the word with 0, and looks once more. Two exchanges of one word are
  * ordered: either the receiver's comes first, then the producer reads 0 and pushes; or the producer's does,
  * then the receiver's acquire makes it see the message.
  *   [R] ready exchange, acq_rel -> [r] ready exchange, acq_rel : what was published before is seen after
- *
- * armed, a word per inbox, in the same way between a push and a receiver about to sleep (or to return
- * -ENOMSG):
- *   [A] armed exchange 0, acq_rel -> [a] armed exchange 1, acq_rel : what was pushed before is seen after
- * Who exchanges a 1 for 0 signals the file descriptor. So, but for a push still in progress:
- *   armed 1 : nothing is ready, the descriptor is clear
- *   armed 0 : the descriptor is signalled, or nobody looks at it (see watched)
- *
- * A signal is an exchange and then a write, and a receiver may arm again in between: the descriptor is then
- * readable though armed. written counts the writes done, cleared the ones known when the descriptor was last
- * cleared; a receiver that finds nothing clears whenever they differ, so such a late write is seen as ready
- * once and not for ever.
  *   [S] push, release -> [s] stack exchange, acquire : the link of a pushed source
+ *
+ * A hot source stays listed, found empty or not, and its producer announces nothing. It is made hot while receivers poll, and
+ * not while one sleeps; park.c cools it. From another process announcements come once for each change of the word, so there a source
+ * is hot from its announcement on.
  */
+#include "fastpath/inbox.h"
+
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "fastpath/inbox.h"
-#include "fastpath/wait.h"
-#include "os/eventfd.h"
+#include "fastpath/inbox_state.h"
 
-struct lat_inbox {
-	alignas(LAT_CACHELINE) _Atomic(struct lat_inbox_source *) stack;
-	_Atomic(uint32_t) armed;
-	_Atomic(uint32_t) written;
-	/* All from here on under the lock; fd never changes. What a receive writes has lines of its own. */
-	struct lat_inbox_source *all;
-	int fd;
-	uint32_t cleared; /* value of written */
-	bool closed;
-	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
-	alignas(LAT_CACHELINE) pthread_mutex_t lock;
-	struct lat_inbox_source *first, *last; /* the ready ones, in turn */
-	struct lat_inbox_stats stats;
-	uint32_t refs; /* owner, receivers inside, sources not yet ended or detached */
+enum {
+	BELL_EVERY = 16,       /* takes, between two looks at the bells while there are messages */
+	HOT_STREAK = 8,        /* messages in a row that make a source hot */
+	IDLE_LOOKS_MAX = 1024, /* at empty hot sources: about what cooling them costs */
 };
 
-/* Sources that were detached under the lock and are told about it after. */
-struct gone_list {
-	struct lat_inbox_source *first, **end;
-};
-
-static void list_append(struct lat_inbox *inbox, struct lat_inbox_source *src)
+void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
+	struct lat_inbox_source *next = inbox->next;
+
+	if (next == NULL) {
+		src->next = src->prev = inbox->next = src;
+	} else {
+		src->next = next;
+		src->prev = next->prev;
+		src->prev->next = next->prev = src;
+	}
 	src->listed = true;
-	src->next = NULL;
-	src->prev = inbox->last;
-	if (inbox->last != NULL)
-		inbox->last->next = src;
-	else
-		inbox->first = src;
-	inbox->last = src;
+	src->streak = 0;
+	inbox->listed++;
+	if (src->bell != NULL)
+		lat_inbox_heat_locked(inbox, src);
 }
 
-static void list_remove(struct lat_inbox *inbox, struct lat_inbox_source *src)
+void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	uint32_t hot;
+
+	/* While a receiver sleeps, every publish is announced; but those of another process once only. */
+	if (src->hot || !src->barriers || (inbox->sleepers > 0 && src->bell == NULL))
+		return;
+	hot = atomic_load_explicit(&src->words->hot, memory_order_relaxed);
+	atomic_store_explicit(&src->words->hot, hot + 1, memory_order_relaxed);
+	src->hot = true;
+	inbox->hot++;
+}
+
+static void make_cold(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	uint32_t hot = atomic_load_explicit(&src->words->hot, memory_order_relaxed);
+
+	atomic_store_explicit(&src->words->hot, hot + 1, memory_order_relaxed); /* [H] */
+	src->hot = false;
+	inbox->hot--;
+}
+
+void lat_inbox_unlist_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
 	if (!src->listed)
 		return;
 	src->listed = false;
-	if (src->prev != NULL)
-		src->prev->next = src->next;
-	else
-		inbox->first = src->next;
-	if (src->next != NULL)
-		src->next->prev = src->prev;
-	else
-		inbox->last = src->prev;
-}
-
-static void signal_fd(struct lat_inbox *inbox)
-{
-	lat_eventfd_signal(inbox->fd);
-	atomic_fetch_add_explicit(&inbox->written, 1, memory_order_release);
+	inbox->listed--;
+	if (src->hot)
+		make_cold(inbox, src);
+	src->next->prev = src->prev;
+	src->prev->next = src->next;
+	if (inbox->next == src)
+		inbox->next = inbox->listed > 0 ? src->next : NULL;
 }
 
 /*
  * Moves the newly ready sources to the list, the longest ready first. A source detached meanwhile is dropped
  * here.
  */
-static void drain_stack_locked(struct lat_inbox *inbox)
+bool lat_inbox_drain_locked(struct lat_inbox *inbox)
 {
 	struct lat_inbox_source *src, *in_order = NULL;
 
 	if (atomic_load_explicit(&inbox->stack, memory_order_relaxed) == NULL)
-		return;
+		return false;
 	src = atomic_exchange_explicit(&inbox->stack, NULL, memory_order_acquire); /* [s] */
 	while (src != NULL) {
 		struct lat_inbox_source *below = src->pushed;
@@ -106,15 +102,60 @@ static void drain_stack_locked(struct lat_inbox *inbox)
 		src = in_order;
 		in_order = src->pushed;
 		if (src->attached)
-			list_append(inbox, src);
+			lat_inbox_list_locked(inbox, src);
 		else
 			atomic_store_explicit(&src->ready, 0, memory_order_release);
 	}
+	return true;
 }
+
+/* Its producer has announced what it published before the exchange, so one more look decides. */
+static void leave_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	struct lat_ring_msg m;
+
+	lat_inbox_unlist_locked(inbox, src);
+	atomic_exchange_explicit(&src->ready, 0, memory_order_acq_rel); /* [r] */
+	if (lat_ring_peek(src->rx, &m) == -ENOMSG)
+		return;
+	if (atomic_exchange_explicit(&src->ready, 1, memory_order_acq_rel) == 0)
+		lat_inbox_list_locked(inbox, src); /* else the producer has pushed it */
+}
+
+/* The words are changed, then comes one barrier for all, then the look: [H] and [h] of fastpath/bell.h. */
+void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only, bool bells)
+{
+	struct lat_inbox_source *src = inbox->next, *cooled = NULL;
+	bool machine = bells && inbox->bells_armed;
+
+	for (uint32_t left = inbox->hot > 0 ? inbox->listed : 0; left > 0; left--, src = src->next) {
+		bool idle = src->seq == src->seq_before;
+
+		src->seq_before = src->seq;
+		if (!src->hot || (idle_only && !idle))
+			continue;
+		make_cold(inbox, src);
+		machine = machine || src->bell != NULL;
+		src->pushed = cooled; /* free while it is listed */
+		cooled = src;
+	}
+	inbox->idle_looks = 0;
+	inbox->bells_armed = inbox->bells_armed && !bells;
+	if (machine && lat_membarrier_works(LAT_MEMBARRIER_MACHINE))
+		lat_membarrier(LAT_MEMBARRIER_MACHINE); /* reaches this process as well */
+	else if (cooled != NULL)
+		lat_membarrier(LAT_MEMBARRIER_PROCESS);
+	while ((src = cooled) != NULL) {
+		cooled = src->pushed;
+		leave_locked(inbox, src);
+	}
+}
+
+/* --- sources that go ---------------------------------------------------------------------------- */
 
 static void detach_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
-	list_remove(inbox, src);
+	lat_inbox_unlist_locked(inbox, src);
 	if (src->all_prev != NULL)
 		src->all_prev->all_next = src->all_next;
 	else
@@ -123,10 +164,12 @@ static void detach_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 		src->all_next->all_prev = src->all_prev;
 	src->attached = false;
 	inbox->stats.sources--;
+	if (src->bell != NULL)
+		lat_inbox_bell_put_locked(inbox, src->bell);
 }
 
 static void gone_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, int why,
-			struct gone_list *gone)
+			struct lat_gone_list *gone)
 {
 	detach_locked(inbox, src);
 	if (src->ended)
@@ -137,8 +180,8 @@ static void gone_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, i
 	gone->end = &src->next;
 }
 
-/* No lock is held. A source may be freed by its gone. */
-static void tell_gone(struct gone_list *gone)
+/* A source may be freed by its gone. */
+void lat_inbox_tell_gone(struct lat_gone_list *gone)
 {
 	struct lat_inbox_source *src;
 
@@ -150,48 +193,47 @@ static void tell_gone(struct gone_list *gone)
 	gone->end = &gone->first;
 }
 
-static void unlock_put(struct lat_inbox *inbox)
+/* --- life --------------------------------------------------------------------------------------- */
+
+/* @owner: of the turn that ends here. */
+static void put_end(struct lat_inbox *inbox, bool owner)
 {
 	bool last = --inbox->refs == 0;
 
-	pthread_mutex_unlock(&inbox->lock);
+	if (owner)
+		lat_turn_end(&inbox->turn);
+	else
+		lat_turn_give(&inbox->turn);
 	if (!last)
 		return;
-	lat_eventfd_close(inbox->fd);
-	pthread_mutex_destroy(&inbox->lock);
+	lat_inbox_close_fd(inbox);
+	free(inbox->bells);
 	free(inbox);
 }
 
 int lat_inbox_open(struct lat_inbox **out)
 {
 	struct lat_inbox *inbox = aligned_alloc(alignof(struct lat_inbox), sizeof(*inbox));
-	int rc;
 
 	*out = NULL;
 	if (inbox == NULL)
 		return -ENOMEM;
-	*inbox = (struct lat_inbox){ .refs = 1 };
-	rc = lat_eventfd_open(&inbox->fd);
-	if (rc < 0) {
-		free(inbox);
-		return rc;
-	}
-	pthread_mutex_init(&inbox->lock, NULL);
+	*inbox = (struct lat_inbox){ .refs = 1, .eventfd = -1, .epoll = -1 };
 	*out = inbox;
 	return 0;
 }
 
 void lat_inbox_shutdown(struct lat_inbox *inbox)
 {
-	struct gone_list gone = { .end = &gone.first };
+	struct lat_gone_list gone = { .end = &gone.first };
 
-	pthread_mutex_lock(&inbox->lock);
+	lat_turn_take(&inbox->turn);
 	inbox->closed = true;
 	while (inbox->all != NULL)
 		gone_locked(inbox, inbox->all, -ESHUTDOWN, &gone);
-	signal_fd(inbox); /* for good: who finds it closed does not clear it */
-	pthread_mutex_unlock(&inbox->lock);
-	tell_gone(&gone);
+	lat_inbox_wake(inbox, true); /* for good: who finds it closed does not clear the descriptor */
+	lat_turn_give(&inbox->turn);
+	lat_inbox_tell_gone(&gone);
 }
 
 void lat_inbox_close(struct lat_inbox *inbox)
@@ -199,22 +241,11 @@ void lat_inbox_close(struct lat_inbox *inbox)
 	if (inbox == NULL)
 		return;
 	lat_inbox_shutdown(inbox);
-	pthread_mutex_lock(&inbox->lock);
-	unlock_put(inbox);
+	lat_turn_take(&inbox->turn);
+	put_end(inbox, false);
 }
 
-/* Sees what its producer wrote before it set the word to 1, so one more look decides. */
-static void unready_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
-{
-	struct lat_ring_msg m;
-
-	list_remove(inbox, src);
-	atomic_exchange_explicit(&src->ready, 0, memory_order_acq_rel); /* [r] */
-	if (lat_ring_peek(src->rx, &m) == -ENOMSG)
-		return;
-	if (atomic_exchange_explicit(&src->ready, 1, memory_order_acq_rel) == 0)
-		list_append(inbox, src); /* else the producer has pushed it */
-}
+/* --- receiving ---------------------------------------------------------------------------------- */
 
 /* The slots of the last message taken are given back. */
 static void tell_room(struct lat_inbox_source *src)
@@ -223,9 +254,12 @@ static void tell_room(struct lat_inbox_source *src)
 		atomic_store_explicit(&src->words->received, (uint32_t)src->seq,
 				      src->barriers ? memory_order_release : memory_order_seq_cst); /* [V] */
 	if (src->peer != NULL) {
-		uint32_t wanted = atomic_load_explicit(&src->peer->room_wanted,
-						       src->barriers ? memory_order_relaxed
-								     : memory_order_seq_cst); /* [w] */
+		uint32_t wanted;
+
+		lat_membarrier_light();
+		wanted = atomic_load_explicit(&src->peer->room_wanted,
+					      src->barriers ? memory_order_relaxed
+							    : memory_order_seq_cst); /* [w] */
 		if (wanted == src->room_told)
 			return;
 		src->room_told = wanted;
@@ -234,133 +268,170 @@ static void tell_room(struct lat_inbox_source *src)
 		src->ops->room(src);
 }
 
-/* One message of the source whose turn it is: 0, -EMSGSIZE, -ENOMSG (no source has any). */
-static int take_locked(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
-		       struct gone_list *gone)
+/* One writer at a time (the turn), so a load and a store do for an addition. */
+static void count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+static void taken_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, uint32_t len,
+			 struct lat_gone_list *gone)
+{
+	struct lat_ring_msg m;
+
+	src->seq++;
+	inbox->next = src->next; /* the others come first */
+	inbox->stats.messages++;
+	inbox->stats.bytes += len;
+	count(&src->bytes, len);
+	atomic_store_explicit(&src->received, src->seq, memory_order_release);
+	if (src->peer != NULL)
+		inbox->peer_cpu = atomic_load_explicit(&src->peer->cpu, memory_order_relaxed);
+	tell_room(src);
+	if (!src->hot && ++src->streak == HOT_STREAK)
+		lat_inbox_heat_locked(inbox, src);
+	if (src->ended && lat_ring_peek(src->rx, &m) == -ENOMSG)
+		gone_locked(inbox, src, 0, gone); /* that was the last */
+}
+
+bool lat_inbox_bells_locked(struct lat_inbox *inbox)
+{
+	bool rang = false;
+
+	for (uint32_t i = 0; i < inbox->bells_count; i++) {
+		struct lat_inbox_bell *b = &inbox->bells[i];
+		uint32_t word = atomic_load_explicit(b->word, memory_order_acquire);
+
+		if (word == b->seen)
+			continue;
+		b->seen = word;
+		(void)b->bell->ops->drain(b->bell);
+		rang = true;
+	}
+	return rang;
+}
+
+/* The source whose turn it is had nothing. true: it is hot, and stays. */
+static bool empty_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, bool poll,
+			 struct lat_gone_list *gone)
+{
+	if (src->ended) {
+		gone_locked(inbox, src, 0, gone);
+		return false;
+	}
+	src->streak = 0;
+	if (poll)
+		lat_inbox_heat_locked(inbox, src);
+	if (src->hot) {
+		inbox->next = src->next;
+		return true;
+	}
+	leave_locked(inbox, src);
+	return false;
+}
+
+bool lat_inbox_look_locked(struct lat_inbox *inbox)
+{
+	struct lat_ring_msg m;
+
+	(void)lat_inbox_drain_locked(inbox);
+	for (uint32_t left = inbox->listed; left > 0; left--) {
+		struct lat_inbox_source *src = inbox->next;
+
+		if (lat_ring_peek(src->rx, &m) != -ENOMSG || src->ended)
+			return true;
+		if (src->hot)
+			inbox->next = src->next;
+		else
+			leave_locked(inbox, src);
+	}
+	return inbox->listed > inbox->hot;
+}
+
+/* The source whose turn it is gave a message, not yet received: 0, or it is refused, and detached. */
+static int admit_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, struct lat_gone_list *gone)
+{
+	int why = src->ops != NULL && src->ops->admit != NULL ? src->ops->admit(src) : 0;
+
+	if (why < 0) {
+		inbox->stats.refused++;
+		gone_locked(inbox, src, why, gone);
+	}
+	return why;
+}
+
+int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
 	struct lat_ring_msg m;
+	uint32_t empty = 0; /* hot ones in a row that had nothing */
 	int rc;
 
+	if (inbox->bells_count > 0 && inbox->stats.messages % BELL_EVERY == 0)
+		(void)lat_inbox_bells_locked(inbox);
 	for (;;) {
-		drain_stack_locked(inbox);
-		src = inbox->first;
-		if (src == NULL)
+		if (lat_inbox_drain_locked(inbox))
+			empty = 0;
+		if (empty >= inbox->listed) {
+			if (inbox->bells_count > 0 && lat_inbox_bells_locked(inbox))
+				continue;
 			return -ENOMSG;
-		rc = lat_ring_consume(src->rx, buf, cap, &m);
+		}
+		src = inbox->next;
+		rc = lat_ring_consume(src->rx, take->buf, take->cap, &m);
 		if (rc == -ENOMSG) {
-			if (src->ended)
-				gone_locked(inbox, src, 0, gone);
-			else
-				unready_locked(inbox, src);
+			empty = empty_locked(inbox, src, poll, take->gone) ? empty + 1 : 0;
 			continue;
 		}
 		/* A reliable channel's numbers have no gaps. */
 		if (rc == -EPROTO || m.seq != (uint32_t)(src->seq + 1)) {
 			inbox->stats.poisoned++;
-			gone_locked(inbox, src, -EPROTO, gone);
+			gone_locked(inbox, src, -EPROTO, take->gone);
 			continue;
 		}
-		if (rc == 0 && src->ops != NULL && src->ops->admit != NULL) {
-			int why = src->ops->admit(src);
-
-			if (why < 0) {
-				inbox->stats.refused++;
-				gone_locked(inbox, src, why, gone);
-				continue;
-			}
-		}
-		*info = (struct lat_inbox_info){ .user = src->user,
-						 .from = src->from,
-						 .type = m.type,
-						 .len = m.len,
-						 .seq = src->seq + 1 };
-		if (rc < 0)
-			return rc; /* -EMSGSIZE: it stays the first */
+		if (rc == 0 && admit_locked(inbox, src, take->gone) < 0)
+			continue;
+		*take->info = (struct lat_inbox_info){ .user = src->user,
+						       .from = src->from,
+						       .type = m.type,
+						       .len = m.len,
+						       .seq = src->seq + 1 };
+		if (rc == 0)
+			taken_locked(inbox, src, m.len, take->gone); /* with -EMSGSIZE it stays the next */
 		break;
 	}
-	src->seq++;
-	list_remove(inbox, src); /* to the end: the others come first */
-	list_append(inbox, src);
-	inbox->stats.messages++;
-	inbox->stats.bytes += m.len;
-	/* One writer at a time (the lock), so a load and a store do for an addition. */
-	atomic_store_explicit(&src->messages, atomic_load_explicit(&src->messages, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-	atomic_store_explicit(&src->bytes, atomic_load_explicit(&src->bytes, memory_order_relaxed) + m.len,
-			      memory_order_relaxed);
-	atomic_store_explicit(&src->received, src->seq, memory_order_release);
-	tell_room(src);
-	return 0;
-}
-
-/* true: something may have come before it was armed, so look once more. */
-static bool arm_locked(struct lat_inbox *inbox)
-{
-	uint32_t written = atomic_load_explicit(&inbox->written, memory_order_acquire);
-	bool cleared = written != inbox->cleared;
-
-	if (cleared) {
-		lat_eventfd_clear(inbox->fd);
-		inbox->cleared = written;
-	}
-	return atomic_exchange_explicit(&inbox->armed, 1, memory_order_acq_rel) == 0 || cleared; /* [a] */
-}
-
-static void disarm_locked(struct lat_inbox *inbox)
-{
-	if (atomic_exchange_explicit(&inbox->armed, 0, memory_order_acq_rel) == 1)
-		signal_fd(inbox);
+	inbox->idle_looks += empty;
+	if (inbox->idle_looks >= IDLE_LOOKS_MAX)
+		lat_inbox_cool_locked(inbox, true, false);
+	return rc;
 }
 
 int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
 		   uint64_t deadline_ns)
 {
-	struct gone_list gone = { .end = &gone.first };
-	int waited = 0, rc;
+	struct lat_gone_list gone = { .end = &gone.first };
+	struct lat_inbox_take take = { .buf = buf, .cap = cap, .info = info, .gone = &gone };
+	bool held = false;
+	int rc;
 
-	pthread_mutex_lock(&inbox->lock);
-	inbox->refs++;
-	for (;;) {
-		rc = inbox->closed ? -ESHUTDOWN : take_locked(inbox, buf, cap, info, &gone);
-		if (rc != -ENOMSG)
-			break;
-		if (waited < 0) {
-			rc = waited;
-			break;
-		}
-		if ((deadline_ns != 0 || inbox->watched) && arm_locked(inbox)) {
-			rc = take_locked(inbox, buf, cap, info, &gone);
-			if (rc != -ENOMSG) {
-				disarm_locked(inbox); /* there may be more, and nobody else will say so */
-				break;
-			}
-		}
-		if (deadline_ns == 0)
-			break;
-		inbox->stats.sleeps++;
-		pthread_mutex_unlock(&inbox->lock);
-		tell_gone(&gone);
-		waited = lat_wait_fd(inbox->fd, POLLIN, deadline_ns);
-		pthread_mutex_lock(&inbox->lock);
-	}
-	unlock_put(inbox);
-	tell_gone(&gone);
+	lat_turn_begin(&inbox->turn);
+	rc = inbox->closed
+		     ? -ESHUTDOWN
+		     : lat_inbox_take_locked(inbox, &take, deadline_ns == 0 ? !inbox->watched : inbox->polls);
+	if (rc == -ENOMSG)
+		rc = lat_inbox_park_locked(inbox, &take, deadline_ns, &held);
+	if (inbox->sleepers > 0 && !inbox->closed)
+		lat_inbox_pass_on_locked(inbox);
+	if (held)
+		put_end(inbox, true);
+	else
+		lat_turn_end(&inbox->turn);
+	lat_inbox_tell_gone(&gone);
 	return rc;
 }
 
-int lat_inbox_fd(struct lat_inbox *inbox)
-{
-	pthread_mutex_lock(&inbox->lock);
-	if (!inbox->watched) {
-		/* It may not have been kept true so far: say "look", and the first look makes it true. */
-		inbox->watched = true;
-		atomic_exchange_explicit(&inbox->armed, 0, memory_order_acq_rel);
-		signal_fd(inbox);
-	}
-	pthread_mutex_unlock(&inbox->lock);
-	return inbox->fd;
-}
+/* --- sources ------------------------------------------------------------------------------------ */
 
 int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
@@ -368,21 +439,23 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	bool full;
 	int rc = 0;
 
-	pthread_mutex_lock(&inbox->lock);
+	lat_turn_take(&inbox->turn);
 	if (inbox->closed)
 		rc = -ESHUTDOWN;
 	else if (src->attached)
 		rc = -EBUSY;
 	else if (inbox->stats.sources == LAT_INBOX_SOURCES_MAX)
 		rc = -ENOBUFS;
+	else if (src->bell != NULL)
+		rc = lat_inbox_bell_get_locked(inbox, src->bell);
 	if (rc < 0) {
-		pthread_mutex_unlock(&inbox->lock);
+		lat_turn_give(&inbox->turn);
 		return rc;
 	}
 	src->inbox = inbox;
-	src->ended = src->listed = false;
+	src->ended = src->listed = src->hot = false;
 	src->attached = true;
-	src->seq = 0;
+	src->seq = src->seq_before = 0;
 	src->room_told = 0;
 	atomic_store_explicit(&src->ready, 0, memory_order_relaxed);
 	src->all_prev = NULL;
@@ -393,7 +466,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	inbox->stats.sources++;
 	inbox->refs++;
 	full = lat_ring_peek(src->rx, &m) != -ENOMSG;
-	pthread_mutex_unlock(&inbox->lock);
+	lat_turn_give(&inbox->turn);
 	if (full)
 		lat_inbox_source_ready(src);
 	return 0;
@@ -412,20 +485,19 @@ void lat_inbox_source_ready(struct lat_inbox_source *src)
 	while (!atomic_compare_exchange_weak_explicit(&inbox->stack, &top, src,
 						      memory_order_release, /* [S] */
 						      memory_order_relaxed));
-	if (atomic_exchange_explicit(&inbox->armed, 0, memory_order_acq_rel) == 1) /* [A] */
-		signal_fd(inbox);
+	lat_inbox_disarm(inbox);
 }
 
 void lat_inbox_source_end(struct lat_inbox_source *src)
 {
-	struct gone_list gone = { .end = &gone.first };
+	struct lat_gone_list gone = { .end = &gone.first };
 	struct lat_inbox *inbox = src->inbox;
 	struct lat_ring_msg m;
 
-	pthread_mutex_lock(&inbox->lock);
-	drain_stack_locked(inbox); /* if it was detached, it is on the stack at most, and off it now */
+	lat_turn_take(&inbox->turn);
+	lat_inbox_drain_locked(inbox); /* if it was detached, it is on the stack at most, and off it now */
 	if (!src->attached) {
-		unlock_put(inbox);
+		put_end(inbox, false);
 		return;
 	}
 	inbox->refs++;
@@ -434,11 +506,11 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 		gone_locked(inbox, src, 0, &gone);
 	} else if (!src->listed) { /* published, and never said so: it is received all the same */
 		atomic_store_explicit(&src->ready, 1, memory_order_relaxed);
-		list_append(inbox, src);
-		disarm_locked(inbox);
+		lat_inbox_list_locked(inbox, src);
+		lat_inbox_disarm(inbox);
 	}
-	unlock_put(inbox);
-	tell_gone(&gone);
+	put_end(inbox, false);
+	lat_inbox_tell_gone(&gone);
 }
 
 bool lat_inbox_detach(struct lat_inbox_source *src)
@@ -448,29 +520,41 @@ bool lat_inbox_detach(struct lat_inbox_source *src)
 
 	if (inbox == NULL)
 		return false;
-	pthread_mutex_lock(&inbox->lock);
-	drain_stack_locked(inbox);
+	lat_turn_take(&inbox->turn);
+	lat_inbox_drain_locked(inbox);
 	attached = src->attached;
 	if (attached)
 		detach_locked(inbox, src);
 	src->inbox = NULL;
-	unlock_put(inbox);
+	put_end(inbox, false);
 	return attached;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------- */
+
+void lat_inbox_tune(struct lat_inbox *inbox, const struct lat_inbox_tuning *tuning)
+{
+	lat_turn_take(&inbox->turn);
+	inbox->wait = tuning->wait;
+	lat_turn_give(&inbox->turn);
+	lat_turn_set_single(&inbox->turn, tuning->single);
 }
 
 void lat_inbox_source_stats(const struct lat_inbox_source *src, struct lat_inbox_source_stats *out)
 {
+	uint64_t seq = atomic_load_explicit(&src->received, memory_order_acquire);
+
 	*out = (struct lat_inbox_source_stats){
-		.messages = atomic_load_explicit(&src->messages, memory_order_relaxed),
+		.messages = seq, /* no number is left out */
 		.bytes = atomic_load_explicit(&src->bytes, memory_order_relaxed),
-		.seq = atomic_load_explicit(&src->received, memory_order_acquire),
+		.seq = seq,
 	};
 }
 
 void lat_inbox_stats(struct lat_inbox *inbox, struct lat_inbox_stats *out)
 {
-	pthread_mutex_lock(&inbox->lock);
+	lat_turn_take(&inbox->turn);
 	*out = inbox->stats;
-	pthread_mutex_unlock(&inbox->lock);
-	out->signals = atomic_load_explicit(&inbox->written, memory_order_relaxed);
+	lat_turn_give(&inbox->turn);
+	out->signals = atomic_load_explicit(&inbox->wake, memory_order_relaxed);
 }

@@ -60,7 +60,7 @@ struct lat_inbox_source_ops {
 	void (*gone)(struct lat_inbox_source *src, int why);
 };
 
-/* Counters of a source, written under the inbox's lock, readable at any time. */
+/* Counters of a source, readable at any time. */
 struct lat_inbox_source_stats {
 	uint64_t messages, bytes;
 	uint64_t seq; /* number of the last message received; 0 none */
@@ -88,14 +88,16 @@ struct lat_inbox_source {
 
 	struct lat_inbox *inbox;
 	struct lat_inbox_source *pushed;      /* next on the stack of newly ready ones */
-	struct lat_inbox_source *next, *prev; /* list of ready ones */
+	struct lat_inbox_source *next, *prev; /* ring of those that may have messages */
 	struct lat_inbox_source *all_next, *all_prev;
-	uint64_t seq;       /* of the last message taken */
-	uint32_t room_told; /* value of peer->room_wanted that was told */
+	uint64_t seq;        /* of the last message taken */
+	uint64_t seq_before; /* when idle ones were last looked for */
+	uint32_t room_told;  /* value of peer->room_wanted that was told */
+	uint32_t streak;     /* messages taken since it was found empty */
 	int why;
-	bool attached, ended, listed;
-	_Atomic(uint64_t) messages, bytes, received;
-	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or the list */
+	bool attached, ended, listed, hot;
+	_Atomic(uint64_t) bytes, received;
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or listed */
 };
 
 /* What a receive tells about its message. */
@@ -109,14 +111,27 @@ struct lat_inbox_info {
 
 struct lat_inbox_stats {
 	uint64_t messages, bytes; /* received */
-	uint64_t signals;         /* times a producer or receiver had to write to the file descriptor */
+	uint64_t signals;         /* times a producer or receiver had to wake */
 	uint64_t sleeps;          /* times a receiver went to sleep */
 	uint64_t poisoned;        /* sources detached because their producer lied */
 	uint64_t refused;         /* sources detached because admit said so */
 	uint32_t sources;         /* attached now */
 };
 
-/* 0, -ENOMEM, -EMFILE, -ENFILE. */
+/* How a receiver waits. */
+enum lat_wait_policy {
+	LAT_WAIT_AUTO,    /* spins a little where that pays, then sleeps */
+	LAT_WAIT_SPIN,    /* never sleeps */
+	LAT_WAIT_PARK,    /* sleeps at once */
+	LAT_WAIT_HANDOFF, /* sleeps at once, on the sender's processor */
+};
+
+struct lat_inbox_tuning {
+	enum lat_wait_policy wait;
+	bool single; /* lat_inbox_recv() is called by one thread, or by several that agree on whose turn it is: no lock */
+};
+
+/* No descriptor is used until somebody needs one. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_inbox_open(struct lat_inbox **out);
 
 /*
@@ -132,6 +147,9 @@ void lat_inbox_shutdown(struct lat_inbox *inbox);
  */
 void lat_inbox_close(struct lat_inbox *inbox);
 
+/* While nobody receives, or by the single receiver. */
+void lat_inbox_tune(struct lat_inbox *inbox, const struct lat_inbox_tuning *tuning);
+
 /*
  * Receives one message.
  *
@@ -139,13 +157,15 @@ void lat_inbox_close(struct lat_inbox *inbox);
  * @info          filled in with 0 and with -EMSGSIZE
  * @deadline_ns   of CLOCK_MONOTONIC; 0 does not wait, UINT64_MAX does not give up
  *
- * Threads: any number; each message goes to one. Waits through fastpath/wait.h, holding no lock.
+ * Threads: any number; each message goes to one. A thread with a hook (fastpath/wait.h) sleeps on a descriptor, others on a
+ * futex; neither holds a lock. A call that does not sleep keeps no hold on the inbox: its caller has one.
  * 0, or
  *   -ENOMSG     nothing there, and deadline_ns was 0. The file descriptor is not readable until something
  *               comes
  *   -ETIMEDOUT  nothing came until deadline_ns
  *   -EMSGSIZE   the next message is longer than @cap: info->len says how long; it stays and is the next
  *   -ESHUTDOWN  closed, or the calling task's scheduler is closing
+ *   -EMFILE, -ENFILE, -ENOMEM   it has to sleep on a descriptor and there is none
  */
 LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
 				  uint64_t deadline_ns);
@@ -154,13 +174,13 @@ LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap
  * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned
  * -ENOMSG it is not, until a source has something new. (A send that is still in progress, or a source that
  * ends, may show as readable once more with nothing to receive.) The inbox's own: not to be read, written or
- * closed.
+ * closed. Made at the first call. The descriptor, or -EMFILE, -ENFILE, -ENOMEM.
  */
-int lat_inbox_fd(struct lat_inbox *inbox);
+LAT_MUST_CHECK int lat_inbox_fd(struct lat_inbox *inbox);
 
 /*
  * Adds a source. Messages published before are received too. Any thread, while others receive.
- * 0, -ESHUTDOWN (closed), -ENOBUFS (LAT_INBOX_SOURCES_MAX), -EBUSY (it is attached).
+ * 0, -ESHUTDOWN (closed), -ENOBUFS (LAT_INBOX_SOURCES_MAX), -EBUSY (it is attached); with a bell also -ENOMEM.
  */
 LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src);
 

@@ -17,10 +17,15 @@
 #include <limits.h>
 #include <poll.h>
 
+#include "base/cpu.h"
 #include "fastpath/wait.h"
+#include "os/clock.h"
+#include "os/cpu.h"
 #include "os/eventfd.h"
 #include "os/futex.h"
 #include "os/membarrier.h"
+
+enum { LOOKS_PER_CLOCK = 16 }; /* spinning, between two looks at the clock */
 
 struct outgoing {
 	int32_t type;
@@ -43,10 +48,12 @@ void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 	s->bell = cfg->bell;
 	s->len_max = cfg->len_max;
 	s->barriers = cfg->barriers;
+	s->once = cfg->once && cfg->barriers;
 	s->told = UINT32_MAX; /* a value that is not cold, so it is never taken for told */
 	atomic_init(&s->room_fd, -1);
 	atomic_init(&s->refs, 1);
 	lat_qlock_init(&s->control, false);
+	lat_turn_set_single(&s->turn, cfg->single);
 }
 
 void lat_sender_fini(struct lat_sender *s)
@@ -91,7 +98,7 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 {
 	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
 	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
-	uint32_t hot;
+	uint32_t hot, cpu;
 
 	if (rc < 0)
 		return rc;
@@ -100,8 +107,14 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 		return rc;
 	count(&s->sent_bytes, m->len);
 	atomic_store_explicit(&s->sent, seq, memory_order_relaxed);
+	cpu = lat_cpu_now();
+	if (cpu != s->cpu) {
+		s->cpu = cpu;
+		atomic_store_explicit(&s->words->cpu, cpu, memory_order_relaxed);
+	}
+	lat_membarrier_light();
 	hot = atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
-	if ((hot & 1) != 0 || (s->barriers && hot == s->told))
+	if ((hot & 1) != 0 || (s->once && hot == s->told))
 		return 0;
 	s->told = hot;
 	s->ops->announce(s);
@@ -206,7 +219,7 @@ static int sleep_on(struct lat_sender *s, uint32_t wake, uint32_t rung, int fd, 
 }
 
 /*
- * The lock is held before and after, not while it sleeps. @fd: to sleep on, -1: a futex. As try_locked(); -EAGAIN: it was woken, or
+ * It is the caller's turn before and after, not while it sleeps. @fd: to sleep on, -1: a futex. As try_locked(); -EAGAIN: it was woken, or
  * deadline_ns is 0; -ETIMEDOUT and the like.
  */
 static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto, int fd,
@@ -230,11 +243,11 @@ static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t 
 	if (rc == -EAGAIN && deadline_ns != 0) {
 		count(&s->waits, 1);
 		s->fd_sleepers += fd >= 0;
-		lat_mutex_unlock(&s->lock);
+		lat_turn_end(&s->turn);
 		waited = sleep_on(s, wake, rung, fd, deadline_ns);
 		if (s->bell != NULL)
 			(void)s->bell->ops->drain(s->bell);
-		lat_mutex_lock(&s->lock);
+		lat_turn_begin(&s->turn);
 		s->fd_sleepers -= fd >= 0;
 		rc = try_locked(s, m, upto);
 		if (rc == -EAGAIN && waited < 0)
@@ -245,23 +258,46 @@ static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t 
 	return rc;
 }
 
-/* try_locked() has said -EAGAIN. Until it says something else, or @deadline_ns. Unlocks. */
-static int wait_unlock(struct lat_sender *s, const struct outgoing *m, uint64_t upto, uint64_t deadline_ns)
+/* Tries again and again, where that pays. */
+static int spin_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto, uint64_t deadline_ns)
+{
+	uint64_t until = lat_clock_monotonic_ns() + LAT_SPIN_NS;
+	int rc = -EAGAIN;
+
+	if (lat_wait_hooked() || !lat_spin_pays(&s->spin, LAT_CPU_UNKNOWN))
+		return -EAGAIN;
+	if (deadline_ns < until)
+		until = deadline_ns;
+	for (uint32_t looks = 1; rc == -EAGAIN; looks++) {
+		lat_cpu_relax();
+		rc = try_locked(s, m, upto);
+		if (lat_turn_wanted(&s->turn) ||
+		    (looks % LOOKS_PER_CLOCK == 0 && lat_clock_monotonic_ns() >= until))
+			break;
+	}
+	lat_spin_ended(&s->spin, rc == -EAGAIN);
+	return rc;
+}
+
+/* try_locked() has said -EAGAIN. Until it says something else, or @deadline_ns. Ends the turn. */
+static int wait_end(struct lat_sender *s, const struct outgoing *m, uint64_t upto, uint64_t deadline_ns)
 {
 	int fd = -1, rc = -EAGAIN;
 
 	if (m != NULL)
 		count(&s->full, 1);
 	if (deadline_ns == 0 && !s->watched) {
-		lat_mutex_unlock(&s->lock);
+		lat_turn_end(&s->turn);
 		return -EAGAIN;
 	}
-	atomic_fetch_add_explicit(&s->refs, 1,
-				  memory_order_relaxed); /* not freed yet: it was not dead under the lock */
-	if (lat_wait_hooked() || s->watched) {
-		lat_mutex_unlock(&s->lock); /* the control lock comes first */
+	/* It was not closed in this turn, so it is not freed yet. */
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	if (deadline_ns != 0)
+		rc = spin_locked(s, m, upto, deadline_ns);
+	if (rc == -EAGAIN && (lat_wait_hooked() || s->watched)) {
+		lat_turn_end(&s->turn); /* the control lock comes first */
 		fd = room_fd(s);
-		lat_mutex_lock(&s->lock);
+		lat_turn_begin(&s->turn);
 		if (fd < 0)
 			rc = fd;
 	}
@@ -272,7 +308,7 @@ static int wait_unlock(struct lat_sender *s, const struct outgoing *m, uint64_t 
 	}
 	if (s->watched && rc != -EAGAIN) /* what was cleared may have been meant for who watches */
 		lat_eventfd_signal(atomic_load_explicit(&s->room_fd, memory_order_relaxed));
-	lat_mutex_unlock(&s->lock);
+	lat_turn_end(&s->turn);
 	put(s);
 	return rc;
 }
@@ -284,11 +320,11 @@ int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t
 
 	if (len > s->len_max)
 		return -EMSGSIZE;
-	lat_mutex_lock(&s->lock);
+	lat_turn_begin(&s->turn);
 	rc = send_locked(s, &m);
 	if (rc == -EAGAIN)
-		return wait_unlock(s, &m, 0, deadline_ns);
-	lat_mutex_unlock(&s->lock);
+		return wait_end(s, &m, 0, deadline_ns);
+	lat_turn_end(&s->turn);
 	return rc;
 }
 
@@ -297,12 +333,12 @@ int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
 	uint64_t upto;
 	int rc;
 
-	lat_mutex_lock(&s->lock);
+	lat_turn_begin(&s->turn);
 	upto = lat_sender_sent(s, NULL);
 	rc = drained_locked(s, upto);
 	if (rc == -EAGAIN)
-		return wait_unlock(s, NULL, upto, deadline_ns);
-	lat_mutex_unlock(&s->lock);
+		return wait_end(s, NULL, upto, deadline_ns);
+	lat_turn_end(&s->turn);
 	return rc;
 }
 
@@ -312,13 +348,13 @@ int lat_sender_room_fd(struct lat_sender *s)
 
 	if (fd < 0)
 		return fd;
-	lat_mutex_lock(&s->lock);
+	lat_turn_take(&s->turn);
 	if (!s->watched) {
 		/* Whether there is room is not known to who watches: the first -EAGAIN makes it true. */
 		s->watched = true;
 		lat_eventfd_signal(fd);
 	}
-	lat_mutex_unlock(&s->lock);
+	lat_turn_give(&s->turn);
 	return fd;
 }
 
@@ -343,9 +379,8 @@ void lat_sender_close(struct lat_sender *s)
 	int rc = control_lock(s, &hold);
 
 	lat_sender_end(s, -ESHUTDOWN);
-	lat_mutex_lock(
-		&s->lock); /* who had it before may still have published; who has it after sees the end */
-	lat_mutex_unlock(&s->lock);
+	lat_turn_take(&s->turn); /* who had one before may have published; who has one after sees the end */
+	lat_turn_give(&s->turn);
 	if (rc == 0)
 		control_unlock(s, &hold);
 	put(s);

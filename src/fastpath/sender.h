@@ -13,14 +13,15 @@
 #include "base/util.h"
 #include "fastpath/bell.h"
 #include "fastpath/ring.h"
-#include "sync/mutex.h"
+#include "fastpath/spin.h"
+#include "fastpath/turn.h"
 #include "sync/qlock.h"
 
 struct lat_sender;
 
 struct lat_sender_ops {
 	/*
-	 * A message was published and the receiving end does not poll: tell it. Under the senders' lock, so by one thread
+	 * A message was published and the receiving end does not poll: tell it. In the sender's turn, so by one thread
 	 * at a time; short, does not block, takes no lock.
 	 */
 	void (*announce)(struct lat_sender *s);
@@ -38,11 +39,9 @@ struct lat_sender_config {
 	struct lat_bell
 		*bell;    /* what rings when there is room; NULL: lat_sender_room() is called by itself */
 	uint32_t len_max; /* longest message, at most what the ring carries */
-	/*
-	 * The receiving end calls lat_membarrier() when it cools: announce only when it does not poll, once for each value of its
-	 * word. false: after every publish.
-	 */
-	bool barriers;
+	bool barriers; /* both ends have lat_membarrier(), of the process or, with a bell, of the machine; else all is seq_cst */
+	bool once; /* announce once for each value of the receiving end's word: it is hot, or changes, when it was announced to */
+	bool single; /* one thread sends and flushes, or several that agree on whose turn it is: no lock */
 };
 
 struct lat_sender_stats {
@@ -54,15 +53,16 @@ struct lat_sender_stats {
 };
 
 /*
- * All but tx is the sender's own. tx is its owner's until lat_sender_init(), and then nobody else's. The one-word lock guards
- * publishing, the other, rarely taken one what controls the channel: its descriptor and its end.
+ * All but tx is the sender's own. tx is its owner's until lat_sender_init(), and then nobody else's. A turn is what publishes; the rarely taken
+ * quaternion lock guards what controls the channel: its descriptor and its end.
  */
 struct lat_sender {
 	struct lat_ring_tx tx;
-	struct lat_mutex lock;
+	struct lat_turn turn;
 	uint32_t told; /* value of peer->hot that was announced to */
+	uint32_t cpu;  /* value of words->cpu */
 	uint32_t len_max;
-	bool barriers;
+	bool barriers, once;
 	const struct lat_rx_words *peer;
 	_Atomic(int) dead; /* 0, or what sends return from now on */
 	_Atomic(uint64_t) sent, sent_bytes;
@@ -70,13 +70,14 @@ struct lat_sender {
 	struct lat_tx_words *words;
 	struct lat_bell *bell;
 
-	/* Of those that wait. The lock's, but for wake, room_fd and refs. */
+	/* Of those that wait. The turn's, but for wake, room_fd and refs. */
 	_Atomic(uint32_t) wake; /* counts lat_sender_room(); slept on */
 	_Atomic(int) room_fd;   /* -1 until somebody needs one; the control lock makes it */
 	_Atomic(uint32_t) refs; /* of the owner, and of each sleeper */
 	uint32_t fd_sleepers;   /* on room_fd */
 	uint32_t cleared;       /* value of wake when room_fd was last cleared */
 	bool watched;           /* room_fd was given away */
+	struct lat_spin spin;
 	_Atomic(uint64_t) full, waits, wakes;
 	struct lat_qlock control;
 };

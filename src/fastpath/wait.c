@@ -46,7 +46,7 @@ int lat_wait_readable(int a, int b, uint64_t deadline_ns)
 	if (hook != NULL) {
 		rc = lat_poll_join(&both, a, b);
 		if (rc < 0)
-			return rc == -ENOSPC ? -ENOMEM : rc; /* no memory for watches, then */
+			return rc;
 		rc = hook->wait(hook->ctx, both, POLLIN, deadline_ns);
 		lat_poll_join_close(both);
 		return rc;

@@ -17,7 +17,10 @@
 #include "wire/control.h"
 #include "wire/path.h"
 
-enum { ALL_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL };
+enum {
+	REMOTE_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL,
+	ALL_FLAGS = REMOTE_FLAGS | LATTICE_CHANNEL_SINGLE,
+};
 
 /* Into the node's table, as a vertex of the dependency graph. */
 static int enter(struct lattice_channel *ch)
@@ -57,12 +60,13 @@ static void leave(struct lattice_channel *ch)
 	pthread_mutex_unlock(&node->lock);
 }
 
-static int open_local(struct lattice_channel *ch)
+static int open_local(struct lattice_channel *ch, uint32_t flags)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
 	struct lat_chan_config cfg = {
 		.slots = lat_ring_slots_for(ch->node->len_max),
 		.len_max = ch->node->len_max,
+		.single = (flags & LATTICE_CHANNEL_SINGLE) != 0,
 		.from = { .pid = ch->key.src },
 	};
 	int rc;
@@ -128,7 +132,7 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", src < 1 ? src : dst);
 	if (node_id == node->id)
 		node_id = 0;
-	if ((flags & ~(uint32_t)ALL_FLAGS) != 0 || (flags != 0 && node_id == 0))
+	if ((flags & ~(uint32_t)ALL_FLAGS) != 0 || ((flags & REMOTE_FLAGS) != 0 && node_id == 0))
 		return lat_why(NULL, -EINVAL, "flags %#x: unknown, or for channels to other nodes only",
 			       flags);
 	rc = lat_node_check(node, NULL);
@@ -141,7 +145,7 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 	ch->key = (struct lat_channels_key){ .src = src, .dst = dst, .node = node_id };
 	rc = enter(ch);
 	if (rc == 0)
-		rc = node_id == 0 ? open_local(ch) : open_remote(ch, flags);
+		rc = node_id == 0 ? open_local(ch, flags) : open_remote(ch, flags);
 	if (rc < 0) {
 		lattice_channel_close(ch);
 		return rc;

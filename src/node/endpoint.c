@@ -159,7 +159,8 @@ static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, st
 	int rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
 
 	while (rc == -ENOMSG && deadline != 0) {
-		int turned = lat_network_turn(ep->node->network, lat_inbox_fd(ep->inbox), deadline);
+		int fd = lat_inbox_fd(ep->inbox);
+		int turned = fd < 0 ? fd : lat_network_turn(ep->node->network, fd, deadline);
 
 		rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
 		if (rc == -ENOMSG && turned < 0)
@@ -174,6 +175,7 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 	struct lattice_node *node;
 	struct lat_inbox_info info;
 	uint64_t deadline;
+	bool held;
 	int rc;
 
 	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
@@ -183,7 +185,9 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 	if (rc < 0)
 		return rc;
 	deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
-	(void)endpoint_get(ep); /* it may be closed while we wait */
+	held = !ep->single || deadline != 0; /* it may be closed meanwhile */
+	if (held)
+		(void)endpoint_get(ep);
 	if (node->no_threads && node->network != NULL)
 		rc = recv_turning(ep, buf, bytes, &info, deadline);
 	else
@@ -209,8 +213,30 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 			      ep->pid);
 	else if (rc == -ESHUTDOWN)
 		(void)lat_why(ep, rc, "the endpoint or its node was closed");
-	lat_endpoint_put(ep);
+	if (held)
+		lat_endpoint_put(ep);
 	return rc;
+}
+
+int lattice_endpoint_tune(struct lattice_endpoint *ep, const struct lattice_tuning *tuning)
+{
+	static const enum lat_wait_policy policies[] = {
+		[LATTICE_WAIT_AUTO] = LAT_WAIT_AUTO,
+		[LATTICE_WAIT_SPIN] = LAT_WAIT_SPIN,
+		[LATTICE_WAIT_PARK] = LAT_WAIT_PARK,
+		[LATTICE_WAIT_HANDOFF] = LAT_WAIT_HANDOFF,
+	};
+	int rc;
+
+	if (ep == NULL || tuning == NULL || (unsigned int)tuning->wait >= ARRAY_LEN(policies))
+		return lat_why(ep, -EINVAL, "no endpoint, or no way to wait");
+	rc = lat_node_check(ep->node, ep);
+	if (rc < 0)
+		return rc;
+	ep->single = tuning->single;
+	lat_inbox_tune(ep->inbox, &(struct lat_inbox_tuning){ .wait = policies[tuning->wait],
+							      .single = tuning->single });
+	return 0;
 }
 
 int lattice_endpoint_fd(const struct lattice_endpoint *ep)

@@ -20,6 +20,7 @@ struct lattice_endpoint {
 	int32_t pid;
 	bool open;        /* in the node's table; its lock */
 	atomic_bool lost; /* another process has the pid now */
+	bool single;      /* lattice_tuning */
 	_Atomic(uint32_t) refs;
 	UT_hash_handle hh;
 };

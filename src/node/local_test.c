@@ -115,6 +115,9 @@ TEST(channels)
 		{ "source 0", 0, 10, 0, 0, -EINVAL },
 		{ "destination negative", 1, -10, 0, 0, -EINVAL },
 		{ "lossy is for other nodes", 3, 10, 0, LATTICE_CHANNEL_LOSSY, -EINVAL },
+		{ "with what is for this one, too", 3, 10, 0, LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_SINGLE,
+		  -EINVAL },
+		{ "no such flag", 3, 10, 0, 8, -EINVAL },
 		{ "unknown flag", 3, 10, 0, 64, -EINVAL },
 		{ "another node without a network", 1, 10, 8, 0, -EOPNOTSUPP },
 	};

@@ -24,4 +24,10 @@ bool lat_membarrier_works(enum lat_membarrier_reach reach);
 /* Only where lat_membarrier_works(@reach) said true. Some microseconds. */
 void lat_membarrier(enum lat_membarrier_reach reach);
 
+/* The frequent side's half, between its store and its load: only the compiler has to be kept from changing their order. */
+static inline void lat_membarrier_light(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 #endif

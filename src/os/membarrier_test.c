@@ -70,6 +70,7 @@ static void *frequent_side(void *arg)
 	for (uint32_t n = 1; n <= ROUNDS; n++) {
 		await(&pair.round, n);
 		atomic_store_explicit(&pair.frequent, n, memory_order_relaxed);
+		lat_membarrier_light();
 		pair.seen = atomic_load_explicit(&pair.rare, memory_order_relaxed);
 		atomic_store_explicit(&pair.done, n, memory_order_release);
 	}

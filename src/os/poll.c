@@ -22,27 +22,52 @@ int lat_poll_until(struct pollfd *fds, size_t count, uint64_t deadline_ns)
 
 int lat_poll_join(int *out, int a, int b)
 {
-	const int fds[2] = { a, b };
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int set = -1, rc = lat_poll_set_open(&set);
 
-	if (epoll < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		struct epoll_event ev = { .events = EPOLLIN };
-
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &ev) < 0) {
-			int rc = -errno;
-
-			close(epoll);
-			return rc;
-		}
-	}
-	*out = epoll;
-	return 0;
+	if (rc < 0)
+		return rc;
+	rc = lat_poll_set_add(set, a);
+	if (rc == 0)
+		rc = lat_poll_set_add(set, b);
+	if (rc < 0)
+		close(set);
+	else
+		*out = set;
+	return rc;
 }
 
 void lat_poll_join_close(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+int lat_poll_set_open(int *out)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	if (set < 0)
+		return -errno;
+	*out = set;
+	return 0;
+}
+
+int lat_poll_set_add(int set, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) == 0)
+		return 0;
+	return errno == ENOSPC ? -ENOMEM : -errno; /* no memory for watches, then */
+}
+
+void lat_poll_set_remove(int set, int fd)
+{
+	(void)epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void lat_poll_set_close(int set)
+{
+	if (set >= 0)
+		close(set);
 }

@@ -17,10 +17,19 @@ LAT_MUST_CHECK int lat_poll_until(struct pollfd *fds, size_t count, uint64_t dea
 
 /*
  * One descriptor that is readable while @a or @b is, for those who can wait for one only. 0, -EMFILE, -ENFILE,
- * -ENOMEM, -ENOSPC (the user's limit of watches).
+ * -ENOMEM (the user's limit of watches, too).
  */
 LAT_MUST_CHECK int lat_poll_join(int *out, int a, int b);
 /* -1 is fine. */
 void lat_poll_join_close(int fd);
+
+/*
+ * The same for any number, that come and go: a descriptor that is readable while one of its members is. 0, -EMFILE, -ENFILE,
+ * -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_poll_set_open(int *out);
+LAT_MUST_CHECK int lat_poll_set_add(int set, int fd);
+void lat_poll_set_remove(int set, int fd); /* before @fd is closed */
+void lat_poll_set_close(int set);          /* -1 is fine */
 
 #endif

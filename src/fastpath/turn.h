@@ -1,0 +1,70 @@
+/*
+ * Whose turn it is: the lock of what is mostly used by one thread, its owner. By default any thread may be the owner, and it is a
+ * mutex. With `single` it is always the same thread, or others by agreement: its turns are two plain stores and a load, and whoever
+ * else wants a turn pays for both with lat_membarrier().
+ *
+ *   [I] inside store; [o] wanted load           the owner's, plain
+ *   [O] wanted store; lat_membarrier(); [i] inside load : either [o] sees the wish, or [i] sees it inside and waits
+ *   [L] inside store 0, release -> [i] inside load, acquire : what the owner wrote in its turn is visible
+ *   [E] wanted store 0, release -> [o] wanted load, acquire : the same, the other way round
+ */
+#ifndef LAT_FASTPATH_TURN_H
+#define LAT_FASTPATH_TURN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "os/membarrier.h"
+#include "sync/mutex.h"
+
+/* All zero is free, and not single. */
+struct lat_turn {
+	struct lat_mutex lock;
+	_Atomic(uint32_t) inside; /* single: 1 while the owner has it */
+	_Atomic(uint32_t) wanted; /* single: somebody else has it, or waits for it; the lock's */
+	_Atomic(bool) single;
+};
+
+/* The rare half of lat_turn_begin(). */
+void lat_turn_wait(struct lat_turn *t);
+
+/*
+ * Whether its owner is always the same thread. Called before there is one, or by it outside its turns. Has no effect where the kernel has
+ * no membarrier.
+ */
+void lat_turn_set_single(struct lat_turn *t, bool single);
+
+/* The owner's turn. */
+static inline void lat_turn_begin(struct lat_turn *t)
+{
+	if (!atomic_load_explicit(&t->single, memory_order_relaxed)) {
+		lat_mutex_lock(&t->lock);
+		return;
+	}
+	atomic_store_explicit(&t->inside, 1, memory_order_relaxed); /* [I] */
+	lat_membarrier_light();
+	if (atomic_load_explicit(&t->wanted, memory_order_acquire) != 0) /* [o] */
+		lat_turn_wait(t);
+}
+
+static inline void lat_turn_end(struct lat_turn *t)
+{
+	if (!atomic_load_explicit(&t->single, memory_order_relaxed)) {
+		lat_mutex_unlock(&t->lock);
+		return;
+	}
+	atomic_store_explicit(&t->inside, 0, memory_order_release); /* [L]; t may be gone after it */
+}
+
+/* In the owner's turn: somebody waits for it. A hint. */
+static inline bool lat_turn_wanted(const struct lat_turn *t)
+{
+	return lat_mutex_wanted(&t->lock) || atomic_load_explicit(&t->wanted, memory_order_relaxed) != 0;
+}
+
+/* Anybody else's turn. It waits for the owner's to end, which are short. */
+void lat_turn_take(struct lat_turn *t);
+void lat_turn_give(struct lat_turn *t);
+
+#endif
