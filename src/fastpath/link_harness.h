@@ -95,9 +95,9 @@ static inline void party_gone(void *user, int why)
 	struct party *p = end->party;
 	struct party_msg m = { .word = WORD_GONE, .chan = end->chan, .why = why };
 
+	pthread_mutex_lock(&p->lock);
 	m.received = lat_link_in_received(end->in);
 	(void)lat_link_in_close(end->in);
-	pthread_mutex_lock(&p->lock);
 	end->in = NULL;
 	p->ins_gone++;
 	p->last_why = why;
@@ -131,23 +131,29 @@ static inline void party_hear(struct party *p, const struct party_msg *m, const 
 		(void)!party_say(p, &answer, -1);
 		return;
 	case WORD_ACCEPT:
+		pthread_mutex_lock(&p->lock);
 		if (p->out[m->chan].out != NULL && !p->out[m->chan].accepted) {
 			lat_link_out_accept(p->out[m->chan].out);
 			p->out[m->chan].accepted = true;
 		}
+		pthread_mutex_unlock(&p->lock);
 		break;
-	case WORD_CLOSE:
+	case WORD_CLOSE: /* gone may come of it, on this thread */
+		pthread_mutex_lock(&p->lock);
 		if (p->in[m->chan].in != NULL)
 			lat_link_in_end(p->in[m->chan].in);
+		pthread_mutex_unlock(&p->lock);
 		break;
 	case WORD_GONE:
 	case WORD_REFUSE:
 		end = &p->out[m->chan];
+		pthread_mutex_lock(&p->lock);
 		if (end->out != NULL && m->why < 0)
 			lat_link_out_end(end->out, m->why);
 		end->gone = true;
 		end->why = m->why;
 		end->received = m->received;
+		pthread_mutex_unlock(&p->lock);
 		break;
 	default:
 		break;
@@ -209,12 +215,15 @@ static inline int party_meet(struct party *p, const struct meeting *m, int side,
 	static const struct lat_link_ops ops = { party_extend, party_broken };
 	struct lat_link_config cfg = { &ops, p, m->bell[side] };
 	int fd = -1, got[2], rc;
+	pthread_mutexattr_t recursive;
 	size_t count = 2;
 	char c;
 
 	p->sock = m->sock[side];
 	p->inbox = inbox;
-	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&p->lock, &recursive);
 	pthread_cond_init(&p->changed, NULL);
 	rc = lat_link_open(&p->link, &cfg, &fd);
 	if (rc == 0)
