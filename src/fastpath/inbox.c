@@ -301,7 +301,7 @@ bool lat_inbox_bells_locked(struct lat_inbox *inbox)
 
 	for (uint32_t i = 0; i < inbox->bells_count; i++) {
 		struct lat_inbox_bell *b = &inbox->bells[i];
-		uint32_t word = atomic_load_explicit(b->word, memory_order_acquire);
+		uint32_t word = atomic_load_explicit(b->word, memory_order_seq_cst);
 
 		if (word == b->seen)
 			continue;

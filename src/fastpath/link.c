@@ -261,7 +261,7 @@ int lat_link_join(struct lat_link *link, const int *fds, size_t count)
 	lat_doorbell_init(&link->doorbell, link->own, peer, link->doorbell.fd);
 	both = atomic_load_explicit(&peer->flags, memory_order_relaxed) &
 	       atomic_load_explicit(&link->own->flags, memory_order_relaxed);
-	link->barriers = false && (both & LAT_SEG_EXPEDITED) != 0; /* until an inbox cools its sources */
+	link->barriers = (both & LAT_SEG_EXPEDITED) != 0;
 	link->peer = peer;
 	pthread_mutex_unlock(&link->lock);
 	return 0;
@@ -464,6 +464,7 @@ void lat_link_out_accept(struct lat_link_out *out)
 		.bell = &link->bell,
 		.len_max = out->sender.len_max,
 		.barriers = link->barriers,
+		.once = link->barriers,
 	};
 
 	out->sender.tx = (struct lat_ring_tx){

@@ -173,22 +173,16 @@ static inline void party_end(struct party *p, int why)
 static inline void *party_run(void *arg)
 {
 	struct party *p = arg;
-	struct lat_bell *b = (struct lat_bell *)p->link; /* TEMP */
-	b->ops->arm(b, LAT_BELL_FD);
 
 	for (;;) {
-		struct lat_bell *bell = (struct lat_bell *)p->link; /* TEMP */
-		struct pollfd fds[3] = { { .fd = p->sock, .events = POLLIN },
-					 { .fd = p->stop[0], .events = POLLIN },
-					 { .fd = bell->ops->fd(bell), .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = p->sock, .events = POLLIN },
+					 { .fd = p->stop[0], .events = POLLIN } };
 		int got[LAT_FDPASS_MAX];
 		size_t count = LAT_FDPASS_MAX;
 		struct party_msg m = { 0 };
 		ssize_t n;
 
-		(void)!poll(fds, 3, -1);
-		if (fds[2].revents != 0)
-			(void)bell->ops->drain(bell);
+		(void)!poll(fds, 2, -1);
 		if (fds[1].revents != 0) {
 			char c;
 

@@ -13,7 +13,7 @@
 
 enum {
 	CHANS = 6,      /* in each direction, with the one who misbehaves */
-	ROUNDS = 300,   /* with the one who behaves, meanwhile */
+	ROUNDS = 2000,  /* with the one who behaves, meanwhile */
 	REOPENED = 100, /* channels that were poisoned and opened again at most, in each direction */
 };
 
@@ -206,6 +206,7 @@ static int run_bad(const struct meeting *m, const struct mode *mode)
 			return 3;
 		bad_say(WORD_OPEN, chan);
 	}
+	(void)!poll(&(struct pollfd){ .fd = bad.sock, .events = POLLIN }, 1, -1); /* he has joined */
 	while (bad_answer())
 		for (size_t i = 0; i < 50; i++)
 			mode->scribble(any() % CHANS);
@@ -375,6 +376,51 @@ TEST(nothing_that_a_peer_writes_harms_us)
 		lat_inbox_close(self.inbox);
 		party_leave(&other); /* at which he hangs up, too */
 		party_leave(&self);
+		CHECK_EQ(waitpid(worse, &status, 0), worse);
+		CHECK_EQ_ROW(modes[i].why, status, 0);
+	}
+}
+
+/* Alone with it: whatever it rings, a call comes back. That it comes back at all is what is tested. */
+TEST(deadlines_are_kept)
+{
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct meeting with_bad;
+		struct pollfd p = { .events = POLLIN };
+		unsigned char buf[5000];
+		struct lat_inbox_info info;
+		int status;
+		pid_t worse;
+
+		memset(&other, 0, sizeof(other));
+		memset(&victim, 0, sizeof(victim));
+		worse = forked(run_bad, &modes[i], &with_bad);
+		CHECK_EQ(lat_inbox_open(&other.inbox), 0);
+		CHECK_EQ_ROW(modes[i].why, party_meet(&other, &with_bad, 0, other.inbox), 0);
+		for (size_t k = 0; k < CHANS; k++)
+			victim_open(k);
+		for (size_t n = 0; n < 30; n++) {
+			uint64_t until = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_NS_PER_MS);
+			int rc = 0;
+
+			while (rc == 0 && lat_clock_monotonic_ns() < until)
+				rc = lat_inbox_recv(other.inbox, buf, sizeof(buf), &info, until);
+			CHECK_ROW(modes[i].why, rc == 0 || rc == -ETIMEDOUT);
+			victim_send(n % CHANS, lat_clock_deadline(lat_clock_monotonic_ns(), LAT_NS_PER_MS));
+		}
+		p.fd = lat_inbox_fd(other.inbox); /* from now on the bell's descriptor counts, too */
+		CHECK(p.fd >= 0);
+		for (size_t n = 0; n < 300; n++) {
+			int rc = lat_inbox_recv(other.inbox, buf, sizeof(buf), &info, 0);
+
+			CHECK_ROW(modes[i].why, rc == 0 || rc == -ENOMSG);
+			(void)!poll(&p, 1, 1);
+		}
+		lat_link_dead(other.link, -EPROTO);
+		for (size_t k = 0; k < CHANS; k++)
+			lat_link_out_close(victim.out[k]);
+		lat_inbox_close(other.inbox);
+		party_leave(&other);
 		CHECK_EQ(waitpid(worse, &status, 0), worse);
 		CHECK_EQ_ROW(modes[i].why, status, 0);
 	}

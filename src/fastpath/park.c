@@ -35,6 +35,7 @@
 enum {
 	LOOKS_PER_CLOCK = 16, /* spinning, between two looks at the clock */
 	ASIDE_LOOKS = 1024,   /* for how long a spinning receiver lets another go first */
+	ARM_TRIES = 8,        /* while a peer announces what is not there */
 	BELLS_SLEPT_ON = LAT_FUTEX_WORDS_MAX - 1,
 };
 
@@ -197,11 +198,12 @@ int lat_inbox_fd(struct lat_inbox *inbox)
 
 /*
  * Arms, and looks once more: as lat_inbox_take_locked(). With -ENOMSG all is cold and clear, and who announces from now on wakes.
+ * Or a peer announces without pause what is not there: then it is as if he had woken us.
  */
 static int arm_and_look_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take)
 {
 	uint32_t written = atomic_load_explicit(&inbox->written, memory_order_acquire);
-	int rc;
+	int rc, tries = 0;
 
 	if (written != inbox->cleared) {
 		lat_eventfd_clear(inbox->eventfd);
@@ -211,8 +213,8 @@ static int arm_and_look_locked(struct lat_inbox *inbox, const struct lat_inbox_t
 		lat_inbox_cool_locked(inbox, false, true);
 		atomic_exchange_explicit(&inbox->armed, 1, memory_order_acq_rel); /* [a] */
 		rc = lat_inbox_take_locked(inbox, take, false);
-	} while (rc == -ENOMSG && inbox->hot > 0);
-	if (rc != -ENOMSG)
+	} while (rc == -ENOMSG && inbox->hot > 0 && ++tries < ARM_TRIES);
+	if (rc != -ENOMSG || inbox->hot > 0)
 		lat_inbox_disarm(inbox); /* there may be more, and nobody else will say so */
 	return rc;
 }
@@ -359,6 +361,6 @@ int lat_inbox_park_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			move_to_sender(inbox);
 		if (rc == -ENOMSG)
 			rc = sleep_locked(inbox, take, deadline_ns, held);
-	} while (rc == -ENOMSG);
-	return rc;
+	} while (rc == -ENOMSG && lat_clock_monotonic_ns() < deadline_ns);
+	return rc == -ENOMSG ? -ETIMEDOUT : rc; /* also when it is woken again and again, for nothing */
 }

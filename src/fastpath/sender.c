@@ -236,7 +236,7 @@ static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t 
 		s->bell->ops->arm(s->bell, how);
 	want_room_locked(s);
 	if (s->bell != NULL) {
-		rung = atomic_load_explicit(s->bell->ops->word(s->bell), memory_order_acquire);
+		rung = atomic_load_explicit(s->bell->ops->word(s->bell), memory_order_seq_cst);
 		(void)s->bell->ops->drain(s->bell);
 	}
 	rc = try_locked(s, m, upto);
@@ -305,6 +305,8 @@ static int wait_end(struct lat_sender *s, const struct outgoing *m, uint64_t upt
 		rc = wait_locked(s, m, upto, fd, deadline_ns);
 		if (deadline_ns == 0)
 			break;
+		if (rc == -EAGAIN && lat_clock_monotonic_ns() >= deadline_ns)
+			rc = -ETIMEDOUT; /* woken again and again, for nothing */
 	}
 	if (s->watched && rc != -EAGAIN) /* what was cleared may have been meant for who watches */
 		lat_eventfd_signal(atomic_load_explicit(&s->room_fd, memory_order_relaxed));
