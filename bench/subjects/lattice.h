@@ -2,19 +2,16 @@
 #ifndef BENCH_SUBJECTS_LATTICE_H
 #define BENCH_SUBJECTS_LATTICE_H
 
-#include <errno.h>
-
 #include <lattice/lattice.h>
 
-#include "lib/clock.h"
 #include "lib/subject.h"
 
 extern const struct bench_subject lattice_tasks;
 extern const struct bench_subject lattice_threads, lattice_threads_rate48, lattice_threads_rate64;
-extern const struct bench_subject lattice_threads_one, lattice_threads_free;
+extern const struct bench_subject lattice_threads_one, lattice_threads_free, lattice_threads_locked;
 extern const struct bench_subject lattice_processes, lattice_processes_streamed;
 extern const struct bench_subject lattice_processes_rate48, lattice_processes_rate64;
-extern const struct bench_subject lattice_processes_one, lattice_processes_free;
+extern const struct bench_subject lattice_processes_one, lattice_processes_free, lattice_processes_handoff;
 extern const struct bench_subject lattice_second, lattice_last, lattice_idle;
 
 static inline int lattice_put(struct lattice_channel *channel, const void *bytes, size_t len)
@@ -24,18 +21,7 @@ static inline int lattice_put(struct lattice_channel *channel, const void *bytes
 	return lattice_channel_send(channel, &msg, LATTICE_FOREVER);
 }
 
-/* Polling. */
-static inline int lattice_get(struct lattice_endpoint *inbox, void *bytes, size_t room)
-{
-	struct lattice_msg msg;
-	int rc;
-
-	while ((rc = lattice_endpoint_recv(inbox, &msg, bytes, room, 0)) == -ENOMSG)
-		bench_pause();
-	return rc;
-}
-
-/* Asleep. */
+/* As the endpoint waits. */
 static inline int lattice_await(struct lattice_endpoint *inbox, void *bytes, size_t room)
 {
 	struct lattice_msg msg;

@@ -62,12 +62,16 @@ static int open_many(void)
 		rc = lattice_endpoint_open(&many.inbox[0], many.node, NEAR);
 	if (rc == 0)
 		rc = lattice_endpoint_open(&many.inbox[1], many.node, FAR);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = lattice_endpoint_tune(many.inbox[i], &(struct lattice_tuning){ .wait = LATTICE_WAIT_SPIN,
+										    .single = true });
 	if (rc == 0)
-		rc = lattice_channel_open(&many.back, many.node, FAR, NEAR, 0, 0);
+		rc = lattice_channel_open(&many.back, many.node, FAR, NEAR, 0, LATTICE_CHANNEL_SINGLE);
 	for (int i = 0; i < MANY && rc == 0; i++) {
 		if (i == LEAST) /* the first ones find room that there was already */
 			before = memory_now();
-		rc = lattice_channel_open(&many.channel[i], many.node, NEAR + FAR + i, FAR, 0, 0);
+		rc = lattice_channel_open(&many.channel[i], many.node, NEAR + FAR + i, FAR, 0,
+					  LATTICE_CHANNEL_SINGLE);
 	}
 	many.idle_bytes = (memory_now() - before) / (MANY - LEAST);
 	return rc;
@@ -103,7 +107,7 @@ static int near(struct bench_side *side, uint64_t n)
 	for (; n > 0 && rc == 0; n--) {
 		rc = lattice_put(channel, bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = lattice_get(many.inbox[0], bytes, sizeof(bytes));
+			rc = lattice_await(many.inbox[0], bytes, sizeof(bytes));
 	}
 	return rc;
 }
@@ -115,7 +119,7 @@ static int far(struct bench_side *side, uint64_t n)
 
 	(void)side;
 	for (; n > 0 && rc == 0; n--) {
-		rc = lattice_get(many.inbox[1], bytes, sizeof(bytes));
+		rc = lattice_await(many.inbox[1], bytes, sizeof(bytes));
 		if (rc == 0)
 			rc = lattice_put(many.back, bytes, sizeof(bytes));
 	}

@@ -11,6 +11,9 @@
 
 enum { BYTES = 48, MOST = 64 };
 
+/* A subject's arg: how it waits, whether each end is one thread's, and the bytes of a message where that varies. */
+#define HOW(wait, single, bytes) ((size_t)(wait) << 16 | (size_t)(single) << 24 | (size_t)(bytes))
+
 struct party {
 	struct lattice_node *node;
 	struct lattice_endpoint *inbox;
@@ -56,11 +59,27 @@ static int make(struct bench_side *near)
 	return 0;
 }
 
-static int open_channel(struct talk *t, bool far)
+static int open_inbox(const struct bench_side *side, bool far)
 {
+	struct talk *t = side->shared;
+	struct party *p = &t->party[far];
+	size_t how = side->subject->arg;
+	int rc = lattice_endpoint_open(&p->inbox, p->node, t->pid[far]);
+
+	if (rc < 0)
+		return rc;
+	return lattice_endpoint_tune(p->inbox,
+				     &(struct lattice_tuning){ .wait = (enum lattice_wait)(how >> 16 & 0xff),
+							       .single = (how >> 24 & 1) != 0 });
+}
+
+static int open_channel(const struct bench_side *side, bool far)
+{
+	struct talk *t = side->shared;
 	struct party *p = &t->party[far];
 
-	return lattice_channel_open(&p->channel, p->node, t->pid[far], t->pid[!far], 0, 0);
+	return lattice_channel_open(&p->channel, p->node, t->pid[far], t->pid[!far], 0,
+				    (side->subject->arg >> 24 & 1) != 0 ? LATTICE_CHANNEL_SINGLE : 0);
 }
 
 /* All by the near side, in one node that nobody else sees. */
@@ -76,9 +95,9 @@ static int enter_threads(struct bench_side *side)
 	rc = lattice_node_open(&t->party[0].node, &cfg);
 	t->party[1].node = t->party[0].node;
 	for (int i = 0; i < 2 && rc == 0; i++)
-		rc = lattice_endpoint_open(&t->party[i].inbox, t->party[i].node, t->pid[i]);
+		rc = open_inbox(side, i == 1);
 	for (int i = 0; i < 2 && rc == 0; i++)
-		rc = open_channel(t, i == 1);
+		rc = open_channel(side, i == 1);
 	return rc < 0 ? rc : bench_meet(side);
 }
 
@@ -111,11 +130,11 @@ static int enter_process(struct bench_side *side)
 	side->own = p;
 	rc = lattice_node_open(&p->node, NULL);
 	if (rc == 0)
-		rc = lattice_endpoint_open(&p->inbox, p->node, t->pid[side->far]);
+		rc = open_inbox(side, side->far);
 	if (rc == 0)
 		rc = bench_meet(side);
 	if (rc == 0)
-		rc = open_channel(t, side->far);
+		rc = open_channel(side, side->far);
 	return rc < 0 ? rc : bench_meet(side);
 }
 
@@ -128,9 +147,7 @@ static void leave_process(struct bench_side *side)
 	lattice_node_close(p->node);
 }
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE int near_by(struct bench_side *side, uint64_t n, int (*get)(struct lattice_endpoint *, void *, size_t))
+static int trip_near(struct bench_side *side, uint64_t n)
 {
 	const struct party *p = side->own;
 	unsigned char bytes[BYTES] = { 1 };
@@ -139,53 +156,34 @@ INLINE int near_by(struct bench_side *side, uint64_t n, int (*get)(struct lattic
 	for (; n > 0 && rc == 0; n--) {
 		rc = lattice_put(p->channel, bytes, sizeof(bytes));
 		if (rc == 0)
-			rc = get(p->inbox, bytes, sizeof(bytes));
+			rc = lattice_await(p->inbox, bytes, sizeof(bytes));
 	}
 	return rc;
 }
 
-INLINE int far_by(struct bench_side *side, uint64_t n, int (*get)(struct lattice_endpoint *, void *, size_t))
+static int trip_far(struct bench_side *side, uint64_t n)
 {
 	const struct party *p = side->own;
 	unsigned char bytes[BYTES];
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--) {
-		rc = get(p->inbox, bytes, sizeof(bytes));
+		rc = lattice_await(p->inbox, bytes, sizeof(bytes));
 		if (rc == 0)
 			rc = lattice_put(p->channel, bytes, sizeof(bytes));
 	}
 	return rc;
 }
 
-static int polling_near(struct bench_side *side, uint64_t n)
-{
-	return near_by(side, n, lattice_get);
-}
-
-static int polling_far(struct bench_side *side, uint64_t n)
-{
-	return far_by(side, n, lattice_get);
-}
-
-static int sleeping_near(struct bench_side *side, uint64_t n)
-{
-	return near_by(side, n, lattice_await);
-}
-
-static int sleeping_far(struct bench_side *side, uint64_t n)
-{
-	return far_by(side, n, lattice_await);
-}
-
 static int rate_near(struct bench_side *side, uint64_t n)
 {
 	const struct party *p = side->own;
 	unsigned char bytes[MOST] = { 1 };
+	size_t len = side->subject->arg & 0xffff;
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--)
-		rc = lattice_put(p->channel, bytes, side->subject->arg);
+		rc = lattice_put(p->channel, bytes, len);
 	return rc;
 }
 
@@ -196,53 +194,64 @@ static int rate_far(struct bench_side *side, uint64_t n)
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--)
-		rc = lattice_get(p->inbox, bytes, sizeof(bytes));
+		rc = lattice_await(p->inbox, bytes, sizeof(bytes));
 	return rc;
 }
 
-#define TALK(name_, what_, limit_, kind_, place_, near_, far_, ...)                              \
-	.name = (name_), .what = (what_), .limit = (limit_), .kind = (kind_), .place = (place_), \
-	.make = make, .near = (near_), .far = (far_), .shared_bytes = sizeof(struct talk), __VA_ARGS__
-#define THREADS(...)                                                                                     \
-	{                                                                                                \
-		TALK(__VA_ARGS__), .with = BENCH_THREAD, .enter = enter_threads, .leave = leave_threads, \
+#define TRIP(name_, what_, limit_, place_, how_, ...)                                               \
+	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_TRIP, .place = (place_), \
+	.make = make, .near = trip_near, .far = trip_far, .arg = (how_),                            \
+	.shared_bytes = sizeof(struct talk), __VA_ARGS__
+#define RATE(name_, what_, limit_, place_, how_)                                                    \
+	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_RATE, .place = (place_), \
+	.make = make, .near = rate_near, .far = rate_far, .arg = (how_), .shared_bytes = sizeof(struct talk)
+#define THREADS(...)                                                                               \
+	{                                                                                          \
+		__VA_ARGS__, .with = BENCH_THREAD, .enter = enter_threads, .leave = leave_threads, \
 	}
-#define PROCESSES(...)                                                                                    \
-	{                                                                                                 \
-		TALK(__VA_ARGS__), .with = BENCH_PROCESS, .enter = enter_process, .leave = leave_process, \
+#define PROCESSES(...)                                                                              \
+	{                                                                                           \
+		__VA_ARGS__, .with = BENCH_PROCESS, .enter = enter_process, .leave = leave_process, \
 	}
+#define POLLING(bytes) HOW(LATTICE_WAIT_SPIN, true, bytes)
 
-const struct bench_subject lattice_threads = THREADS("threads", "Lattice, 48 B, two threads, polling",
-						     "line-thread", BENCH_TRIP, BENCH_APART, polling_near,
-						     polling_far, .group = 32);
+const struct bench_subject lattice_threads =
+	THREADS(TRIP("threads", "Lattice, 48 B, two threads polling, single", "line-thread", BENCH_APART,
+		     POLLING(0), .group = 32));
 const struct bench_subject lattice_threads_rate48 =
-	THREADS("threads-48", "Lattice, 48 B one way, two threads, polling", "ring48", BENCH_RATE,
-		BENCH_APART, rate_near, rate_far, .arg = 48);
+	THREADS(RATE("threads-48", "Lattice, 48 B one way, two threads polling, single", "ring48",
+		     BENCH_APART, POLLING(48)));
 const struct bench_subject lattice_threads_rate64 =
-	THREADS("threads-64", "Lattice, 64 B one way, two threads, polling", "ring64", BENCH_RATE,
-		BENCH_APART, rate_near, rate_far, .arg = 64);
+	THREADS(RATE("threads-64", "Lattice, 64 B one way, two threads polling, single", "ring64",
+		     BENCH_APART, POLLING(64)));
 const struct bench_subject lattice_threads_one =
-	THREADS("threads-1", "Lattice, 48 B, two threads asleep, on one core", "futex-1", BENCH_TRIP,
-		BENCH_TOGETHER, sleeping_near, sleeping_far, .group = 0);
+	THREADS(TRIP("threads-1", "Lattice, 48 B, two threads asleep, on one core", "futex-1", BENCH_TOGETHER,
+		     0, .group = 0));
 const struct bench_subject lattice_threads_free =
-	THREADS("threads-free", "Lattice, 48 B, two threads asleep, placed freely", "futex", BENCH_TRIP,
-		BENCH_FREE, sleeping_near, sleeping_far, .group = 0);
+	THREADS(TRIP("threads-free", "Lattice, 48 B, two threads asleep, placed freely", "futex", BENCH_FREE,
+		     0, .group = 0));
+const struct bench_subject lattice_threads_locked =
+	THREADS(TRIP("threads-locked", "the same, not single: with the locks", "line-thread", BENCH_APART,
+		     HOW(LATTICE_WAIT_SPIN, false, 0), .group = 32));
 
-const struct bench_subject lattice_processes = PROCESSES("process", "Lattice, 48 B, two processes, polling",
-							 "line", BENCH_TRIP, BENCH_APART, polling_near,
-							 polling_far, .group = 32);
+const struct bench_subject lattice_processes = PROCESSES(TRIP("process",
+							      "Lattice, 48 B, two processes polling, single",
+							      "line", BENCH_APART, POLLING(0), .group = 32));
 const struct bench_subject lattice_processes_streamed =
-	PROCESSES("process-streamed", "the same beside a process that streams", "line-streamed", BENCH_TRIP,
-		  BENCH_APART, polling_near, polling_far, .group = 32, .streamed = true);
+	PROCESSES(TRIP("process-streamed", "the same beside a process that streams", "line-streamed",
+		       BENCH_APART, POLLING(0), .group = 32, .streamed = true));
 const struct bench_subject lattice_processes_rate48 =
-	PROCESSES("process-48", "Lattice, 48 B one way, two processes, polling", "ring48", BENCH_RATE,
-		  BENCH_APART, rate_near, rate_far, .arg = 48);
+	PROCESSES(RATE("process-48", "Lattice, 48 B one way, two processes polling, single", "ring48",
+		       BENCH_APART, POLLING(48)));
 const struct bench_subject lattice_processes_rate64 =
-	PROCESSES("process-64", "Lattice, 64 B one way, two processes, polling", "ring64", BENCH_RATE,
-		  BENCH_APART, rate_near, rate_far, .arg = 64);
+	PROCESSES(RATE("process-64", "Lattice, 64 B one way, two processes polling, single", "ring64",
+		       BENCH_APART, POLLING(64)));
 const struct bench_subject lattice_processes_one =
-	PROCESSES("process-1", "Lattice, 48 B, two processes asleep, on one core", "futex-1", BENCH_TRIP,
-		  BENCH_TOGETHER, sleeping_near, sleeping_far, .group = 0);
+	PROCESSES(TRIP("process-1", "Lattice, 48 B, two processes asleep, on one core", "futex-1",
+		       BENCH_TOGETHER, 0, .group = 0));
 const struct bench_subject lattice_processes_free =
-	PROCESSES("process-free", "Lattice, 48 B, two processes asleep, placed freely", "futex", BENCH_TRIP,
-		  BENCH_FREE, sleeping_near, sleeping_far, .group = 0);
+	PROCESSES(TRIP("process-free", "Lattice, 48 B, two processes asleep, placed freely", "futex",
+		       BENCH_FREE, 0, .group = 0));
+const struct bench_subject lattice_processes_handoff =
+	PROCESSES(TRIP("process-handoff", "Lattice, 48 B, two processes, hand-off, placed freely", "futex-1",
+		       BENCH_FREE, HOW(LATTICE_WAIT_HANDOFF, true, 0), .group = 0));
