@@ -25,7 +25,8 @@ enum lattice_channel_flags {
 /**
  * Opens a channel from @src to @dst on @node_id.
  *
- * To this node: the endpoint must exist. To another node: returns at once, the session and the channel are made in the
+ * To this node: the endpoint must exist, in this process or another; if it is in another, waits for that one and for who hosts the
+ * node, 5 s at most. To another node: returns at once, the session and the channel are made in the
  * background, and lattice_channel_send() waits for them.
  *
  * @param src      the sender's pid, 1 or more: what the receiver sees as source
@@ -34,6 +35,8 @@ enum lattice_channel_flags {
  * @param flags    of enum lattice_channel_flags
  * @return 0, or
  *   -ECONNREFUSED  this node has no endpoint @dst
+ *   -EACCES        another process receives as @src; or this user may not send to @dst
+ *   -ETIMEDOUT     the process of the endpoint, or that which hosts, does not answer
  *   -EEXIST        a channel from @src to @dst on that node is open on this node already
  *   -ENOKEY        no key known for @node_id (lattice_state_peer_add)
  *   -EDESTADDRREQ  the key is known, but no address
@@ -69,8 +72,9 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -ENOBUFS       the other node has no room for more channels from this one
  *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed
  *   -ENOKEY        the peer was removed here (lattice_node_remove_peer); lattice_channel_sent() says what arrived
- *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived
- *   -EOWNERDEAD    the receiving endpoint, or its node, was closed
+ *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived. To another
+ *                  process: neither has had a host for 5 s, or it did not read
+ *   -EOWNERDEAD    the receiving endpoint, or its node, was closed, or its process is gone
  *   -EPROTO        the peer broke a rule, or says that this node did
  *   -ESHUTDOWN     the node was closed here
  */

@@ -166,6 +166,32 @@ void lattice_channel_close(struct lattice_channel *ch)
 	free(ch);
 }
 
+/* The same, for a channel to another process. */
+static int lane_why(const struct lattice_channel *ch, int rc)
+{
+	int32_t src = ch->key.src, dst = ch->key.dst;
+
+	switch (rc) {
+	case -EMSGSIZE:
+		return lat_why(ch, rc, "channel %d->%d: the message is over the limit", src, dst);
+	case -EPROTO:
+		return lat_why(ch, rc, "channel %d->%d: the receiving process broke a rule", src, dst);
+	case -ETIMEDOUT:
+		return lat_why(ch, rc, "channel %d->%d: the receiver made no room in time", src, dst);
+	case -ECONNRESET:
+		return lat_why(
+			ch, rc,
+			"channel %d->%d: neither process has had a host for %d s, or the other does not read",
+			src, dst, (int)(LAT_ATTACH_PATIENCE_NS / LAT_NS_PER_S));
+	case -EOWNERDEAD:
+		return lat_why(ch, rc,
+			       "channel %d->%d: the receiving endpoint was closed, or its process is gone",
+			       src, dst);
+	default:
+		return rc;
+	}
+}
+
 /* The sentence for a send or flush that failed. */
 static int send_why(const struct lattice_channel *ch, int rc)
 {
@@ -177,6 +203,8 @@ static int send_why(const struct lattice_channel *ch, int rc)
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
 			       dst, node);
+	if (ch->lane != NULL)
+		return lane_why(ch, rc);
 	if (ch->remote != NULL)
 		up = lat_network_where(ch->node->network, node, where, sizeof(where));
 	switch (rc) {

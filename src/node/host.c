@@ -208,7 +208,7 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src);
 	if (out.rc == -EACCES)
 		count(&h->refused);
-	if (out.rc == 0 && (other == NULL || tell(h, other, &grant) < 0))
+	if (out.rc == 0 && (other == NULL || other == m || tell(h, other, &grant) < 0))
 		out.rc = -ECONNREFUSED;
 	if (out.rc == 0) {
 		out.member = holder;
@@ -237,7 +237,7 @@ static void on_meet(struct lat_host *h, struct member *m, const struct lat_note 
 {
 	struct lat_note failed = { .kind = LAT_NOTE_PEER, .token = in->token };
 	struct member *other = find(h, in->member);
-	int notes[2], bell[2], rc = other != NULL ? 0 : -ECONNREFUSED;
+	int notes[2], bell[2], rc = other != NULL && other != m ? 0 : -ECONNREFUSED;
 
 	if (rc == 0)
 		rc = lat_unixsock_pair(notes, true);

@@ -1,0 +1,183 @@
+/*
+ * Intakes: the receiving ends of channels from other members.
+ *
+ * What ends one (its sender's CLOSE, the inbox, the link's death) is told by gone, on any thread. References: one until gone, and one of
+ * the attach thread while it is at work on it. The last one frees the end, and only then is the other told, because its number
+ * may be used again at once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "node/endpoint.h"
+#include "node/pair.h"
+
+struct lat_intake {
+	struct lat_pair *pair; /* a reference */
+	struct lat_link_in *in;
+	uint32_t chan;
+
+	/* The lock's. */
+	uint32_t refs;
+	bool over;   /* gone was called */
+	bool closed; /* CLOSE came */
+	int why;
+	UT_hash_handle hh;
+};
+
+/* The lock is held, and released. */
+static void put_locked(struct lat_intake *in)
+{
+	struct lat_note n = { .kind = LAT_NOTE_CHAN_GONE, .chan = in->chan };
+	struct lat_pair *p = in->pair;
+
+	if (--in->refs > 0) {
+		pthread_mutex_unlock(&p->ls->lock);
+		return;
+	}
+	pthread_mutex_unlock(&p->ls->lock);
+	n.rc = in->why == -ESHUTDOWN ? -EPIPE : in->why;
+	n.number = lat_link_in_received(in->in);
+	(void)lat_link_in_close(in->in);
+	pthread_mutex_lock(&p->ls->lock);
+	HASH_DEL(p->intakes, in); /* before the other opens that number again */
+	lat_pair_tell(p, &n);
+	pthread_mutex_unlock(&p->ls->lock);
+	(void)atomic_fetch_sub_explicit(&p->ls->intakes, 1, memory_order_relaxed);
+	lat_pair_put(p);
+	free(in);
+}
+
+static void on_gone(void *user, int why)
+{
+	struct lat_intake *in = user;
+
+	pthread_mutex_lock(&in->pair->ls->lock);
+	in->over = true;
+	in->why = why;
+	put_locked(in);
+}
+
+static struct lat_intake *find_locked(const struct lat_pair *p, uint32_t chan)
+{
+	struct lat_intake *in;
+
+	HASH_FIND(hh, p->intakes, &chan, sizeof(chan), in);
+	return in;
+}
+
+bool lat_intake_exists(struct lat_pair *p, uint32_t chan)
+{
+	bool is;
+
+	pthread_mutex_lock(&p->ls->lock);
+	is = find_locked(p, chan) != NULL;
+	pthread_mutex_unlock(&p->ls->lock);
+	return is;
+}
+
+static void refuse(struct lat_pair *p, uint32_t chan, int rc)
+{
+	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_REFUSE, .chan = chan, .rc = rc });
+}
+
+/* Into the pair's table, with references for gone and for the caller. */
+static int enter(struct lat_intake *in)
+{
+	struct lat_links *ls = in->pair->ls;
+	int rc;
+
+	pthread_mutex_lock(&ls->lock);
+	HASH_ADD(hh, in->pair->intakes, chan, sizeof(in->chan), in);
+	rc = in->hh.tbl != NULL ? 0 : -ENOMEM;
+	pthread_mutex_unlock(&ls->lock);
+	in->refs = 2;
+	return rc;
+}
+
+/* It never came to be. */
+static void drop(struct lat_intake *in, bool entered)
+{
+	struct lat_links *ls = in->pair->ls;
+
+	if (entered) {
+		pthread_mutex_lock(&ls->lock);
+		HASH_DEL(in->pair->intakes, in);
+		pthread_mutex_unlock(&ls->lock);
+	}
+	(void)atomic_fetch_sub_explicit(&ls->intakes, 1, memory_order_relaxed);
+	lat_pair_put(in->pair);
+	free(in);
+}
+
+static int open_into(struct lat_pair *p, const struct lat_note *n, struct lattice_endpoint *ep)
+{
+	struct lat_intake *in = calloc(1, sizeof(*in));
+	struct lat_link_in_config cfg = { .from = { .pid = n->src }, .user = in, .gone = on_gone };
+	int rc;
+
+	if (in == NULL)
+		return -ENOMEM;
+	in->pair = lat_pair_get(p);
+	in->chan = n->chan;
+	(void)atomic_fetch_add_explicit(&p->ls->intakes, 1, memory_order_relaxed);
+	rc = enter(in);
+	if (rc < 0) {
+		drop(in, false);
+		return rc;
+	}
+	rc = lat_link_in_open(&in->in, p->link, n->chan, ep->inbox, &cfg);
+	if (rc < 0) {
+		drop(in, true);
+		return rc;
+	}
+	pthread_mutex_lock(&p->ls->lock);
+	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_ACCEPT, .chan = n->chan });
+	put_locked(in); /* if it is gone already, the other is told after this */
+	return 0;
+}
+
+int lat_intake_open(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lattice_endpoint *ep = lat_endpoint_find(p->ls->node, n->dst);
+	int rc = ep != NULL ? open_into(p, n, ep) : -ESHUTDOWN;
+
+	if (ep != NULL)
+		lat_endpoint_put(ep);
+	switch (rc) {
+	case 0:
+		return 0;
+	case -EPROTO:
+	case -ENOTCONN:
+		return -EPROTO;
+	case -ESHUTDOWN: /* the endpoint was closed since it was granted */
+		refuse(p, n->chan, -ECONNREFUSED);
+		return 0;
+	default:
+		refuse(p, n->chan, rc == -EOWNERDEAD ? -ECONNREFUSED : -ENOBUFS);
+		return 0;
+	}
+}
+
+/* One that is not there has ended by itself, and GONE is on its way. */
+int lat_intake_close(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_intake *in;
+
+	pthread_mutex_lock(&p->ls->lock);
+	in = find_locked(p, n->chan);
+	if (in == NULL || in->refs == 0 || in->over) {
+		pthread_mutex_unlock(&p->ls->lock);
+		return 0;
+	}
+	if (in->closed) {
+		pthread_mutex_unlock(&p->ls->lock);
+		return -EPROTO;
+	}
+	in->closed = true;
+	in->refs++;
+	pthread_mutex_unlock(&p->ls->lock);
+	lat_link_in_end(in->in);
+	pthread_mutex_lock(&p->ls->lock);
+	put_locked(in);
+	return 0;
+}

@@ -1,0 +1,317 @@
+/*
+ * Lanes: the sending ends of channels to other members.
+ *
+ * The other has heard of a lane that is in its pair's table. Such a one is freed by the attach thread, once the other says that its
+ * end is gone too, or the pair is dead; unless its owner still has it, who frees it then.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fastpath/sender.h"
+#include "node/explain.h"
+#include "node/pair.h"
+#include "os/clock.h"
+
+enum { TRIES = 16 };
+
+struct lat_lane {
+	struct lat_pair *pair; /* a reference */
+	struct lat_link_out *out;
+	uint32_t chan;
+
+	/* The lock's. */
+	enum { LANE_ASKED, LANE_OPEN, LANE_REFUSED } state;
+	int rc;     /* refused: why */
+	bool owned; /* somebody will call lat_lane_close(), or waits for the answer */
+	bool gone;  /* out of the table */
+	struct lat_waitq changed;
+	UT_hash_handle hh;
+
+	_Atomic(uint64_t) received; /* what the other said at the end + 1; 0: nothing yet */
+};
+
+static void lane_free(struct lat_lane *lane)
+{
+	(void)atomic_fetch_sub_explicit(&lane->pair->ls->lanes, 1, memory_order_relaxed);
+	lat_link_out_close(lane->out);
+	lat_pair_put(lane->pair);
+	free(lane);
+}
+
+/* The lock is held. */
+static struct lat_lane *find_locked(const struct lat_pair *p, uint32_t chan)
+{
+	struct lat_lane *lane;
+
+	HASH_FIND(hh, p->lanes, &chan, sizeof(chan), lane);
+	return lane;
+}
+
+/* Out of the table. true: nobody has it, it is the caller's to free. The lock is held. */
+static bool leave_locked(struct lat_lane *lane)
+{
+	HASH_DEL(lane->pair->lanes, lane);
+	lane->gone = true;
+	lat_waitq_wake(&lane->changed);
+	return !lane->owned;
+}
+
+/* ---- what the other says: the attach thread ---- */
+
+int lat_lane_accepted(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_lane *lane;
+
+	pthread_mutex_lock(&p->ls->lock);
+	lane = find_locked(p, n->chan);
+	if (lane == NULL || lane->state != LANE_ASKED) {
+		pthread_mutex_unlock(&p->ls->lock);
+		return -EPROTO;
+	}
+	pthread_mutex_unlock(&p->ls->lock);
+	lat_link_out_accept(lane->out); /* only this thread frees it */
+	pthread_mutex_lock(&p->ls->lock);
+	lane->state = LANE_OPEN;
+	if (lane->owned) {
+		lat_waitq_wake(&lane->changed);
+		pthread_mutex_unlock(&p->ls->lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&p->ls->lock); /* who asked has given up */
+	lat_link_out_end(lane->out, 0);
+	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_CLOSE, .chan = n->chan });
+	return 0;
+}
+
+int lat_lane_refused(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_lane *lane;
+	bool ours;
+
+	pthread_mutex_lock(&p->ls->lock);
+	lane = find_locked(p, n->chan);
+	if (lane == NULL || lane->state != LANE_ASKED) {
+		pthread_mutex_unlock(&p->ls->lock);
+		return -EPROTO;
+	}
+	lane->state = LANE_REFUSED;
+	lane->rc = n->rc;
+	ours = leave_locked(lane);
+	pthread_mutex_unlock(&p->ls->lock);
+	if (ours)
+		lane_free(lane);
+	return 0;
+}
+
+/* What senders are told: of all errors there are, those that the public header names. */
+static int reason(int rc)
+{
+	switch (rc) {
+	case -EPROTO:
+	case -EKEYREVOKED:
+	case -EOWNERDEAD:
+		return rc;
+	default:
+		return -EPIPE;
+	}
+}
+
+int lat_lane_gone(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_lane *lane;
+	uint64_t sent;
+	bool ours;
+
+	pthread_mutex_lock(&p->ls->lock);
+	lane = find_locked(p, n->chan);
+	pthread_mutex_unlock(&p->ls->lock);
+	if (lane == NULL || lane->state != LANE_OPEN) /* only this thread changes it */
+		return -EPROTO;
+	sent = lat_sender_sent(lat_link_out_sender(lane->out), NULL);
+	atomic_store_explicit(&lane->received, (n->number < sent ? n->number : sent) + 1,
+			      memory_order_release);
+	lat_link_out_end(lane->out, reason(n->rc));
+	pthread_mutex_lock(&p->ls->lock);
+	ours = leave_locked(lane);
+	pthread_mutex_unlock(&p->ls->lock);
+	if (ours)
+		lane_free(lane);
+	return 0;
+}
+
+void lat_lanes_end(struct lat_pair *p)
+{
+	struct lat_lane *lane, *next, *free_list = NULL;
+
+	pthread_mutex_lock(&p->ls->lock);
+	HASH_ITER(hh, p->lanes, lane, next) {
+		if (leave_locked(lane)) {
+			lane->hh.next = free_list;
+			free_list = lane;
+		}
+	}
+	pthread_mutex_unlock(&p->ls->lock);
+	while ((lane = free_list) != NULL) {
+		free_list = lane->hh.next;
+		lane_free(lane);
+	}
+}
+
+/* ---- opening ---- */
+
+/* Into the table, and the other is asked. 0, or -EAGAIN: the pair is dead. */
+static int ask_locked(struct lat_lane *lane, struct lat_note *n)
+{
+	struct lat_pair *p = lane->pair;
+
+	if (p->state == LAT_PAIR_DEAD)
+		return -EAGAIN;
+	HASH_ADD(hh, p->lanes, chan, sizeof(lane->chan), lane);
+	if (lane->hh.tbl == NULL)
+		return -ENOMEM;
+	lane->owned = true;
+	lane->gone = false;
+	lat_pair_tell(p, n);
+	return 0;
+}
+
+/* Asks for the channel that the host has granted. 0, -EAGAIN (try again from the beginning), or why not. */
+static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note *n, uint32_t len_max,
+		     uint64_t deadline_ns)
+{
+	struct lat_link_out_config cfg = { .len_max = len_max };
+	struct lat_lane *lane = calloc(1, sizeof(*lane));
+	int rc;
+
+	if (lane == NULL)
+		return -ENOMEM;
+	lane->pair = lat_pair_get(p);
+	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
+	rc = lat_link_out_open(&lane->out, p->link, &cfg);
+	if (rc == -EINVAL) { /* longer than a link carries: then what it does */
+		cfg.len_max = 0;
+		rc = lat_link_out_open(&lane->out, p->link, &cfg);
+	}
+	if (rc < 0) {
+		lane_free(lane);
+		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;
+	}
+	lane->chan = n->chan = lat_link_out_chan(lane->out);
+	pthread_mutex_lock(&p->ls->lock);
+	rc = ask_locked(lane, n);
+	if (rc < 0) {
+		pthread_mutex_unlock(&p->ls->lock);
+		lane_free(lane);
+		return rc;
+	}
+	while (lane->state == LANE_ASKED && !lane->gone && rc == 0)
+		rc = lat_waitq_wait(&lane->changed, &p->ls->lock, deadline_ns);
+	if (lane->state == LANE_OPEN && !lane->gone) {
+		pthread_mutex_unlock(&p->ls->lock);
+		*out = lane;
+		return 0;
+	}
+	if (lane->gone) /* refused, the pair is dead, or it was accepted and is over already */
+		rc = lane->state == LANE_REFUSED ? lane->rc : -EAGAIN;
+	lane->owned = false;
+	if (!lane->gone) { /* it gave up: what the other says later is the attach thread's */
+		pthread_mutex_unlock(&p->ls->lock);
+		return rc;
+	}
+	pthread_mutex_unlock(&p->ls->lock);
+	lane_free(lane);
+	return rc;
+}
+
+static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst, uint32_t len_max,
+		    uint64_t deadline_ns)
+{
+	struct lat_note ask = { .kind = LAT_NOTE_OPEN, .src = src, .dst = dst };
+	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = src, .dst = dst, .number = len_max };
+	struct lat_pair *p;
+	int rc = lat_attach_ask(ls->attach, &ask, deadline_ns);
+
+	if (rc == 0)
+		rc = ask.rc;
+	if (rc == 0)
+		rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
+	if (rc < 0)
+		return rc;
+	open.grant = ask.grant;
+	rc = lane_over(out, p, &open, len_max, deadline_ns);
+	lat_pair_put(p);
+	return rc;
+}
+
+int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst, uint32_t len_max)
+{
+	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS);
+	int rc = -EAGAIN;
+
+	*out = NULL;
+	for (int i = 0; i < TRIES && rc == -EAGAIN; i++)
+		rc = try_open(out, ls, src, dst, len_max, deadline);
+	switch (rc) {
+	case -ECONNREFUSED:
+	case -EAGAIN:
+		return lat_why(NULL, -ECONNREFUSED,
+			       "nobody receives as pid %d on this machine: open its endpoint first", dst);
+	case -EACCES:
+		return lat_why(NULL, rc, "another process receives as pid %d, or this user may not send",
+			       src);
+	case -ENOBUFS:
+		return lat_why(NULL, rc, "there are too many channels to the process that receives as pid %d",
+			       dst);
+	case -ETIMEDOUT:
+		return lat_why(
+			NULL, rc,
+			"the process that receives as pid %d, or the one that hosts the node, does not "
+			"answer: is it stopped?",
+			dst);
+	case -ESHUTDOWN:
+		return lat_why(NULL, rc, "the node was closed");
+	default:
+		return rc;
+	}
+}
+
+/* ---- using ---- */
+
+int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
+{
+	return lat_sender_send(lat_link_out_sender(lane->out), type, data, bytes, deadline_ns);
+}
+
+int lat_lane_flush(struct lat_lane *lane, uint64_t deadline_ns)
+{
+	return lat_sender_flush(lat_link_out_sender(lane->out), deadline_ns);
+}
+
+uint64_t lat_lane_sent(struct lat_lane *lane, uint64_t *received)
+{
+	uint64_t sent = lat_sender_sent(lat_link_out_sender(lane->out), received);
+	uint64_t told = atomic_load_explicit(&lane->received, memory_order_acquire);
+
+	if (received != NULL && told != 0)
+		*received = told - 1;
+	return sent;
+}
+
+void lat_lane_close(struct lat_lane *lane)
+{
+	struct lat_pair *p;
+	bool gone;
+
+	if (lane == NULL)
+		return;
+	p = lane->pair;
+	lat_link_out_end(lane->out, 0);
+	pthread_mutex_lock(&p->ls->lock);
+	gone = lane->gone;
+	lane->owned = false;
+	if (!gone) /* from here on it is the attach thread's */
+		lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_CLOSE, .chan = lane->chan });
+	pthread_mutex_unlock(&p->ls->lock);
+	if (gone)
+		lane_free(lane);
+}

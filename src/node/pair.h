@@ -1,0 +1,91 @@
+/*
+ * What links.c, lanes.c and intakes.c share: a pair of members, which is us and one other, with the link between them and the
+ * socket over which the two speak of it.
+ *
+ * One lock for all pairs of a node. The attach thread makes and ends pairs and hears what the other says; any thread sends, and lets go of
+ * what it has. Of fastpath/link.h only what reads counters is called under the lock, because the rest may call gone, which takes it.
+ */
+#ifndef LAT_NODE_PAIR_H
+#define LAT_NODE_PAIR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/table.h"
+#include "fastpath/link.h"
+#include "node/attach.h"
+#include "node/links.h"
+#include "node/post.h"
+#include "node/waitq.h"
+
+struct lat_grant;
+struct lat_parked;
+
+struct lat_links {
+	pthread_mutex_t lock;
+	struct lat_attach *attach;
+	struct lattice_node *node;
+	struct lat_pair *pairs, *dead; /* dead: until the turn is over, an event of theirs may follow */
+	struct lat_grant *grants, **grants_end;
+	uint32_t grant_count, pair_count;
+	_Atomic(uint64_t) made, died, broke, lanes, intakes;
+};
+
+enum lat_pair_state {
+	LAT_PAIR_JOINING, /* its segment has not come */
+	LAT_PAIR_JOINED,
+	LAT_PAIR_DEAD,
+};
+
+struct lat_pair {
+	struct lat_links *ls;
+	struct lat_pair *next, **at;
+	uint64_t member;
+	int32_t process;
+	int pidfd; /* -1: none */
+	struct lat_post post;
+	struct lat_link *link;
+	struct lat_attach_tag notes_tag, process_tag;
+	_Atomic(int) broken; /* why the attach thread is to end it */
+	_Atomic(uint32_t) refs;
+
+	/* The lock's. */
+	enum lat_pair_state state;
+	struct lat_waitq changed;
+	struct lat_lane *lanes;     /* by number, of those the other has heard of */
+	struct lat_intake *intakes; /* by number */
+	struct lat_parked *parked;
+	uint32_t parked_count;
+	uint64_t hosted_ns; /* when it last said that it has a new host */
+};
+
+/* ---- links.c ---- */
+
+void lat_pair_put(struct lat_pair *p);
+struct lat_pair *lat_pair_get(struct lat_pair *p);
+/* Tells the other. If it does not read, the pair is ended soon. Whatever locks are held. */
+void lat_pair_tell(struct lat_pair *p, struct lat_note *n);
+/* A pair with @member, with a reference, made if there is none. Waits. 0, -EAGAIN (it went), -ETIMEDOUT, -ECONNREFUSED, ... */
+LAT_MUST_CHECK int lat_pair_with(struct lat_pair **out, struct lat_links *ls, uint64_t member,
+				 uint64_t deadline_ns);
+/* There was a grant for this CHAN_OPEN, and it is used now. */
+bool lat_grant_use(struct lat_pair *p, const struct lat_note *n);
+
+/* ---- lanes.c: the attach thread. What breaks a rule is -EPROTO ---- */
+
+int lat_lane_accepted(struct lat_pair *p, const struct lat_note *n);
+int lat_lane_refused(struct lat_pair *p, const struct lat_note *n);
+int lat_lane_gone(struct lat_pair *p, const struct lat_note *n);
+/* The pair is dead. */
+void lat_lanes_end(struct lat_pair *p);
+
+/* ---- intakes.c: the attach thread ---- */
+
+/* CHAN_OPEN, whose grant was used. */
+int lat_intake_open(struct lat_pair *p, const struct lat_note *n);
+int lat_intake_close(struct lat_pair *p, const struct lat_note *n);
+bool lat_intake_exists(struct lat_pair *p, uint32_t chan);
+
+#endif
