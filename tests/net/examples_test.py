@@ -143,5 +143,13 @@ def an_endpoint_in_an_event_loop(_):
         assert program.end() == 0, program.text()
 
 
+@case
+def a_scheduler_of_the_programs_own(_):
+    with Program("coroutines") as program:
+        assert program.end() == 0, program.text()
+        program_said = program.text()
+    assert program_said == "ping 1000, pong 1000, ticks 3\n", program_said
+
+
 if __name__ == "__main__":
     sys.exit(main())
