@@ -16,14 +16,19 @@
 #ifndef LAT_FASTPATH_BELL_H
 #define LAT_FASTPATH_BELL_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/util.h"
+
 /* The receiving end's words; the sending end reads them. */
 struct lat_rx_words {
-	_Atomic(uint32_t) hot;      /* bit 0: polled. It counts up with each change */
-	_Atomic(uint32_t) received; /* low half of the number of the last message received */
+	/* Bit 0: polled. It counts up with each change. */
+	_Atomic(uint32_t) hot;
+	/* Low half of the number of the last message received. Written with each, so not where the sending end looks. */
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) received;
 };
 
 /* The sending end's; the receiving end reads them. */

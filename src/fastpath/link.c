@@ -51,6 +51,7 @@ struct lat_link_out {
 	struct lat_sender sender;
 	struct lat_link *link;
 	uint32_t chan;
+	bool single;
 	_Atomic(uint32_t) refs;
 	/* Under the link's lock. */
 	bool accepted, closed;
@@ -424,7 +425,7 @@ int lat_link_out_open(struct lat_link_out **out, struct lat_link *link, const st
 	*out = NULL;
 	if (o == NULL)
 		return -ENOMEM;
-	*o = (struct lat_link_out){ .link = link, .refs = 1 };
+	*o = (struct lat_link_out){ .link = link, .single = cfg->single, .refs = 1 };
 	pthread_mutex_lock(&link->lock);
 	rc = ready_locked(link);
 	if (rc == 0 && cfg->len_max > len_max)
@@ -465,6 +466,7 @@ void lat_link_out_accept(struct lat_link_out *out)
 		.len_max = out->sender.len_max,
 		.barriers = link->barriers,
 		.once = link->barriers,
+		.single = out->single,
 	};
 
 	out->sender.tx = (struct lat_ring_tx){

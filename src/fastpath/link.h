@@ -107,6 +107,7 @@ void lat_link_close(struct lat_link *link);
 
 struct lat_link_out_config {
 	uint32_t len_max; /* longest message; 0: what the biggest tier carries */
+	bool single;      /* as lat_sender_config.single */
 };
 
 /*
