@@ -3,22 +3,25 @@
 #include "limits/limits.h"
 #include "subjects/lattice.h"
 
+/* Those that are compared stand together: the machine drifts. */
 static const struct bench_subject *const subjects[] = {
-	&limit_switch,         &lattice_tasks,
-	&limit_line,           &limit_line_thread,
-	&lattice_threads,      &lattice_threads_locked,
-	&limit_slot,           &limit_slot_thread,
-	&limit_ring48,         &lattice_threads_rate48,
-	&limit_ring64,         &lattice_threads_rate64,
-	&limit_ring64_index,   &limit_block,
-	&limit_memcpy,         &lattice_second,
-	&lattice_last,         &lattice_idle,
-	&limit_futex_one,      &lattice_threads_one,
-	&limit_eventfd_one,    &limit_pipe_one,
-	&limit_seqpacket_one,  &limit_futex,
-	&lattice_threads_free, &limit_eventfd,
-	&limit_pipe,           &limit_seqpacket,
-	&limit_line_streamed,  NULL,
+	/* one thread */
+	&limit_switch, &lattice_tasks, &limit_memcpy,
+	/* there and back, polling */
+	&limit_line, &lattice_processes, &limit_line_thread, &lattice_threads, &lattice_threads_locked,
+	&limit_slot, &limit_slot_thread, &limit_block, &lattice_processes_second, &lattice_processes_last,
+	&lattice_processes_idle, &lattice_threads_second, &lattice_threads_last, &lattice_threads_idle,
+	/* one way */
+	&limit_ring48, &lattice_processes_rate48, &lattice_threads_rate48, &limit_ring64,
+	&lattice_processes_rate64, &lattice_threads_rate64, &limit_ring64_index,
+	/* asleep, on one core */
+	&limit_futex_one, &lattice_processes_one, &lattice_processes_handoff, &lattice_threads_one,
+	&limit_eventfd_one, &limit_pipe_one, &limit_seqpacket_one,
+	/* asleep, placed freely */
+	&limit_futex, &lattice_processes_free, &lattice_threads_free, &limit_eventfd, &limit_pipe,
+	&limit_seqpacket,
+	/* beside a process that streams */
+	&limit_line_streamed, &lattice_processes_streamed, NULL
 };
 
 /* What other programs measure; they know how. */
@@ -87,15 +90,15 @@ static const struct bench_goal goals[] = {
 	  .limits = { "block" },
 	  .goal = 1.5 },
 	{ .name = "G10",
-	  .what = "round trip by the 10,000th channel of a node",
+	  .what = "round trip by the 10,000th channel, two processes",
 	  .than = "by the 2nd",
-	  .subject = "channel-10000",
-	  .limits = { "channel-2" },
+	  .subject = "process-10000th",
+	  .limits = { "process-2nd" },
 	  .goal = 1.2 },
 	{ .name = "G10m",
 	  .what = "memory of an idle channel, kernel's included",
 	  .than = "8 KiB",
-	  .subject = "channel-idle",
+	  .subject = "process-idle",
 	  .fixed = 8192,
 	  .goal = 1 },
 	{ .name = "G11",

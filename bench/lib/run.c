@@ -46,11 +46,17 @@ static bool named(const char *only, const char *name)
 	return only == NULL;
 }
 
-/* Named, or what a goal that is named goes by. */
+/* Named, or what a goal that is named goes by, or what rides with it is. */
 static bool chosen(const struct bench_run *run, const char *name)
 {
 	if (named(run->cfg.only, name))
 		return true;
+	for (size_t i = 0; run->plan->subjects[i] != NULL; i++) {
+		const struct bench_subject *rider = run->plan->subjects[i];
+
+		if (rider->rides != NULL && strcmp(rider->rides->name, name) == 0 && chosen(run, rider->name))
+			return true;
+	}
 	for (const struct bench_goal *g = run->plan->goals; g != NULL && g->name != NULL; g++) {
 		if (!named(run->cfg.only, g->name))
 			continue;
@@ -79,7 +85,7 @@ static uint64_t picoseconds(uint64_t ticks)
 static void trips(void *arg)
 {
 	struct slice *s = arg;
-	struct bench_side *near = &s->r->pair.near;
+	struct bench_side *near = &s->r->pair->near;
 	int (*go)(struct bench_side *, uint64_t) = near->subject->near;
 	uint64_t before;
 
@@ -111,7 +117,7 @@ static uint64_t within(double want, uint64_t least, uint64_t most)
 
 static int slice_of_trips(struct slice *s)
 {
-	struct bench_pair *p = &s->r->pair;
+	struct bench_pair *p = s->r->pair;
 	uint64_t total = s->warm + s->groups * s->group + s->singles;
 	int rc;
 
@@ -190,16 +196,16 @@ static double between(const uint64_t *stamps, uint32_t count)
 static int one_way(struct bench_result *r, uint64_t n, uint32_t parts, double *each_ns)
 {
 	uint64_t stamps[BENCH_TIMES_MAX];
-	int rc = bench_pair_begin(&r->pair, n, parts), far;
+	int rc = bench_pair_begin(r->pair, n, parts), far;
 
 	for (uint32_t i = 0; i < parts && rc == 0; i++) {
-		rc = r->subject->near(&r->pair.near, n);
+		rc = r->subject->near(&r->pair->near, n);
 		stamps[i] = bench_ticks();
 	}
 	if (rc < 0)
 		return rc;
-	far = bench_pair_end(&r->pair);
-	*each_ns = fmax(between(stamps, parts), between(bench_pair_stamps(&r->pair), parts)) / (double)n;
+	far = bench_pair_end(r->pair);
+	*each_ns = fmax(between(stamps, parts), between(bench_pair_stamps(r->pair), parts)) / (double)n;
 	return far;
 }
 
@@ -231,13 +237,9 @@ static int measure_rate(struct bench_result *r, const struct bench_config *cfg, 
 
 static int measure_figure(struct bench_result *r, const struct bench_config *cfg, size_t round)
 {
-	int rc = bench_pair_begin(&r->pair, cfg->slice_ns, 1);
+	int rc = r->subject->near(&r->pair->near, cfg->slice_ns);
 
-	if (rc == 0)
-		rc = r->subject->near(&r->pair.near, cfg->slice_ns);
-	if (rc == 0)
-		rc = bench_pair_end(&r->pair);
-	r->p50[round] = r->pair.near.figure;
+	r->p50[round] = r->pair->near.figure;
 	r->p99[round] = r->p999[round] = NAN;
 	return rc;
 }
@@ -249,6 +251,7 @@ static void measure(struct bench_result *r, const struct bench_config *cfg)
 
 	running = r->subject->name;
 	(void)alarm(WATCH_SECONDS);
+	r->pair->near.subject = r->subject;
 	bench_place_move(r->subject->place, false);
 	bench_stream(r->subject->streamed);
 	if (r->subject->kind == BENCH_TRIP)
@@ -271,7 +274,31 @@ static bool make_result(struct bench_result *r, const struct bench_subject *subj
 				    .p50 = calloc(rounds, sizeof(double)),
 				    .p99 = calloc(rounds, sizeof(double)),
 				    .p999 = calloc(rounds, sizeof(double)) };
+	r->pair = &r->own;
 	return r->p50 != NULL && r->p99 != NULL && r->p999 != NULL;
+}
+
+/* Those that ride, with whom. */
+static void join_riders(struct bench_run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (run->results[k].subject == run->results[i].subject->rides)
+				run->results[i].pair = &run->results[k].own;
+}
+
+/* 0, or why that which it rides with cannot. */
+static int carried(struct bench_run *run, struct bench_result *r)
+{
+	for (size_t k = 0; k < run->count; k++) {
+		const struct bench_result *carrier = &run->results[k];
+
+		if (carrier->subject == r->subject->rides && carrier->rc < 0) {
+			(void)snprintf(r->why, sizeof(r->why), "%s", carrier->why);
+			return carrier->rc;
+		}
+	}
+	return 0;
 }
 
 static int choose(struct bench_run *run)
@@ -296,6 +323,7 @@ static int choose(struct bench_run *run)
 			    !make_result(&run->results[run->count++], &plan->peers[i].subjects[k],
 					 run->cfg.rounds))
 				return -ENOMEM;
+	join_riders(run);
 	return run->count > 0 ? 0 : -ENOENT;
 }
 
@@ -325,22 +353,25 @@ int bench_run(struct bench_run *run)
 		rc = bench_stream_make();
 	if (rc < 0)
 		return rc;
+	/* Every process is made before the first thread is. */
 	for (size_t i = 0; i < run->count; i++) {
-		rc = elsewhere(&run->results[i])
-			     ? 0
-			     : bench_pair_make(&run->results[i].pair, run->results[i].subject);
+		struct bench_result *r = &run->results[i];
+
+		rc = elsewhere(r) || r->subject->rides != NULL ? 0 : bench_pair_make(&r->own, r->subject);
 		if (rc < 0)
-			fail(&run->results[i], rc);
+			fail(r, rc);
 	}
 	for (size_t i = 0; i < run->count; i++) {
-		if (elsewhere(&run->results[i]) || run->results[i].rc < 0)
+		struct bench_result *r = &run->results[i];
+
+		if (elsewhere(r) || r->rc < 0)
 			continue;
-		running = run->results[i].subject->name;
+		running = r->subject->name;
 		(void)alarm(WATCH_SECONDS);
-		rc = bench_pair_enter(&run->results[i].pair);
+		rc = r->subject->rides != NULL ? carried(run, r) : bench_pair_enter(&r->own);
 		(void)alarm(0);
 		if (rc < 0)
-			fail(&run->results[i], rc);
+			fail(r, rc);
 	}
 	for (uint32_t round = 0; round < run->cfg.rounds; round++) {
 		for (size_t i = 0; i < run->count; i++)
@@ -360,7 +391,7 @@ void bench_run_free(struct bench_run *run)
 
 		running = r->subject->name;
 		(void)alarm(WATCH_SECONDS);
-		bench_pair_close(&r->pair, r->rc < 0);
+		bench_pair_close(r->pair, r->rc < 0);
 		(void)alarm(0);
 		free(r->p50);
 		free(r->p99);

@@ -21,7 +21,7 @@ struct bench_config {
 /* What came of a subject. Figures by round: nanoseconds, millions a second, or the subject's unit. */
 struct bench_result {
 	const struct bench_subject *subject;
-	struct bench_pair pair;
+	struct bench_pair own, *pair; /* pair: its own, or that of whom it rides with */
 	int rc;
 	char why[BENCH_WHY]; /* when rc < 0 */
 	size_t rounds;

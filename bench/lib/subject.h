@@ -41,8 +41,10 @@ struct bench_subject {
 	uint32_t group;      /* BENCH_TRIP: trips between two looks at the clock; 0: 1, for what is long */
 	size_t shared_bytes; /* for both sides */
 	size_t arg;          /* what tells it from others that have the same functions */
+	const struct bench_subject
+		*rides; /* it has no sides of its own, but uses those of this one, which comes before it */
 
-	/* All return 0 or a negative errno; each but near and, with two sides, far, may be NULL. */
+	/* All return 0 or a negative errno; each but near and, of trips and rates with two sides, far may be NULL. */
 	int (*make)(struct bench_side *near);  /* before the far side is there */
 	int (*enter)(struct bench_side *side); /* on each side, at once: bench_meet() */
 	int (*near)(struct bench_side *side, uint64_t n);

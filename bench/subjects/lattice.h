@@ -12,7 +12,11 @@ extern const struct bench_subject lattice_threads_one, lattice_threads_free, lat
 extern const struct bench_subject lattice_processes, lattice_processes_streamed;
 extern const struct bench_subject lattice_processes_rate48, lattice_processes_rate64;
 extern const struct bench_subject lattice_processes_one, lattice_processes_free, lattice_processes_handoff;
-extern const struct bench_subject lattice_second, lattice_last, lattice_idle;
+extern const struct bench_subject lattice_threads_second, lattice_threads_last, lattice_threads_idle;
+extern const struct bench_subject lattice_processes_second, lattice_processes_last, lattice_processes_idle;
+
+/* Before there are processes: they will all meet at a place of this run's own. 0, or a negative errno. */
+int lattice_meeting_place(void);
 
 static inline int lattice_put(struct lattice_channel *channel, const void *bytes, size_t len)
 {

@@ -39,24 +39,28 @@ static void remove_folder(void)
 	(void)rmdir(folder);
 }
 
-/* Before there are processes: they will all meet at a place of this run's own, and no two subjects have a pid in common. */
-static int make(struct bench_side *near)
+int lattice_meeting_place(void)
 {
 	static char socket[64];
+
+	if (socket[0] != '\0')
+		return 0;
+	if (mkdtemp(folder) == NULL)
+		return -errno;
+	(void)atexit(remove_folder); /* not run by the processes that are forked */
+	(void)snprintf(socket, sizeof(socket), "%s/node.sock", folder);
+	return setenv("LATTICE_SOCKET", socket, 1) < 0 ? -errno : 0;
+}
+
+/* No two subjects have a pid in common. */
+static int make(struct bench_side *near)
+{
 	static int32_t pids;
 	struct talk *t = near->shared;
 
-	if (socket[0] == '\0') {
-		if (mkdtemp(folder) == NULL)
-			return -errno;
-		(void)atexit(remove_folder); /* not run by the processes that are forked */
-		(void)snprintf(socket, sizeof(socket), "%s/node.sock", folder);
-		if (setenv("LATTICE_SOCKET", socket, 1) < 0)
-			return -errno;
-	}
 	t->pid[0] = ++pids;
 	t->pid[1] = ++pids;
-	return 0;
+	return lattice_meeting_place();
 }
 
 static int open_inbox(const struct bench_side *side, bool far)
