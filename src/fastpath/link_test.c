@@ -1,5 +1,7 @@
 /* Channels over a link between two processes that behave. */
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 
 #include "fastpath/link_harness.h"
 
@@ -89,9 +91,62 @@ TEST(there_and_back)
 	unite(child, 0);
 }
 
+TEST(there_and_back_by_a_descriptor)
+{
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+	pid_t child = part(run_echo);
+	struct pollfd p = { .fd = lat_inbox_fd(self.inbox), .events = POLLIN };
+
+	CHECK(p.fd >= 0);
+	CHECK_EQ(party_open(&self, &out, 0), 0);
+	for (uint64_t n = 1; n <= ROUNDS; n++) {
+		int64_t got;
+
+		CHECK_EQ(send_number(out, n), 0);
+		while ((got = recv_number(&info, 0)) == -ENOMSG)
+			CHECK_EQ(poll(&p, 1, -1), 1);
+		CHECK_EQ(got, n + 1);
+	}
+	lat_link_out_close(out);
+	unite(child, 0);
+}
+
+/* --- a peer that is stopped is not dead ------------------------------------------------------------- */
+
+TEST(who_is_stopped_keeps_nobody_beyond_his_deadline)
+{
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+	uint64_t sent = 0, got = 0, soon;
+	pid_t child = part(run_echo);
+	int rc;
+
+	CHECK_EQ(party_open(&self, &out, 0), 0);
+	CHECK_EQ(kill(child, SIGSTOP), 0);
+	do
+		rc = lat_sender_send(lat_link_out_sender(out), 0, &(uint64_t){ sent + 1 }, sizeof(sent), 0);
+	while (rc == 0 && ++sent < ROUNDS);
+	CHECK_EQ(rc, -EAGAIN);
+	soon = lat_clock_deadline(lat_clock_monotonic_ns(), 5 * LAT_NS_PER_MS);
+	CHECK_EQ(lat_sender_send(lat_link_out_sender(out), 0, &sent, sizeof(sent), soon), -ETIMEDOUT);
+	CHECK_EQ(lat_sender_flush(lat_link_out_sender(out), soon), -ETIMEDOUT);
+	while ((rc = (int)recv_number(&info, soon)) > 0) /* what he echoed before it reached him */
+		got++;
+	CHECK_EQ(rc, -ETIMEDOUT);
+	CHECK_EQ(kill(child, SIGCONT), 0);
+	while (got < ROUNDS) {
+		if (got == sent)
+			CHECK_EQ(send_number(out, ++sent), 0);
+		CHECK_EQ(recv_number(&info, UINT64_MAX), ++got + 1);
+	}
+	lat_link_out_close(out);
+	unite(child, 0);
+}
+
 /* --- one way, faster than it is taken ------------------------------------------------------------------ */
 
-enum { STREAM = 20000, STREAM_LEN_MAX = 1000 };
+enum { STREAM = 100000, STREAM_LEN_MAX = 1000 };
 
 static uint32_t len_of(uint64_t n)
 {
