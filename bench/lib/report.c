@@ -48,7 +48,7 @@ static void table_of_subjects(FILE *to, const struct bench_run *run)
 		fprintf(to, "%10s %10s %10s", bench_text(p50, bench_result_value(r), unit),
 			bench_text(p99, bench_result_tail(r, 0.99), unit),
 			bench_text(p999, bench_result_tail(r, 0.999), unit));
-		if (bench_result_of(run, r->subject->limit) != NULL)
+		if (!isnan(bench_result_ratio(r, bench_result_of(run, r->subject->limit), BENCH_OF_MEDIAN)))
 			fprintf(to, "  %s of %s",
 				bench_text(ratio,
 					   bench_result_ratio(r, bench_result_of(run, r->subject->limit),

@@ -357,6 +357,12 @@ int bench_run(struct bench_run *run)
 	for (size_t i = 0; i < run->count; i++) {
 		struct bench_result *r = &run->results[i];
 
+		if (r->subject->place == BENCH_APART && r->subject->with != BENCH_ALONE &&
+		    bench_place_count() < 2) {
+			(void)snprintf(r->why, sizeof(r->why), "needs two cores");
+			fail(r, -EOPNOTSUPP);
+			continue;
+		}
 		rc = elsewhere(r) || r->subject->rides != NULL ? 0 : bench_pair_make(&r->own, r->subject);
 		if (rc < 0)
 			fail(r, rc);
