@@ -188,6 +188,7 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
 	e->now = now;
 	p->conn_down = true;
 	p->unconnected = true;
+	p->blocked = false; /* by what is gone */
 	p->conn_retry_ns = now + (uint64_t)LAT_NS_PER_S;
 	p->proven_conn = 0;
 	free(p->stash);
@@ -237,6 +238,7 @@ bool lat_engine_peer_rest(struct lat_engine *e, uint32_t node)
 	    !quiet(p))
 		return false;
 	p->unconnected = true;
+	p->blocked = false;
 	p->proven_conn = 0; /* the next one has to prove itself */
 	return true;
 }

@@ -119,6 +119,32 @@ TEST(a_rest_of_hours)
 	world_close(w);
 }
 
+/* What had no room on a connection is not held back by that when the peer comes by UDP. */
+TEST(no_room_on_the_way_before)
+{
+	struct world *w = open_world(45, true, false);
+	struct lat_path udp = world_path(1, LAT_PROTO_UDP), tcp = world_path(0, LAT_PROTO_TCP);
+	struct world_chan *c = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
+	const int b = 1;
+
+	world_connect(w, 0, 1);
+	CHECK(world_pump(w, &c, &b, 1, 5, 100, 10 * SEC));
+	CHECK_EQ(lat_engine_peer_path(w->node[1].engine, 1, &tcp), 0); /* it has an address now */
+	world_run(w, SEC);
+	w->stream[0][1].up = false;
+	while (world_chan_send(w, 1, c, 100) == 0 && w->stream[0][1].up_at == 0)
+		world_run(w, MS);
+	w->stream[0][1].up_at = 0;
+	CHECK_EQ(lat_engine_peer_path(w->node[0].engine, 2, &udp), 0);
+	world_tick(w, 0);
+	for (int i = 0; i < 30; i++) { /* no connection, ever */
+		world_run(w, SEC);
+		w->stream[0][1].up_at = 0;
+	}
+	CHECK_EQ(world_chan_at(w, 0, c)->got, c->sent);
+	world_close(w);
+}
+
 static void nothing(struct world *w)
 {
 	(void)w;

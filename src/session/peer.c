@@ -155,6 +155,7 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	p->pto_count = 0;
 	p->await_since_ns = 0;
 	p->conn_down = false;
+	p->blocked = false; /* the way before may have been another */
 	s->want_params = true;
 	if (old != NULL) {
 		old->want_params = false;
