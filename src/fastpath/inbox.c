@@ -30,6 +30,9 @@ void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 {
 	struct lat_inbox_source *next = inbox->next;
 
+	src->held = src->behind != NULL;
+	if (src->held)
+		return;
 	if (next == NULL) {
 		src->next = src->prev = inbox->next = src;
 	} else {
@@ -151,11 +154,82 @@ void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only, bool bells)
 	}
 }
 
+/* --- sources of one sender ---------------------------------------------------------------------- */
+
+static bool same_sender(const struct lat_inbox_source *a, const struct lat_inbox_source *b)
+{
+	return a->from.pid == b->from.pid && a->from.node == b->from.node && a->from.pid != 0;
+}
+
+static void put_behind_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
+			      struct lat_inbox_source *first)
+{
+	bool hot = src->hot;
+
+	if (src->behind != NULL)
+		src->behind->followers--;
+	src->behind = first;
+	if (first == NULL)
+		return;
+	first->followers++;
+	if (!src->listed)
+		return;
+	lat_inbox_unlist_locked(inbox, src);
+	src->held = true;
+	if (hot) /* what is published from now on is announced: [H] and [h] */
+		lat_membarrier(src->bell != NULL ? LAT_MEMBARRIER_MACHINE : LAT_MEMBARRIER_PROCESS);
+}
+
+/* Whoever waits for @src waits for what that waits for, if for anything. */
+static void release_followers_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	for (struct lat_inbox_source *s = inbox->all; s != NULL && src->followers > 0; s = s->all_next) {
+		if (s->behind != src)
+			continue;
+		put_behind_locked(inbox, s, src->behind);
+		if (s->behind != NULL || !s->held)
+			continue;
+		lat_inbox_list_locked(inbox, s);
+		lat_inbox_disarm(inbox);
+	}
+	put_behind_locked(inbox, src, NULL);
+}
+
+/* @src is being attached: the youngest of the ended ones of its sender comes first. */
+static void line_up_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	struct lat_inbox_source *first = NULL;
+
+	src->behind = NULL;
+	src->followers = 0;
+	src->held = src->left = false;
+	src->born = ++inbox->born;
+	for (struct lat_inbox_source *s = inbox->left > 0 ? inbox->all : NULL; s != NULL; s = s->all_next)
+		if (s->left && same_sender(s, src) && (first == NULL || s->born > first->born))
+			first = s;
+	put_behind_locked(inbox, src, first);
+}
+
+/* @src has ended, and not all of it was received: younger ones of its sender wait. */
+static void go_first_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	src->left = true;
+	inbox->left++;
+	for (struct lat_inbox_source *s = inbox->all; s != NULL; s = s->all_next)
+		if (s->born > src->born && same_sender(s, src) &&
+		    (s->behind == NULL || s->behind->born < src->born))
+			put_behind_locked(inbox, s, src);
+}
+
 /* --- sources that go ---------------------------------------------------------------------------- */
 
 static void detach_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
 	lat_inbox_unlist_locked(inbox, src);
+	src->held = false;
+	release_followers_locked(inbox, src);
+	inbox->left -= src->left;
+	src->left = false;
 	if (src->all_prev != NULL)
 		src->all_prev->all_next = src->all_next;
 	else
@@ -457,6 +531,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	src->attached = true;
 	src->seq = src->seq_before = 0;
 	src->room_told = 0;
+	line_up_locked(inbox, src);
 	atomic_store_explicit(&src->ready, 0, memory_order_relaxed);
 	src->all_prev = NULL;
 	src->all_next = inbox->all;
@@ -504,10 +579,13 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 	src->ended = true;
 	if (lat_ring_peek(src->rx, &m) == -ENOMSG) {
 		gone_locked(inbox, src, 0, &gone);
-	} else if (!src->listed) { /* published, and never said so: it is received all the same */
-		atomic_store_explicit(&src->ready, 1, memory_order_relaxed);
-		lat_inbox_list_locked(inbox, src);
-		lat_inbox_disarm(inbox);
+	} else {
+		go_first_locked(inbox, src);
+		if (!src->listed) { /* published, and never said so: it is received all the same */
+			atomic_store_explicit(&src->ready, 1, memory_order_relaxed);
+			lat_inbox_list_locked(inbox, src);
+			lat_inbox_disarm(inbox);
+		}
 	}
 	put_end(inbox, false);
 	lat_inbox_tell_gone(&gone);

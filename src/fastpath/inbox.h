@@ -3,6 +3,9 @@
  * receivers take messages from the sources in turn, whole, each source's in its order. One level-triggered
  * file descriptor tells that there is something.
  *
+ * A source of somebody (pid and node) who has an ended one that is not drained yet waits until it is: what was sent on the old one
+ * is received first.
+ *
  * The cost of a receive does not depend on the number of sources: a producer that publishes into a source
  * which is not yet on the inbox's list of ready sources puts it there.
  *
@@ -90,12 +93,17 @@ struct lat_inbox_source {
 	struct lat_inbox_source *pushed;      /* next on the stack of newly ready ones */
 	struct lat_inbox_source *next, *prev; /* ring of those that may have messages */
 	struct lat_inbox_source *all_next, *all_prev;
-	uint64_t seq;        /* of the last message taken */
-	uint64_t seq_before; /* when idle ones were last looked for */
-	uint32_t room_told;  /* value of peer->room_wanted that was told */
-	uint32_t streak;     /* messages taken since it was found empty */
+	struct lat_inbox_source *behind; /* ended, of the same sender: is drained first */
+	uint32_t followers;              /* those behind this one */
+	uint64_t born;                   /* its number among those attached so far */
+	uint64_t seq;                    /* of the last message taken */
+	uint64_t seq_before;             /* when idle ones were last looked for */
+	uint32_t room_told;              /* value of peer->room_wanted that was told */
+	uint32_t streak;                 /* messages taken since it was found empty */
 	int why;
 	bool attached, ended, listed, hot;
+	bool left; /* ended, and not drained then */
+	bool held; /* would be listed, but is behind another */
 	_Atomic(uint64_t) bytes, received;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or listed */
 };

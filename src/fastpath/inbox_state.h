@@ -53,6 +53,8 @@ struct lat_inbox {
 
 	uint32_t refs; /* owner, receivers asleep, sources not yet ended or detached */
 	struct lat_inbox_source *all;
+	uint32_t left; /* sources that have ended and are not drained */
+	uint64_t born; /* sources so far */
 	uint32_t bells_max;
 	int eventfd, epoll; /* -1 until somebody needs them; epoll: the eventfd and the bells' descriptors */
 	uint32_t cleared;   /* value of written when the eventfd was last cleared */
@@ -116,7 +118,7 @@ void lat_inbox_close_fd(struct lat_inbox *inbox);
 int lat_inbox_bell_get_locked(struct lat_inbox *inbox, struct lat_bell *bell);
 void lat_inbox_bell_put_locked(struct lat_inbox *inbox, struct lat_bell *bell);
 
-/* The list. A source has its turn after all that are in it. */
+/* The list. A source has its turn after all that are in it; one that is behind another comes when that is gone. */
 void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src);
 void lat_inbox_unlist_locked(struct lat_inbox *inbox, struct lat_inbox_source *src);
 

@@ -317,6 +317,76 @@ TEST(refused_after_the_copy)
 	free(f.seg);
 }
 
+/*
+ * Sources 0, 1 and 2 are of one sender, 3 is of another. + attach, s send, e end, d detach, r the next message is of this one
+ * (- nothing is there), p its ring lies.
+ */
+static const struct {
+	const char *why, *script;
+} turns[] = {
+	{ "both open: in turn", "+0 +1 s0 s0 s1 s1 r0 r1 r0 r1 r- e0 e1" },
+	{ "the old one ended first", "+0 s0 s0 e0 +1 s1 s1 r0 r0 r1 r1 r- e1" },
+	{ "the new one was there before the old one ended", "+0 s0 s0 +1 e0 s1 r0 r0 r1 r- e1" },
+	{ "and had something already", "+0 s0 s0 +1 s1 e0 r0 r0 r1 r- e1" },
+	{ "the old one ended empty", "+0 s0 r0 e0 +1 s1 r1 r- e1" },
+	{ "drained before the new one has anything", "+0 s0 e0 +1 r0 r- s1 r1 r- e1" },
+	{ "another sender does not wait", "+0 s0 s0 e0 +1 +3 s1 s3 s3 r0 r3 r0 r3 r1 r- e1 e3" },
+	{ "three in a row", "+0 s0 e0 +1 s1 e1 +2 s2 r0 r1 r2 r- e2" },
+	{ "the one in the middle ended last", "+0 s0 s0 +1 s1 +2 s2 e0 e1 r0 r0 r1 r2 r- e2" },
+	{ "the new one ends before the old one is drained", "+0 s0 s0 e0 +1 s1 e1 r0 r0 r1 r-" },
+	{ "the old one is detached", "+0 s0 e0 +1 s1 d0 r1 r- e1" },
+	{ "the one in the middle is detached", "+0 s0 s0 e0 +1 s1 e1 +2 s2 d1 r0 r0 r2 r- e2" },
+	{ "the new one is detached", "+0 s0 s0 e0 +1 s1 r0 d1 r0 r-" },
+	{ "the old one lies", "+0 s0 p0 e0 +1 s1 r0 r1 r- e1" },
+};
+
+TEST(an_old_source_of_a_sender_is_drained_before_its_new_one)
+{
+	static const char *const texts[] = { "0", "1", "2", "3" };
+
+	for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
+		const char *why = turns[i].why;
+		struct lat_inbox *inbox;
+		struct feed f[4];
+
+		CHECK_EQ(lat_inbox_open(&inbox), 0);
+		for (int k = 0; k < 4; k++)
+			feed_init(&f[k], NULL, k < 3 ? 5 : 6);
+		for (const char *op = turns[i].script; *op != '\0'; op += op[2] == ' ' ? 3 : 2) {
+			int k = op[1] - '0';
+			struct lat_inbox_info info;
+			char buf[8];
+
+			switch (op[0]) {
+			case '+':
+				CHECK_EQ_ROW(why, lat_inbox_attach(inbox, &f[k].src), 0);
+				break;
+			case 's':
+				feed_send(&f[k], texts[k]);
+				break;
+			case 'p':
+				CHECK_EQ(lat_ring_publish(&f[k].tx, 1, 77, "x", 1), 0);
+				break;
+			case 'e':
+				lat_inbox_source_end(&f[k].src);
+				break;
+			case 'd':
+				CHECK_ROW(why, lat_inbox_detach(&f[k].src));
+				break;
+			default:
+				CHECK_EQ_ROW(why, lat_inbox_recv(inbox, buf, sizeof(buf), &info, 0),
+					     op[1] == '-' ? -ENOMSG : 0);
+				if (op[1] != '-')
+					CHECK_EQ_ROW(why, buf[0], op[1]);
+				break;
+			}
+		}
+		lat_inbox_close(inbox);
+		for (int k = 0; k < 4; k++)
+			free(f[k].seg);
+	}
+}
+
 TEST(what_was_published_is_received_first)
 {
 	static const struct {

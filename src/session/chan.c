@@ -50,6 +50,18 @@ void lat_chan_detach(struct lat_chan *c)
 	c->num = 0;
 }
 
+/* A channel of what this peer is now, or was later, may have waited for one of its. */
+static void touch_same_node(struct lat_peer *p)
+{
+	struct lat_peer *other = lat_peer_find(p->engine, p->node);
+
+	if (other != NULL)
+		lat_peer_touch(other);
+	DL_FOREACH(p->engine->leaving, other)
+		if (other->node == p->node)
+			lat_peer_touch(other);
+}
+
 void lat_chan_bury(struct lat_chan *c)
 {
 	struct lat_peer *p = c->peer;
@@ -61,6 +73,9 @@ void lat_chan_bury(struct lat_chan *c)
 	if (c->inbound) {
 		((struct lat_chan_in *)c)->state = LAT_IN_DONE;
 		p->in_count--;
+		p->after_count -= ((struct lat_chan_in *)c)->after != 0;
+		if (p->leaving)
+			touch_same_node(p);
 	} else {
 		struct lat_chan_out *co = (struct lat_chan_out *)c;
 

@@ -84,6 +84,47 @@ static uint16_t build(struct lat_chan_in *ci, const struct lat_frame_chan_open *
 					      &c->user);
 }
 
+/*
+ * What was acknowledged on a channel that is over is handed up before anything of one that was opened after it, between the same
+ * pids: by this peer, or as what it was before it was removed.
+ */
+static uint32_t draining(const struct lat_peer *p, const struct lat_chan_in *ci)
+{
+	struct lat_chan *c;
+	uint32_t handle = 0;
+
+	DL_FOREACH(p->chans, c)
+		if (c->inbound && ((struct lat_chan_in *)c)->draining && c->src_pid == ci->c.src_pid &&
+		    c->dst_pid == ci->c.dst_pid)
+			handle = c->handle; /* the newest comes last */
+	return handle;
+}
+
+static void line_up(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer, *left;
+	uint32_t own;
+
+	if (!ci->reasm.reliable)
+		return;
+	DL_FOREACH(p->engine->leaving, left) { /* the last removed comes last */
+		uint32_t before = left->node == p->node ? draining(left, ci) : 0;
+
+		ci->after = before != 0 ? before : ci->after;
+	}
+	own = draining(p, ci);
+	ci->after = own != 0 ? own : ci->after;
+	if (ci->after != 0) {
+		ci->blocked = true;
+		p->after_count++;
+	}
+}
+
+bool lat_chan_in_waits(const struct lat_chan_in *ci)
+{
+	return ci->after != 0 && lat_chan_find(ci->c.peer->engine, ci->after) != NULL;
+}
+
 static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, const uint8_t k[LAT_CAP_KEY])
 {
 	struct lat_peer *p = s->peer;
@@ -106,6 +147,7 @@ static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, con
 		lat_chan_bury(&ci->c);
 		return refuse(p, f->req, code);
 	}
+	line_up(ci);
 	lat_chan_want(&ci->c, LAT_WANT_ACK);
 	return 0;
 }

@@ -91,6 +91,8 @@ int lat_chan_in_offer(struct lat_chan_in *ci)
 	struct lat_reasm_msg *m;
 	int rc = 0;
 
+	if (lat_chan_in_waits(ci))
+		return 0;
 	ci->blocked = false;
 	while (rc == 0 && !ci->told && ci->reasm.reliable && (m = lat_reasm_head(&ci->reasm)) != NULL)
 		rc = offer_head(ci, m);
@@ -105,6 +107,25 @@ int lat_chan_in_offer(struct lat_chan_in *ci)
 	}
 	after_messages(ci);
 	return 0;
+}
+
+int lat_chan_in_release(struct lat_peer *p)
+{
+	struct lat_chan *c, *tmp;
+	int rc = 0;
+
+	if (p->after_count == 0)
+		return 0;
+	DL_FOREACH_SAFE(p->chans, c, tmp) {
+		struct lat_chan_in *ci = (struct lat_chan_in *)c;
+
+		if (rc < 0 || !c->inbound || ci->after == 0 || lat_chan_in_waits(ci))
+			continue;
+		ci->after = 0;
+		p->after_count--;
+		rc = lat_chan_in_offer(ci);
+	}
+	return rc;
 }
 
 /* A whole message that is next needs no memory: from the packet to the receiver. 1: done with; 0: keep it. */

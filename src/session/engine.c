@@ -285,7 +285,6 @@ int lat_engine_peer_remove(struct lat_engine *e, uint64_t now, uint32_t node)
 	lat_peer_sessions_end(p);
 	e->ops->secret_put(e->ctx, p->psk);
 	p->psk = NULL;
-	e->boot_id++;
 	leave(p);
 	lat_dues_set(&e->dues, &p->due, UINT64_MAX);
 	lat_peer_touch(p); /* freed in its turn, when nothing of it is left */

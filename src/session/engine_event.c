@@ -98,14 +98,20 @@ int lat_engine_packet(struct lat_engine *e, uint64_t now, const struct lat_path 
 static void run_peer(struct lat_peer *p, uint64_t now)
 {
 	uint64_t due;
+	int rc;
 
 	p->touched = true; /* what it touches of its own is served by this very run */
+	rc = lat_chan_in_release(p);
 	if (p->leaving) {
 		lat_chan_reap(p);
 		p->touched = false;
 		if (p->chans == NULL)
 			lat_engine_peer_free(p);
 		return;
+	}
+	if (rc == -EPROTO) {
+		lat_count(p->engine, LAT_COUNT_PROTO);
+		lat_peer_close_start(p, now, LAT_CODE_EPROTO);
 	}
 	due = lat_peer_run(p, now);
 	p->touched = false;

@@ -133,4 +133,94 @@ TEST(an_engine_closes_over_a_peer_that_is_leaving)
 	world_close(w);
 }
 
+/* ---- what was said before, and after ---- */
+
+static const struct {
+	const char *why;
+	uint8_t proto;
+	int who;     /* ends it all: 0 the receiver, 1 the sender */
+	bool remove; /* it forgets the other, and knows it again */
+	bool lost;   /* its goodbye */
+} ends[] = {
+	{ "the sender resets", LAT_PROTO_UDP, 1, false, false },
+	{ "the sender resets, its goodbye is lost", LAT_PROTO_UDP, 1, false, true },
+	{ "the sender resets, TCP", LAT_PROTO_TCP, 1, false, false },
+	{ "the receiver resets", LAT_PROTO_UDP, 0, false, false },
+	{ "the receiver resets, its goodbye is lost", LAT_PROTO_UDP, 0, false, true },
+	{ "the sender removes the receiver", LAT_PROTO_UDP, 1, true, false },
+	{ "the receiver removes the sender", LAT_PROTO_UDP, 0, true, false },
+	{ "the receiver removes the sender, TCP", LAT_PROTO_TCP, 0, true, false },
+	{ "the receiver removes the sender, the goodbye is lost", LAT_PROTO_UDP, 0, true, true },
+};
+
+static bool swallow_all(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	(void)w;
+	(void)from;
+	(void)to;
+	(void)packet;
+	(void)bytes;
+	return true;
+}
+
+/* What was acknowledged on the channel before is handed up before anything of the one between the same pids after it. */
+TEST(the_old_channel_is_drained_before_the_new_one)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		const char *why = ends[i].why;
+		const struct world_options o = { .proto = ends[i].proto };
+		struct world *w = world_open(2, 51, &o);
+		struct lat_engine *e = w->node[ends[i].who].engine;
+		uint32_t other = world_node_number(!ends[i].who);
+		struct world_chan *old, *new, *first, *second = NULL;
+		const int b = 1;
+
+		w->node[0].room = 3;
+		old = world_chan_open(w, 1, 0, 5, LAT_CFLAG_RELIABLE);
+		CHECK_ROW(why, world_pump(w, &old, &b, 1, 20, 50, 10 * SEC));
+		first = world_chan_at(w, 0, old);
+		CHECK_EQ_ROW(why, first->got, 3);
+		if (ends[i].lost)
+			w->filter = swallow_all;
+		if (ends[i].remove)
+			CHECK_EQ(lat_engine_peer_remove(e, w->now, other), 0);
+		else
+			CHECK_EQ(lat_engine_peer_close(e, w->now, other, LAT_CODE_ECONNRESET), 0);
+		world_tick(w, ends[i].who);
+		world_run(w, ends[i].lost ? 30 * SEC : SEC);
+		w->filter = NULL;
+		if (ends[i].remove)
+			world_know(w, ends[i].who, !ends[i].who, &o);
+		CHECK_EQ(lat_engine_peer_connect(e, w->now, other), 0);
+		world_tick(w, ends[i].who);
+		w->node[0].room = UINT64_MAX;
+		world_run(w, 30 * SEC);
+		CHECK_ROW(why, old->ended);
+		new = world_chan_open(w, 1, 0, 5, LAT_CFLAG_RELIABLE);
+		CHECK_ROW(why, world_pump(w, &new, &b, 1, 5, 50, 60 * SEC));
+		world_run(w, SEC);
+		for (int k = 0; k < WORLD_CHANS; k++) {
+			struct world_chan *c = &w->node[0].chan[k];
+
+			if (c->used && !c->outbound && c != first && c->src == 5 && !c->ended)
+				second = c;
+		}
+		CHECK_ROW(why, second != NULL && !first->ended);
+		CHECK_EQ_ROW(why, second->got, 0); /* though it has room */
+		first->room = 5;
+		lat_engine_drain(w->node[0].engine, w->now, first->handle);
+		world_tick(w, 0);
+		CHECK_EQ_ROW(why, first->got, 8);
+		CHECK_EQ_ROW(why, second->got, 0);
+		first->room = UINT64_MAX;
+		lat_engine_drain(w->node[0].engine, w->now, first->handle);
+		world_tick(w, 0);
+		CHECK_EQ_ROW(why, first->got, 20);
+		CHECK_ROW(why, first->ended);
+		CHECK_EQ_ROW(why, second->got, 5);
+		CHECK_EQ_ROW(why, w->node[0].bad + w->node[1].bad, 0);
+		world_close(w);
+	}
+}
+
 TEST_MAIN

@@ -225,6 +225,7 @@ struct lat_chan_in {
 	bool told;     /* the application knows that it is over */
 	bool draining; /* it will, when it has taken what was acknowledged */
 	int end_err;
+	uint32_t after; /* a handle: the one of the same pids before it, which was draining; 0: none */
 	uint8_t bad_tokens;
 	uint16_t reset_code;
 	uint64_t final_seq;
@@ -313,6 +314,7 @@ struct lat_peer {
 	struct lat_chan *chans, *buried, *todo;
 	struct lat_chan_out *ready;
 	uint32_t out_count, in_count, busy_count;
+	uint32_t after_count; /* those that wait for one before them */
 	uint32_t next_req;
 	struct lat_idmap reqs_in;  /* req -> chan_in, newest session */
 	struct lat_idmap reqs_out; /* req -> chan_out waiting for an answer */
@@ -344,8 +346,9 @@ struct lat_engine {
 	const struct lat_engine_ops *ops;
 	void *ctx;
 	uint32_t node;
-	uint64_t boot_id; /* one more for each peer removed: added again, it is told that we lost its state */
-	uint64_t now;     /* of the call being served, or of the last one */
+	uint64_t
+		boot_id; /* one more for each goodbye that we say: should a peer not hear it, the next handshake tells */
+	uint64_t now; /* of the call being served, or of the last one */
 	const uint8_t *seed;
 	struct lat_engine_secret *secret;
 	struct lat_hs_public me;
@@ -561,6 +564,10 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_frame *f);
 /* Offers what waits. 0 or -EPROTO. */
 int lat_chan_in_offer(struct lat_chan_in *ci);
+/* Whether one before it has not handed everything up. */
+bool lat_chan_in_waits(const struct lat_chan_in *ci);
+/* Those of the peer that need not wait any more: what they hold is offered. 0, or -EPROTO as from there. */
+int lat_chan_in_release(struct lat_peer *p);
 uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now);
 
 #endif

@@ -308,6 +308,7 @@ void lat_peer_close_start(struct lat_peer *p, uint64_t now, uint16_t code)
 			lat_session_erase(p->slot[i]);
 	p->want_connect = false;
 	p->want_rekey = false;
+	p->own_boot_id = ++p->engine->boot_id;
 	after_eproto(p, now, code);
 	if (cur == NULL) {
 		lat_peer_sessions_end(p);
