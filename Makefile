@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
+.PHONY: wake model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -70,6 +70,14 @@ soak-asan soak-tsan:
 	@$(soak_env) $(shell setarch -R true 2>/dev/null && echo setarch -R) $(@:soak-%=build/%-gcc)/tests/soak/soak $(SECONDS)
 soak-asan: soak_env = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 soak-tsan: soak_env = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+wake: ## the races between publishing and going to sleep, ten million times (some minutes)
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_WAKE_ROUNDS=10000000 $(main)/src/fastpath-wake_test
+
+model: ## search every state of the models in models/ (skipped without spin)
+	@scripts/check-model || [ $$? = 77 ]
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "base/cpu.h"
 #include "base/test.h"
 #include "fastpath/channel.h"
 #include "fastpath/inbox_state.h"
@@ -323,9 +324,52 @@ TEST(no_wake_is_lost_between_two)
 }
 
 /*
- * A receiver that waits a very short while, so that it makes hot, cools and arms all the time, and a sender that publishes
- * whenever the one before was taken, at every phase of that. And room, the other way round: the ring has eight slots.
+ * The narrow place: a receiver polls, so that the channel is hot, and then goes to sleep; the sender publishes at every phase of
+ * that. Without the barrier this stops for good within some thousand rounds, where two processors run the two.
  */
+static void *publish_at_every_phase(void *arg)
+{
+	struct player *p = arg;
+
+	for (uint32_t n = 0; n < p->rounds && p->rc == 0; n++) {
+		uint64_t received;
+
+		for (uint32_t looks = 1; lat_chan_sent(p->to, &received) != received; looks++)
+			if (looks % 1024 == 0)
+				(void)sched_yield();
+		for (uint32_t i = 0; i < n % 97; i++)
+			lat_cpu_relax();
+		p->rc = lat_chan_send(p->to, 0, NULL, 0, UINT64_MAX);
+	}
+	return NULL;
+}
+
+TEST(no_wake_is_lost_going_to_sleep)
+{
+	for (int single = 0; single < 2; single++) {
+		struct lat_inbox_tuning tuning = { .wait = LAT_WAIT_PARK, .single = single };
+		struct player p = { .rounds = rounds() };
+		struct lat_inbox_info info;
+		pthread_t thread;
+
+		open_pair(&p.inbox, &p.to, single);
+		lat_inbox_tune(p.inbox, &tuning);
+		CHECK_EQ(pthread_create(&thread, NULL, publish_at_every_phase, &p), 0);
+		for (uint32_t n = 0; n < p.rounds; n++) {
+			int rc = recv_now(p.inbox);
+
+			if (rc == -ENOMSG)
+				rc = lat_inbox_recv(p.inbox, NULL, 0, &info, UINT64_MAX);
+			CHECK_EQ(rc, 0);
+		}
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		CHECK_EQ(p.rc, 0);
+		lat_chan_close(p.to);
+		lat_inbox_close(p.inbox);
+	}
+}
+
+/* And room, the other way round: the ring has eight slots. */
 struct stream {
 	struct lat_chan *ch;
 	uint32_t count;
