@@ -157,7 +157,7 @@ struct lat_link_in_config {
 };
 
 /*
- * Opens channel @chan that the peer sends on, into @inbox.
+ * Opens channel @chan that the peer sends on, into @inbox, which is not closed meanwhile (shut down, perhaps).
  * 0, or
  *   -EPROTO     @chan is no number of a channel, or open already: the peer is to be dropped
  *   -ENOTCONN   not joined

@@ -217,8 +217,8 @@ static long one_death(long steps)
 	lat_inbox_shutdown(self.inbox);
 	if (deed->sleeper)
 		pthread_join(sleeper, NULL);
-	lat_inbox_close(self.inbox);
 	party_leave(&self);
+	lat_inbox_close(self.inbox);
 	CHECK_EQ_ROW(deed->why, fds_open(), before);
 	return taken;
 }

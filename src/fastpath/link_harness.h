@@ -241,10 +241,12 @@ static inline int party_fork_close(const struct meeting *m, int side)
 	return 0;
 }
 
+/* Shuts the inbox down, which is closed after that. */
 static inline void party_leave(struct party *p)
 {
+	lat_inbox_shutdown(p->inbox);
 	(void)!write(p->stop[1], "s", 1);
-	pthread_join(p->thread, NULL);
+	pthread_join(p->thread, NULL); /* it opens channels into the inbox */
 	lat_link_close(p->link);
 	close(p->sock);
 	close(p->stop[0]);

@@ -373,9 +373,9 @@ TEST(nothing_that_a_peer_writes_harms_us)
 		for (size_t k = 0; k < CHANS; k++)
 			lat_link_out_close(victim.out[k]);
 		lat_link_out_close(out);
-		lat_inbox_close(self.inbox);
 		party_leave(&other); /* at which he hangs up, too */
 		party_leave(&self);
+		lat_inbox_close(self.inbox);
 		CHECK_EQ(waitpid(worse, &status, 0), worse);
 		CHECK_EQ_ROW(modes[i].why, status, 0);
 	}
@@ -419,8 +419,8 @@ TEST(deadlines_are_kept)
 		lat_link_dead(other.link, -EPROTO);
 		for (size_t k = 0; k < CHANS; k++)
 			lat_link_out_close(victim.out[k]);
-		lat_inbox_close(other.inbox);
 		party_leave(&other);
+		lat_inbox_close(other.inbox);
 		CHECK_EQ(waitpid(worse, &status, 0), worse);
 		CHECK_EQ_ROW(modes[i].why, status, 0);
 	}

@@ -37,8 +37,8 @@ static void unite(pid_t child, int want)
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK(WIFEXITED(status));
 	CHECK_EQ(WEXITSTATUS(status), want);
-	lat_inbox_close(self.inbox);
 	party_leave(&self);
+	lat_inbox_close(self.inbox);
 }
 
 static int send_number(struct lat_link_out *out, uint64_t n)
