@@ -20,8 +20,9 @@ enum lattice_host {
 	LATTICE_HOST_AUTO =
 		0, /* part of the node that runs on this machine for this user; if none does, of one that
 				  * this process hosts: no network, no identity key */
-	LATTICE_HOST_SELF = 1,   /* with the network, in this process; other processes attach to it */
-	LATTICE_HOST_PRIVATE = 2 /* inside this process only: no network, no socket, no thread */
+	LATTICE_HOST_SELF = 1,    /* with the network, in this process; other processes attach to it */
+	LATTICE_HOST_PRIVATE = 2, /* inside this process only: no network, no socket, no thread */
+	LATTICE_HOST_ATTACH = 3   /* part of the node that runs; -ECONNREFUSED if none does */
 };
 
 #define LATTICE_PORT_DEFAULT 15000
@@ -62,6 +63,7 @@ struct lattice_node_config {
  * answered, 10 s at most.
  * @return 0, or
  *   -EBUSY        another node has this state directory; lattice_explain() names its pid
+ *   -ECONNREFUSED LATTICE_HOST_ATTACH, and no process hosts
  *   -ETIMEDOUT    the process that hosts does not answer (it was stopped?); lattice_explain() names it
  *   -EADDRINUSE   the port is taken
  *   -EADDRNOTAVAIL, -EAFNOSUPPORT   bind_host is not an address of this machine
@@ -93,6 +95,31 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
  * Threads: one closes, once; not from a log callback.
  */
 LATTICE_API void lattice_node_close(struct lattice_node *node);
+
+enum { LATTICE_SOCKET_PATH_MAX = 4096 };
+
+/* Where this machine's processes meet. */
+struct lattice_node_host {
+	int32_t process; /* the one that hosts; 0: none at the moment, or one of another pid namespace */
+	bool self;       /* it is this one */
+	char socket[LATTICE_SOCKET_PATH_MAX];
+};
+
+/* 0, -EOPNOTSUPP (a node by itself: LATTICE_HOST_PRIVATE, no_threads, or one that could not host), -ESHUTDOWN, -EINVAL, -EPERM. */
+LATTICE_API LATTICE_MUST_USE int lattice_node_host(struct lattice_node *node, struct lattice_node_host *out);
+
+struct lattice_receiver {
+	int32_t pid;
+	int32_t process; /* as in struct lattice_node_host */
+};
+
+/**
+ * Who receives on this node: the smallest pid above @after, and its process. Asks who hosts, 5 s at most.
+ * @return 0, -ENOENT (there is none), -EOPNOTSUPP (as lattice_node_host()), -ETIMEDOUT (who hosts does not answer), -ESHUTDOWN,
+ *   -EINVAL, -EPERM, -ENOMEM, -EMFILE, -ENFILE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_receiver(struct lattice_node *node, int32_t after,
+						       struct lattice_receiver *out);
 
 /* This node's number; 0 for NULL. */
 LATTICE_API lattice_node_id lattice_node_number(const struct lattice_node *node);

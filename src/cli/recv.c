@@ -402,7 +402,7 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 	r.signals = signalfd(-1, &ends, SFD_CLOEXEC);
 	if (r.signals < 0)
 		return cli_complain("signals cannot be waited for: %s", strerror(errno));
-	status = cli_node_open(&node, opt, LATTICE_PORT_DEFAULT);
+	status = cli_node_receive(&node, opt);
 	if (status != CLI_OK)
 		goto out;
 	rc = lattice_endpoint_open(&r.endpoint, node, (int32_t)pid);
@@ -410,8 +410,12 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 		status = cli_fail(NULL, rc, "pid %" PRIu64, pid);
 		goto out;
 	}
-	cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", port %u", lattice_node_number(node), pid,
-		 (unsigned)lattice_node_port(node));
+	if (lattice_node_port(node) != 0)
+		cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", port %u", lattice_node_number(node),
+			 pid, (unsigned)lattice_node_port(node));
+	else
+		cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", from this machine's processes",
+			 lattice_node_number(node), pid);
 	status = receive(&r);
 	(void)cli_flush();
 	cli_stats_print(opt, node);
@@ -428,7 +432,8 @@ const struct cli_command cli_recv = {
 	.name = "recv",
 	.args = "PID",
 	.summary = "receive messages or files",
-	.text = "Receives as PID on this node. A message is a line on standard output: on a terminal with its sender,\n"
+	.text = "Receives as PID on this machine's node: from the other processes of this user, and, where the state directory has\n"
+		"an identity or -d, --port or --bind asks for the network, from other nodes. A message is a line on standard output: on a terminal with its sender,\n"
 		"\"PID@NODE: text\", and with control characters and what is not UTF-8 shown as '?'; otherwise its bytes as they\n"
 		"are and a newline. A file (of 'lattice send -f') goes to -o FILE, which appears whole or not at all, and may\n"
 		"replace a regular file, but neither a device, a pipe nor a link; without -o its bytes go to\n"

@@ -176,7 +176,7 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 			return cli_complain("%s: %s", opt->file, strerror(errno));
 	}
 
-	status = cli_node_open(&node, opt, LATTICE_PORT_ANY);
+	status = target.node == 0 ? cli_node_meet(&node) : cli_node_open(&node, opt, LATTICE_PORT_ANY);
 	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
 		status = cli_node_reach(node, opt, &target);
 	if (status != CLI_OK)
@@ -218,7 +218,7 @@ const struct cli_command cli_send = {
 	.summary = "send a text, lines or a file",
 	.text = "TARGET is PID@NODE: the receiver's pid, and its node by number, by name, or by HOST:PORT, which is looked\n"
 		"for among the known nodes' addresses; with --key FILE the node need not be known. A lone PID is one of this\n"
-		"very process's node, where nobody receives. With - each line of standard input is a message.\n"
+		"machine's node, in whatever process of this user. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
 		"--port says which. The longest wait is 10 s, for the session, for each message and, at the end, for each\n"
 		"acknowledgement; --timeout says otherwise. A file's progress is shown on a terminal.",

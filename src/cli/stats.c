@@ -132,8 +132,8 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 		return cli_fail(NULL, rc, "no state directory");
 	fd = call(dir, opt->timeout_ns != CLI_UNSET ? opt->timeout_ns : TIMEOUT_DEFAULT_NS);
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
-		(void)cli_complain("no node runs on %s: 'lattice recv' runs one, -d names another directory",
-				   dir);
+		(void)cli_complain(
+			"no node runs on %s: 'lattice node run' runs one, -d names another directory", dir);
 		return CLI_UNREACHABLE;
 	}
 	if (fd == -EAGAIN)

@@ -1,6 +1,7 @@
 /* Who is meant, and the node that asks. */
 #include "cli/target.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,7 +193,7 @@ int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const ch
 	return status;
 }
 
-int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int port_default)
+static int open_network(struct lattice_node **out, const struct cli_options *opt, int port_default)
 {
 	const struct lattice_node_config cfg = {
 		.host = LATTICE_HOST_SELF,
@@ -203,8 +204,38 @@ int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int 
 		.state_dir = opt->dir,
 		.allow_unlocked_keys = opt->unlocked,
 	};
-	int rc = lattice_node_open(out, &cfg);
+	return lattice_node_open(out, &cfg);
+}
 
+int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int port_default)
+{
+	int rc = open_network(out, opt, port_default);
+
+	if (rc < 0)
+		return cli_fail(NULL, rc, "this node does not start");
+	return CLI_OK;
+}
+
+int cli_node_meet(struct lattice_node **out)
+{
+	int rc = lattice_node_open(out, NULL);
+
+	if (rc < 0)
+		return cli_fail(NULL, rc, "this machine's node cannot be reached");
+	return CLI_OK;
+}
+
+int cli_node_receive(struct lattice_node **out, const struct cli_options *opt)
+{
+	bool asked = opt->dir != NULL || opt->bind != NULL || opt->port != CLI_UNSET || opt->unlocked;
+	struct lattice_identity id;
+	int rc;
+
+	if (!asked && lattice_state_identity(NULL, &id) == -ENOENT)
+		return cli_node_meet(out);
+	rc = open_network(out, opt, LATTICE_PORT_DEFAULT);
+	if (rc == -EBUSY && !asked)
+		return cli_node_meet(out);
 	if (rc < 0)
 		return cli_fail(NULL, rc, "this node does not start");
 	return CLI_OK;

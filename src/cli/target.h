@@ -28,6 +28,17 @@ int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const ch
 /* Opens a node with the network. @port_default as in struct lattice_node_config. CLI_OK, or an exit status after it has said why. */
 int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int port_default);
 
+/*
+ * Opens a node for messages of this machine: part of the one that runs, or, if there is none, of one that the command hosts. CLI_OK, or
+ * an exit status after it has said why.
+ */
+int cli_node_meet(struct lattice_node **out);
+/*
+ * Opens a node to receive on: with the network, if an option or the state directory's identity asks for it; and part of the one
+ * that runs on that directory, if one does and no option asks for another. As the two above.
+ */
+int cli_node_receive(struct lattice_node **out, const struct cli_options *opt);
+
 /* Tells @node where and how @peer is reached for this run, and by --key who it is. */
 int cli_node_reach(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *peer);
 

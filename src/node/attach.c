@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <lattice/error.h>
+#include <lattice/node.h>
 
 #include "base/log.h"
 #include "base/table.h"
@@ -65,7 +67,6 @@ struct lat_attach {
 
 	/* The thread's. */
 	struct lat_host *hosting; /* set and read by others under the lock */
-	struct lat_process host_process;
 	int host_pidfd;
 	uint64_t next_ns,
 		retry_ns; /* when to look again, or to stop waiting for the WELCOME; the pause before that */
@@ -74,6 +75,7 @@ struct lat_attach {
 	pthread_mutex_t lock;
 	enum state state;
 	struct lat_post post; /* to the host */
+	struct lat_process host_process;
 	struct call *calls;
 	struct held *held;
 	struct lat_waitq changed; /* state, failed */
@@ -385,7 +387,7 @@ static int host_ourselves(struct lat_attach *a)
 	return rc;
 }
 
-static int greet(struct lat_attach *a, int fd)
+static int greet(struct lat_attach *a, int fd, const struct lat_process *host)
 {
 	struct lat_note hello = { .kind = LAT_NOTE_HELLO, .member = a->member };
 	int rc = lat_process_watch_peer(&a->host_pidfd, fd);
@@ -398,6 +400,7 @@ static int greet(struct lat_attach *a, int fd)
 	rc = lat_post_open(&a->post, fd, a->watch, &a->notes_tag);
 	if (rc == 0)
 		rc = lat_post_send(&a->post, &hello, NULL, 0);
+	a->host_process = *host;
 	a->state = GREETING;
 	a->next_ns = after((uint64_t)LAT_ATTACH_PATIENCE_NS);
 	pthread_mutex_unlock(&a->lock);
@@ -422,12 +425,13 @@ static bool lasting(int rc)
 
 static void look(struct lat_attach *a)
 {
-	int fd, rc = a->hosting != NULL ? 0 : host_ourselves(a);
+	int fd, rc = a->hosting != NULL || a->cfg.never_host ? 0 : host_ourselves(a);
+	struct lat_process process;
 
 	if (rc == 0 || (rc == -EBUSY && !a->cfg.must_host)) {
-		rc = lat_door_knock(&a->door, &fd, &a->host_process);
+		rc = lat_door_knock(&a->door, &fd, &process);
 		if (rc == 0)
-			rc = greet(a, fd);
+			rc = greet(a, fd, &process);
 		if (rc == 0)
 			return;
 	} else if (rc == -EBUSY) {
@@ -435,9 +439,9 @@ static void look(struct lat_attach *a)
 		fail_locked(a, rc);
 		pthread_mutex_unlock(&a->lock);
 	}
-	if (lasting(rc)) {
+	if (lasting(rc) || (a->cfg.never_host && (rc == -ENOENT || rc == -ECONNREFUSED))) {
 		pthread_mutex_lock(&a->lock);
-		fail_locked(a, rc);
+		fail_locked(a, rc == -ENOENT ? -ECONNREFUSED : rc);
 		pthread_mutex_unlock(&a->lock);
 	}
 	lose_host(a);
@@ -545,6 +549,8 @@ static int open_why(const struct lat_attach *a, int rc)
 	switch (rc) {
 	case -EBUSY:
 		return lat_why(NULL, rc, "process %d hosts at %s", process, a->door.path);
+	case -ECONNREFUSED:
+		return lat_why(NULL, rc, "nobody hosts at %s", a->door.path);
 	case -EINVAL:
 		return lat_why(NULL, rc, "the node at %s is number %u, not %u", a->door.path, a->number,
 			       a->cfg.number);
@@ -704,6 +710,29 @@ void lat_attach_unclaim(struct lat_attach *a, int32_t pid)
 		unclaim_locked(a, pid);
 	}
 	pthread_mutex_unlock(&a->lock);
+}
+
+int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out)
+{
+	*out = (struct lattice_node_host){ 0 };
+	(void)snprintf(out->socket, sizeof(out->socket), "%s", a->door.path);
+	pthread_mutex_lock(&a->lock);
+	out->process = a->state == UP ? (int32_t)a->host_process.pid : 0;
+	out->self = a->hosting != NULL;
+	pthread_mutex_unlock(&a->lock);
+	return 0;
+}
+
+int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_receiver *out)
+{
+	struct lat_note n = { .kind = LAT_NOTE_LIST, .number = (uint64_t)(after > 0 ? after : 0) };
+	int rc = lat_attach_ask(a, &n, lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS));
+
+	if (rc == 0)
+		rc = n.rc;
+	if (rc == 0)
+		*out = (struct lattice_receiver){ .pid = (int32_t)n.number, .process = n.process };
+	return rc;
 }
 
 struct lat_links *lat_attach_links(struct lat_attach *a)

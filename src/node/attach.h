@@ -20,6 +20,8 @@ struct lat_attach;
 struct lat_links;
 struct lat_stats;
 struct lattice_node;
+struct lattice_node_host;
+struct lattice_receiver;
 
 /* How long a call waits for the host, and what it does without one. */
 #define LAT_ATTACH_PATIENCE_NS (5 * LAT_NS_PER_S)
@@ -29,12 +31,14 @@ struct lat_attach_config {
 	lattice_node_id
 		number; /* when this process hosts; and then the host's must be it if @number_wanted */
 	bool number_wanted;
-	bool must_host; /* -EBUSY when somebody else does */
+	bool must_host;  /* -EBUSY when somebody else does */
+	bool never_host; /* -ECONNREFUSED when nobody does */
 };
 
 /*
  * Attaches, hosting if nobody does. *number: the node's. 0, or with a sentence: as lat_door_find() and lat_door_take(), and
  *   -EBUSY      must_host, and somebody else does
+ *   -ECONNREFUSED never_host, and nobody does
  *   -EINVAL     the node here has another number
  *   -EACCES     the host does not let this user in
  *   -ETIMEDOUT  who hosts does not answer
@@ -61,6 +65,10 @@ void lat_attach_unclaim(struct lat_attach *a, int32_t pid);
  * -ESHUTDOWN, -EMFILE, -ENFILE, -ENOMEM.
  */
 LAT_MUST_CHECK int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns);
+
+/* As lattice_node_host() and lattice_node_receiver(). */
+LAT_MUST_CHECK int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out);
+LAT_MUST_CHECK int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_receiver *out);
 
 /* ---- for links ---- */
 

@@ -153,6 +153,17 @@ uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid)
 	return claim != NULL ? claim->member : 0;
 }
 
+int32_t lat_claims_next(const struct lat_claims *c, int32_t after, uint64_t *holder)
+{
+	const struct claim *claim, *next, *least = NULL;
+
+	HASH_ITER(hh, c->by_pid, claim, next)
+		if (claim->pid > after && (least == NULL || claim->pid < least->pid))
+			least = claim;
+	*holder = least != NULL ? least->member : 0;
+	return least != NULL ? least->pid : 0;
+}
+
 uint32_t lat_claims_count(const struct lat_claims *c)
 {
 	return HASH_COUNT(c->by_pid);

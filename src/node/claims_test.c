@@ -49,6 +49,13 @@ TEST(a_pid_is_of_one_member_at_a_time)
 	CHECK_EQ(lat_claims_count(c), 1);
 	lat_claims_give_all(c, 2);
 	CHECK_EQ(lat_claims_count(c), 1);
+	CHECK_EQ(take(c, 2, 9, none, 0, &loser), 0);
+	CHECK_EQ(lat_claims_next(c, 0, &loser), 7);
+	CHECK_EQ(loser, 1);
+	CHECK_EQ(lat_claims_next(c, 7, &loser), 9);
+	CHECK_EQ(loser, 2);
+	CHECK_EQ(lat_claims_next(c, 9, &loser), 0);
+	lat_claims_give(c, 2, 9);
 	lat_claims_give_all(c, 1);
 	CHECK_EQ(lat_claims_count(c), 0);
 	CHECK_EQ(take(c, 2, 7, none, 0, &loser), 0);

@@ -261,6 +261,21 @@ static void on_meet(struct lat_host *h, struct member *m, const struct lat_note 
 	(void)tell(h, m, &failed);
 }
 
+static void on_list(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_LISTED, .token = in->token, .rc = -ENOENT };
+	uint64_t holder = 0;
+	int32_t pid = in->number < INT32_MAX ? lat_claims_next(h->claims, (int32_t)in->number, &holder) : 0;
+	const struct member *other = holder != 0 ? find(h, holder) : NULL;
+
+	if (other != NULL) {
+		out.rc = 0;
+		out.number = (uint64_t)pid;
+		out.process = (int32_t)other->cred.process.pid;
+	}
+	(void)tell(h, m, &out);
+}
+
 static int on_note(struct lat_host *h, struct member *m, const struct lat_note *n)
 {
 	if (!m->greeted && n->kind != LAT_NOTE_HELLO)
@@ -276,6 +291,9 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		return 0;
 	case LAT_NOTE_OPEN:
 		on_open(h, m, n);
+		return 0;
+	case LAT_NOTE_LIST:
+		on_list(h, m, n);
 		return 0;
 	default:
 		on_meet(h, m, n);

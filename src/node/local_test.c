@@ -48,7 +48,7 @@ TEST(node_configuration)
 		{ "the largest number", { .node_id = 0xfffffffe }, 0 },
 		{ "the reserved number", { .node_id = 0xffffffff }, -EINVAL },
 		{ "inside this process", { .host = LATTICE_HOST_PRIVATE, .node_id = 11 }, 0 },
-		{ "no such host mode", { .host = (enum lattice_host)3 }, -EINVAL },
+		{ "no such host mode", { .host = (enum lattice_host)4 }, -EINVAL },
 		{ "any port", { .port = LATTICE_PORT_ANY }, 0 },
 		{ "a port below any", { .port = -2 }, -EINVAL },
 		{ "the last port", { .port = 65535 }, 0 },

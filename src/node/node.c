@@ -68,7 +68,7 @@ int lat_node_check(const struct lattice_node *node, const void *handle)
 static int check_config(const struct lattice_node_config *cfg)
 {
 	if (cfg->host != LATTICE_HOST_AUTO && cfg->host != LATTICE_HOST_SELF &&
-	    cfg->host != LATTICE_HOST_PRIVATE)
+	    cfg->host != LATTICE_HOST_PRIVATE && cfg->host != LATTICE_HOST_ATTACH)
 		return lat_why(NULL, -EINVAL, "host is %d, not of enum lattice_host", (int)cfg->host);
 	if (cfg->node_id == UINT32_MAX)
 		return lat_why(NULL, -EINVAL, "node number 0xffffffff is reserved");
@@ -104,6 +104,7 @@ static int open_attach(struct lattice_node *node, const struct lattice_node_conf
 		.number = node->id,
 		.number_wanted = cfg->node_id != 0,
 		.must_host = cfg->host == LATTICE_HOST_SELF,
+		.never_host = cfg->host == LATTICE_HOST_ATTACH,
 	};
 	struct lat_attach *attach;
 	char why[LAT_LOG_LINE_MAX];
@@ -114,11 +115,11 @@ static int open_attach(struct lattice_node *node, const struct lattice_node_conf
 		return 0;
 	rc = lat_attach_open(&attach, &ac, &number);
 	if (rc == 0) {
-		if (cfg->host == LATTICE_HOST_AUTO)
+		if (cfg->host != LATTICE_HOST_SELF)
 			node->id = number;
 		atomic_store_explicit(&node->attach, attach, memory_order_release);
 	}
-	if (rc == 0 || cfg->host == LATTICE_HOST_AUTO)
+	if (rc == 0 || cfg->host != LATTICE_HOST_SELF)
 		return rc;
 	(void)lattice_explain(NULL, rc, why, sizeof(why));
 	lat_log(LAT_LOG_WARN, "local: no other process of this machine can attach to this node: %s", why);
@@ -187,6 +188,46 @@ void lattice_node_close(struct lattice_node *node)
 	lat_endpoints_shutdown(node);
 	lat_attach_shutdown(lat_node_attach(node));
 	lat_node_put(node);
+}
+
+/* The two calls about the machine's processes: a reference to the node, which has a host. */
+static int place_begin(struct lattice_node *node)
+{
+	int rc;
+
+	lat_why_forget();
+	if (node == NULL)
+		return -EINVAL;
+	rc = lat_node_check(node, node);
+	if (rc == 0 && lat_node_attach(node) == NULL)
+		rc = lat_why(node, -EOPNOTSUPP, "this node is by itself: no other process can attach to it");
+	if (rc == 0)
+		(void)lat_node_get(node);
+	return rc;
+}
+
+int lattice_node_host(struct lattice_node *node, struct lattice_node_host *out)
+{
+	int rc = out != NULL ? place_begin(node) : -EINVAL;
+
+	if (rc < 0)
+		return rc;
+	rc = lat_attach_host(lat_node_attach(node), out);
+	lat_node_put(node);
+	return rc;
+}
+
+int lattice_node_receiver(struct lattice_node *node, int32_t after, struct lattice_receiver *out)
+{
+	int rc = out != NULL ? place_begin(node) : -EINVAL;
+
+	if (rc < 0)
+		return rc;
+	rc = lat_attach_receiver(lat_node_attach(node), after, out);
+	if (rc == -ETIMEDOUT)
+		(void)lat_why(node, rc, "the process that hosts does not answer: is it stopped?");
+	lat_node_put(node);
+	return rc;
 }
 
 lattice_node_id lattice_node_number(const struct lattice_node *node)

@@ -12,6 +12,8 @@
  *                         <--   OPENED rc member grant
  *   MEET member           -->   PEER member process fds     -->
  *                         <--   PEER member process fds           (once for each two)
+ *   LIST number(after)    -->
+ *                         <--   LISTED rc number(pid) process     (the next pid that somebody receives as)
  *
  * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
  *   JOIN fd               <->   JOIN fd
@@ -46,6 +48,8 @@ enum lat_note_kind {
 	LAT_NOTE_GRANT,
 	LAT_NOTE_MEET,
 	LAT_NOTE_PEER,
+	LAT_NOTE_LIST,
+	LAT_NOTE_LISTED,
 	LAT_NOTE_JOIN,
 	LAT_NOTE_CHAN_OPEN,
 	LAT_NOTE_CHAN_ACCEPT,

@@ -504,7 +504,7 @@ def interrupted_pings_say_what_there_is(folder):
 @case
 def the_counters_of_a_node_that_runs(folder):
     alice, bob = two_nodes(folder)
-    expect(bob.run("stats"), 3, "no node runs on", "lattice recv")
+    expect(bob.run("stats"), 3, "no node runs on", "lattice node run")
     expect(run("stats", "-d", os.path.join(folder, "none")), 3, "no node runs on")
     with Receiver(bob, 7, "-n", 2) as recv:
         expect(alice.run("send", "7@bob", "-m", "one", *recv.at), 0)
@@ -537,6 +537,7 @@ def a_node_that_is_stopped_is_not_waited_for_for_ever(folder):
     _, bob = two_nodes(folder)
     with Receiver(bob, 7) as recv:
         os.kill(recv.child.pid, signal.SIGSTOP)
+        os.waitpid(recv.child.pid, os.WUNTRACED)   # each of its threads
         for timeout in (0, 0.2):
             expect(bob.run("stats", "--timeout", timeout), 3, "does not answer: is it stopped")
         os.kill(recv.child.pid, signal.SIGCONT)

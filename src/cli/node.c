@@ -1,0 +1,116 @@
+/* lattice node: a node that only runs, and a look at the one that does. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <lattice/error.h>
+#include <lattice/node.h>
+
+#include "cli/cmd.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/target.h"
+
+static void say_running(struct lattice_node *node)
+{
+	struct lattice_node_host host;
+	int rc = lattice_node_host(node, &host);
+
+	if (rc == 0)
+		cli_note("node %" PRIu32 " runs, port %u; this machine's processes meet at %s",
+			 lattice_node_number(node), (unsigned)lattice_node_port(node), host.socket);
+	else
+		cli_note(
+			"node %" PRIu32
+			" runs, port %u; this machine's processes cannot attach to it, because another one hosts "
+			"('lattice node status' says which, -v why)",
+			lattice_node_number(node), (unsigned)lattice_node_port(node));
+}
+
+static int run_run(const struct cli_options *opt, int argc, char **argv)
+{
+	struct lattice_node *node = NULL;
+	struct signalfd_siginfo got;
+	int status, signals;
+	sigset_t ends;
+
+	(void)argc;
+	(void)argv;
+	/* Before the node: its threads inherit the mask, so the signals come by the fd alone. */
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
+	signals = signalfd(-1, &ends, SFD_CLOEXEC);
+	if (signals < 0)
+		return cli_complain("signals cannot be waited for: %s", strerror(errno));
+	status = cli_node_open(&node, opt, LATTICE_PORT_DEFAULT);
+	if (status == CLI_OK) {
+		say_running(node);
+		while (read(signals, &got, sizeof(got)) < 0 && errno == EINTR)
+			;
+		cli_stats_print(opt, node);
+	}
+	lattice_node_close(node);
+	close(signals);
+	return status;
+}
+
+const struct cli_command cli_node_run = {
+	.name = "node run",
+	.args = "",
+	.summary = "run a node, and nothing else",
+	.text = "Runs the node of the state directory, with the network, until SIGINT or SIGTERM. The processes of this machine that\n"
+		"open a node without saying which are part of it. The port is 15000 unless --port says which.",
+	.options = (const int[]){ OPT_DIR, OPT_PORT, OPT_BIND, OPT_STATS, OPT_JSON, OPT_UNLOCKED, OPT_VERBOSE,
+				  OPT_HELP, 0 },
+	.run = run_run,
+};
+
+static int run_status(const struct cli_options *opt, int argc, char **argv)
+{
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
+	struct lattice_receiver one = { 0 };
+	struct lattice_node_host host;
+	struct lattice_node *node;
+	int rc = lattice_node_open(&node, &cfg);
+
+	(void)argc;
+	(void)argv;
+	if (rc < 0)
+		return cli_fail(NULL, rc, "no node");
+	rc = lattice_node_host(node, &host);
+	if (rc == 0 && opt->json) {
+		printf("{\"node\": %" PRIu32 ", \"process\": %" PRId32 ", \"socket\": ",
+		       lattice_node_number(node), host.process);
+		cli_json_text(stdout, host.socket);
+		printf("}\n");
+	} else if (rc == 0) {
+		printf("node %" PRIu32 ", hosted by process %" PRId32 " at %s\n", lattice_node_number(node),
+		       host.process, host.socket);
+	}
+	while (rc == 0 && (rc = lattice_node_receiver(node, one.pid, &one)) == 0)
+		printf(opt->json ? "{\"pid\": %" PRId32 ", \"process\": %" PRId32 "}\n"
+				 : "pid %" PRId32 ": process %" PRId32 "\n",
+		       one.pid, one.process);
+	if (rc < 0 && rc != -ENOENT)
+		rc = cli_fail(node, rc, "it does not say who receives");
+	else
+		rc = CLI_OK;
+	lattice_node_close(node);
+	return rc;
+}
+
+const struct cli_command cli_node_status = {
+	.name = "node status",
+	.args = "",
+	.summary = "show the node that this machine's processes share",
+	.text = "Says which node that is, which process hosts it, where they meet, and which process receives as which pid. Status 3\n"
+		"when there is none.",
+	.options = (const int[]){ OPT_JSON, OPT_VERBOSE, OPT_HELP, 0 },
+	.run = run_status,
+};
