@@ -77,9 +77,51 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -EOWNERDEAD    the receiving endpoint, or its node, was closed, or its process is gone
  *   -EPROTO        the peer broke a rule, or says that this node did
  *   -ESHUTDOWN     the node was closed here
+ *   -ENOMEM        no memory for the message, and none is going to be given back by waiting
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch,
 						      const struct lattice_msg *msg, int64_t timeout_ns);
+
+/* Memory to write a message into, on loan from a channel. */
+struct lattice_block {
+	void *data;   /* aligned to 64; its bytes are what was written there before, or zeros */
+	size_t bytes; /* as many as were asked for */
+	uint64_t id;  /* the library's */
+};
+
+/**
+ * Loans memory of @bytes, where a message can be written and sent without being copied (to another node it is copied once, when it is
+ * published). It is the caller's until it is published or discarded, or the channel is closed.
+ *
+ * A channel of this node has 64 MiB for messages that are lent, or sent and too long for its rings, in at most 256 blocks at a
+ * time. A block is free again when its message was received, or, if that was by lattice_endpoint_take(), released.
+ *
+ * @param block       filled in
+ * @param timeout_ns  longest wait for room; 0 does not wait, LATTICE_FOREVER does not give up
+ *
+ * Threads: any. Several loans may be out, and be published in any order.
+ * @return 0, -EINVAL, or as lattice_channel_send(); -EMSGSIZE: @bytes are over the channel's limit; -ENOMEM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_loan(struct lattice_channel *ch, size_t bytes,
+						      struct lattice_block *block, int64_t timeout_ns);
+
+/**
+ * Sends the first @len bytes of a loan as a message of type @type. With success *block is cleared, and its memory is not to be touched any
+ * more; with an error it stays the caller's.
+ *
+ * @param timeout_ns  as of lattice_channel_send()
+ *
+ * Threads: any.
+ * @return 0, or
+ *   -EINVAL  @block is no loan of this channel, or was published or discarded
+ *   or as lattice_channel_send(); -EMSGSIZE: @len is more than was lent
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_publish(struct lattice_channel *ch,
+							 struct lattice_block *block, int32_t type,
+							 size_t len, int64_t timeout_ns);
+
+/* Gives a loan back unsent, and clears *block. One that is cleared, or NULL, is fine. Threads: any. */
+LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct lattice_block *block);
 
 /**
  * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the

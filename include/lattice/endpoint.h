@@ -55,6 +55,43 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
 						       void *buf, size_t bytes, int64_t timeout_ns);
 
+enum lattice_take_flags {
+	LATTICE_TAKE_SHARED =
+		1 /* in place from other processes too: the sender may change the bytes while they are read */
+};
+
+/* A message that was taken and not released. The library's own. */
+struct lattice_hold {
+	const void *data;
+	void *source;
+	uint32_t block;
+};
+
+/**
+ * Receives one message without copying it, when it lies in memory of its own: when it was lent and published, or too long for the
+ * channel's rings. Any other is copied once, to memory that is made for it: so a program may take everything.
+ *
+ * @param msg         filled in; msg->data stays readable until the release. The library does not write to it any more
+ * @param hold        filled in, for lattice_endpoint_release()
+ * @param flags       of enum lattice_take_flags. Without LATTICE_TAKE_SHARED a message from another process is copied, because its
+ *                    sender could change it between a check and its use
+ * @param timeout_ns  longest wait; 0 does not wait, LATTICE_FOREVER does not give up
+ *
+ * What is held takes room in its channel. Threads: as lattice_endpoint_recv().
+ * @return 0, -EINVAL, -ENOMEM (no memory for a copy; the message stays and is next again), or as lattice_endpoint_recv() but for
+ *   -EMSGSIZE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg,
+						       struct lattice_hold *hold, uint32_t flags,
+						       int64_t timeout_ns);
+
+/*
+ * Gives the memory of a message back, and clears *hold. Before the endpoint that it was taken from is closed. One that is cleared is fine.
+ *
+ * Threads: any, not only the one that took it.
+ */
+LATTICE_API void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *hold);
+
 /*
  * A level-triggered fd for poll and epoll: readable while a message may be there. Owned by the endpoint, and goes with it; do not
  * read or close it. It is made by the first call: before, an endpoint has none. The descriptor, or -EMFILE, -ENFILE, -ENOMEM, -EPERM.

@@ -5,6 +5,7 @@
 #include <lattice/channel.h>
 #include <lattice/endpoint.h>
 #include <lattice/error.h>
+#include <lattice/fastpath.h>
 #include <lattice/ipc.h>
 #include <lattice/net.h>
 #include <lattice/node.h>

@@ -74,9 +74,8 @@ void lat_blocks_reclaim(struct lat_blocks *b);
 /* Consumer's side: lets go of block @number. Any thread, once a block. Bits are the consumer's. */
 static inline void lat_blocks_release(_Atomic(uint64_t) *bits, uint32_t number)
 {
-	/* [B]: everything read from the block was read before it is given back */
 	(void)atomic_fetch_xor_explicit(&bits[number / 64], UINT64_C(1) << (number % 64),
-					memory_order_release);
+					memory_order_seq_cst); /* [B] */
 }
 
 #endif

@@ -8,23 +8,28 @@
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "fastpath/ring.h"
 #include "fastpath/sender.h"
+#include "fastpath/sizes.h"
 #include "os/membarrier.h"
+#include "os/memfd.h"
 #include "os/region.h"
 
 struct lat_chan {
 	struct lat_inbox_source src;
-	struct lat_ring_rx rx;
+	struct lat_tiers_rx rx;
 	alignas(LAT_CACHELINE) struct lat_rx_words rx_words; /* the receiver's line */
 	int (*admit)(void *user);
 	void (*freed)(void *user);
 	alignas(LAT_CACHELINE) struct lat_sender sender; /* the senders' lines */
 	alignas(LAT_CACHELINE) struct lat_tx_words tx_words;
 	_Atomic(uint32_t) refs;
-	size_t map_bytes;
-	void *map;
+	void *region; /* the caller's memory for blocks; NULL: there is none. In the sender's turn */
+	uint64_t region_bytes;
+	struct lat_tiers_front front;
+	struct lat_tiers_back back; /* a line of its own */
+	alignas(LAT_CACHELINE) struct lat_ring_slot l1[];
 };
 
 static_assert(offsetof(struct lat_chan, src) == 0, "of_source");
@@ -42,7 +47,8 @@ static struct lat_chan *of_sender(struct lat_sender *s)
 static void chan_free(struct lat_chan *ch)
 {
 	lat_sender_fini(&ch->sender);
-	lat_region_unmap(ch->map, ch->map_bytes);
+	lat_tiers_tx_fini(&ch->sender.tx);
+	lat_memfd_unmap(ch->region, (size_t)ch->region_bytes);
 	free(ch);
 }
 
@@ -90,58 +96,110 @@ static void sender_freed(struct lat_sender *s)
 	chan_put(of_sender(s));
 }
 
-static const struct lat_inbox_source_ops source_ops = { .room = source_room, .gone = source_gone };
-static const struct lat_inbox_source_ops source_ops_admit = { .room = source_room,
-							      .admit = source_admit,
-							      .gone = source_gone };
+static void source_keep(struct lat_inbox_source *src)
+{
+	(void)atomic_fetch_add_explicit(&of_source(src)->refs, 1, memory_order_relaxed);
+}
+
+static void source_drop(struct lat_inbox_source *src)
+{
+	chan_put(of_source(src));
+}
+
+static void source_idle(struct lat_inbox_source *src)
+{
+	if (lat_tiers_untidy(src->rx))
+		lat_sender_tidy(&of_source(src)->sender, src->rx);
+}
+
+#define SOURCE_OPS                                                                          \
+	.room = source_room, .gone = source_gone, .keep = source_keep, .drop = source_drop, \
+	.idle = source_idle
+static const struct lat_inbox_source_ops source_ops = { SOURCE_OPS };
+static const struct lat_inbox_source_ops source_ops_admit = { SOURCE_OPS, .admit = source_admit };
 static const struct lat_sender_ops sender_ops = { .announce = sender_announce, .freed = sender_freed };
 
-/* The consumer's segment, then the producer's: an idle channel has touched one page. */
-static int ring_map(struct lat_chan *ch, uint32_t slots)
-{
-	size_t rx_bytes = lat_ring_rx_bytes(), tx_bytes = lat_ring_tx_bytes(slots);
-	unsigned char *map;
-	void *region;
-	int rc;
+/* --- memory: L1 lies in the channel, the rest is mapped when it is needed -------------------------- */
 
-	if (tx_bytes == 0)
-		return -EINVAL;
-	rc = lat_region_map(&region, rx_bytes + tx_bytes);
+static int tiers_extend(void *user, enum lat_tier tier, uint32_t number, size_t bytes, void **mem)
+{
+	struct lat_chan *ch = user;
+	bool callers = tier == LAT_TIER_SPILL && ch->region != NULL;
+	int rc = 0;
+
+	if (callers)
+		*mem = ch->region;
+	else
+		rc = lat_region_map(mem, bytes);
 	if (rc < 0)
 		return rc;
-	ch->map = map = region;
-	ch->map_bytes = rx_bytes + tx_bytes;
-	rc = lat_ring_tx_init(&ch->sender.tx, map + rx_bytes, tx_bytes, slots, 0);
-	if (rc == 0)
-		rc = lat_ring_rx_init(&ch->rx, map, rx_bytes, map + rx_bytes, tx_bytes);
-	if (rc == 0)
-		rc = lat_ring_tx_attach(&ch->sender.tx, map, rx_bytes);
+	rc = lat_tiers_rx_offer(&ch->rx, tier, number, *mem, bytes);
+	if (rc < 0 && !callers)
+		lat_region_unmap(*mem, bytes);
 	return rc;
+}
+
+static void tiers_retire(void *user, enum lat_tier tier, void *mem, size_t bytes)
+{
+	struct lat_chan *ch = user;
+
+	if (tier != LAT_TIER_SPILL || ch->region == NULL)
+		lat_region_unmap(mem, bytes);
+}
+
+static const struct lat_tiers_ops tiers_ops = { .extend = tiers_extend, .retire = tiers_retire };
+
+static int tiers_make(struct lat_chan *ch, const struct lat_tiers_sizes *sizes)
+{
+	const struct lat_tiers_mem mem = { .front = &ch->front, .l1 = ch->l1, .back = &ch->back };
+
+	lat_tiers_rx_init(&ch->rx, &mem,
+			  &(struct lat_tiers_rx_config){ .l1_slots = sizes->slots[LAT_TIER_L1] });
+	return lat_tiers_tx_init(&ch->sender.tx, &mem, sizes, &tiers_ops, ch);
+}
+
+/* Zeroed, with room for L1. */
+static struct lat_chan *chan_alloc(const struct lat_tiers_sizes *sizes)
+{
+	size_t bytes = sizeof(struct lat_chan) +
+		       (size_t)lat_tiers_l1_slots(sizes->slots[LAT_TIER_L1]) * LAT_RING_SLOT;
+	struct lat_chan *ch = aligned_alloc(alignof(struct lat_chan), bytes);
+
+	if (ch != NULL)
+		memset(ch, 0, bytes);
+	return ch;
 }
 
 int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct lat_chan_config *cfg)
 {
-	uint32_t slots = cfg->slots == 0 ? LAT_RING_SLOTS_DEFAULT : cfg->slots;
-	struct lat_chan *ch = aligned_alloc(alignof(struct lat_chan), sizeof(*ch));
-	struct lat_sender_config sender = { .ops = &sender_ops, .len_max = cfg->len_max };
+	struct lat_sender_config sender = { .ops = &sender_ops,
+					    .len_max = cfg->len_max,
+					    .single = cfg->single };
+	struct lat_tiers_sizes sizes;
+	struct lat_chan *ch;
 	int rc;
 
 	*out = NULL;
+	if (cfg->sizes != NULL)
+		sizes = *cfg->sizes;
+	else
+		lat_sizes_here(&sizes);
+	if (!lat_tiers_slots_valid(sizes.slots[LAT_TIER_L1]) || cfg->len_max > lat_tiers_len_max(&sizes))
+		return -EINVAL;
+	if (sender.len_max == 0)
+		sender.len_max = (uint32_t)lat_tiers_len_max(&sizes);
+	ch = chan_alloc(&sizes);
 	if (ch == NULL)
 		return -ENOMEM;
-	*ch = (struct lat_chan){ .refs = 3, .admit = cfg->admit, .freed = cfg->freed };
-	rc = ring_map(ch, slots);
-	if (sender.len_max == 0)
-		sender.len_max = lat_ring_len_max(slots);
+	atomic_init(&ch->refs, 3);
+	ch->admit = cfg->admit;
+	ch->freed = cfg->freed;
+	rc = tiers_make(ch, &sizes);
 	sender.peer = &ch->rx_words;
 	sender.words = &ch->tx_words;
-	sender.single = cfg->single;
 	sender.barriers = lat_membarrier_works(LAT_MEMBARRIER_PROCESS);
 	lat_sender_init(&ch->sender, &sender);
 	if (rc < 0)
-		goto fail;
-	rc = -EINVAL;
-	if (sender.len_max > lat_ring_len_max(slots))
 		goto fail;
 	ch->src.rx = &ch->rx;
 	ch->src.ops = cfg->admit == NULL ? &source_ops : &source_ops_admit;
@@ -163,6 +221,35 @@ fail:
 int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
 {
 	return lat_sender_send(&ch->sender, type, data, len, deadline_ns);
+}
+
+struct lat_sender *lat_chan_sender(struct lat_chan *ch)
+{
+	return &ch->sender;
+}
+
+int lat_chan_set_region(struct lat_chan *ch, int fd, uint64_t offset, uint64_t bytes)
+{
+	void *map;
+	int rc = lat_memfd_map_own(fd, offset, bytes, &map);
+
+	if (rc < 0)
+		return rc;
+	lat_turn_take(&ch->sender.turn);
+	if (ch->region != NULL)
+		rc = -EBUSY;
+	else if (bytes < ch->sender.len_max)
+		rc = -EINVAL;
+	else
+		rc = lat_tiers_spill_size(&ch->sender.tx, bytes);
+	if (rc == 0) {
+		ch->region = map;
+		ch->region_bytes = bytes;
+	}
+	lat_turn_give(&ch->sender.turn);
+	if (rc < 0)
+		lat_memfd_unmap(map, (size_t)bytes);
+	return rc;
 }
 
 int lat_chan_flush(struct lat_chan *ch, uint64_t deadline_ns)

@@ -14,11 +14,11 @@
 struct lat_chan;
 
 struct lat_chan_config {
-	uint32_t slots;             /* of the ring, a power of two; 0: LAT_RING_SLOTS_DEFAULT */
-	uint32_t len_max;           /* longest message; 0: what the ring carries */
-	bool single;                /* as lat_sender_config */
-	void *user;                 /* in lat_inbox_info */
-	struct lat_inbox_from from; /* in lat_inbox_info */
+	const struct lat_tiers_sizes *sizes; /* of its tiers; NULL: as this machine's caches say */
+	uint32_t len_max;                    /* longest message; 0: what they carry */
+	bool single;                         /* as lat_sender_config */
+	void *user;                          /* in lat_inbox_info */
+	struct lat_inbox_from from;          /* in lat_inbox_info */
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. */
 	int (*admit)(void *user);
 	/*
@@ -40,8 +40,8 @@ struct lat_chan_stats {
 };
 
 /*
- * Opens a channel into @inbox. Memory: virtual for the whole ring, committed as it is touched.
- * 0, -EINVAL (slots, or len_max over what they carry), -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS (the inbox's
+ * Opens a channel into @inbox. L1 comes with it, the other tiers' memory when it is needed.
+ * 0, -EINVAL (sizes that cannot be, or len_max over what they carry), -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS (the inbox's
  * limit), -ESHUTDOWN (the inbox is closed).
  */
 LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
@@ -66,6 +66,17 @@ LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
  */
 LAT_MUST_CHECK int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len,
 				 uint64_t deadline_ns);
+
+/* What loans, and tells of the tiers (fastpath/sender.h). As long as @ch is open. */
+struct lat_sender *lat_chan_sender(struct lat_chan *ch);
+
+/*
+ * From now on its blocks lie in @bytes of the memfd @fd, from @offset on. The descriptor stays the caller's. Any thread.
+ * 0, -EINVAL, -EPERM, -EACCES, -EBADF, -ENOMEM as lat_memfd_map_own(), or
+ *   -EINVAL  shorter than the longest message, or longer than a spill region can be
+ *   -EBUSY   it has a spill region already
+ */
+LAT_MUST_CHECK int lat_chan_set_region(struct lat_chan *ch, int fd, uint64_t offset, uint64_t bytes);
 
 /*
  * Waits until everything accepted so far was received. 0, -EAGAIN (it was not, and deadline_ns was 0),

@@ -21,7 +21,8 @@ static bool readable(int fd)
 
 static void open_pair(struct lat_inbox **inbox, struct lat_chan **ch, uint32_t slots)
 {
-	struct lat_chan_config cfg = { .slots = slots, .user = inbox, .from = { .pid = 3, .badge = 5 } };
+	const struct lat_tiers_sizes sizes = { .slots = { slots } };
+	struct lat_chan_config cfg = { .sizes = &sizes, .user = inbox, .from = { .pid = 3, .badge = 5 } };
 
 	CHECK_EQ(lat_inbox_open(inbox), 0);
 	CHECK_EQ(lat_chan_open(ch, *inbox, &cfg), 0);
@@ -41,16 +42,17 @@ TEST(configurations)
 		uint32_t slots, len_max;
 		int want;
 	} rows[] = {
-		{ "the defaults", 0, 0, 0 },
+		{ "L1 of the usual size", 0, 0, 0 },
 		{ "the least", LAT_RING_SLOTS_MIN, 0, 0 },
 		{ "not a power of two", 100, 0, -EINVAL },
 		{ "too few", 4, 0, -EINVAL },
-		{ "all the ring carries", 8, 48 + 7 * 60, 0 },
-		{ "more than the ring carries", 8, 48 + 7 * 60 + 1, -EINVAL },
+		{ "all that L1 carries", 8, 48 + 7 * 60, 0 },
+		{ "more than L1 carries", 8, 48 + 7 * 60 + 1, -EINVAL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct lat_chan_config cfg = { .slots = rows[i].slots, .len_max = rows[i].len_max };
+		const struct lat_tiers_sizes sizes = { .slots = { rows[i].slots } };
+		struct lat_chan_config cfg = { .sizes = &sizes, .len_max = rows[i].len_max };
 		struct lat_inbox *inbox;
 		struct lat_chan *ch;
 
@@ -70,7 +72,7 @@ TEST(lengths)
 		int want;
 	} rows[] = {
 		{ "empty", 8, 0, 0, 0 },
-		{ "the ring's longest", 8, 0, 48 + 7 * 60, 0 },
+		{ "L1's longest", 8, 0, 48 + 7 * 60, 0 },
 		{ "over it", 8, 0, 48 + 7 * 60 + 1, -EMSGSIZE },
 		{ "the channel's longest", 8, 100, 100, 0 },
 		{ "over it", 8, 100, 101, -EMSGSIZE },
@@ -81,7 +83,9 @@ TEST(lengths)
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (unsigned char)(i * 13 + (i >> 9));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct lat_chan_config cfg = { .slots = rows[i].slots, .len_max = rows[i].len_max };
+		const struct lat_tiers_sizes sizes = { .slots = { rows[i].slots } };
+		struct lat_chan_config cfg = { .sizes = rows[i].len > 1000 ? NULL : &sizes,
+					       .len_max = rows[i].len_max };
 		struct lat_inbox_info info;
 		struct lat_inbox *inbox;
 		struct lat_chan *ch;
@@ -222,7 +226,9 @@ TEST(the_owner_is_told_when_the_memory_goes)
 	struct lat_inbox_info info;
 	struct lat_chan *ch;
 	int freed = 0;
-	struct lat_chan_config cfg = { .slots = 8, .user = &freed, .freed = count_freed };
+	struct lat_chan_config cfg = { .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } },
+				       .user = &freed,
+				       .freed = count_freed };
 
 	CHECK_EQ(lat_inbox_open(&inbox), 0);
 	CHECK_EQ(lat_chan_open(&ch, inbox, &cfg), 0);
@@ -250,7 +256,9 @@ TEST(the_owner_is_told_when_the_memory_goes)
 TEST(refused_by_the_receiver)
 {
 	int verdict = 0;
-	struct lat_chan_config cfg = { .slots = 8, .user = &verdict, .admit = refuse };
+	struct lat_chan_config cfg = { .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } },
+				       .user = &verdict,
+				       .admit = refuse };
 	struct lat_inbox_info info;
 	struct lat_inbox *inbox;
 	struct lat_chan *ch;
@@ -447,7 +455,9 @@ static void *send_lives(void *arg)
 
 	for (uint32_t life = 0; life < LIVES; life++) {
 		uint32_t number = s->pair * LIVES + life;
-		struct lat_chan_config cfg = { .slots = 16, .from = { .badge = number } };
+		struct lat_chan_config cfg = { .sizes = &(struct lat_tiers_sizes){ .slots = { 16, 16 },
+										   .spill_bytes = 4096 },
+					       .from = { .badge = number } };
 		unsigned char buf[300] = { 0 };
 
 		if (s->opens && lat_chan_open(&crowd.shared[s->pair], crowd.inbox, &cfg) < 0)

@@ -119,8 +119,11 @@ static void leave_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 
 	lat_inbox_unlist_locked(inbox, src);
 	atomic_exchange_explicit(&src->ready, 0, memory_order_acq_rel); /* [r] */
-	if (lat_ring_peek(src->rx, &m) == -ENOMSG)
+	if (lat_tiers_peek(src->rx, &m) == -ENOMSG) {
+		if (src->ops != NULL && src->ops->idle != NULL)
+			src->ops->idle(src);
 		return;
+	}
 	if (atomic_exchange_explicit(&src->ready, 1, memory_order_acq_rel) == 0)
 		lat_inbox_list_locked(inbox, src); /* else the producer has pushed it */
 }
@@ -321,12 +324,9 @@ void lat_inbox_close(struct lat_inbox *inbox)
 
 /* --- receiving ---------------------------------------------------------------------------------- */
 
-/* The slots of the last message taken are given back. */
+/* What the sending end may write to again was given back. Any thread. */
 static void tell_room(struct lat_inbox_source *src)
 {
-	if (src->words != NULL)
-		atomic_store_explicit(&src->words->received, (uint32_t)src->seq,
-				      src->barriers ? memory_order_release : memory_order_seq_cst); /* [V] */
 	if (src->peer != NULL) {
 		uint32_t wanted;
 
@@ -334,12 +334,21 @@ static void tell_room(struct lat_inbox_source *src)
 		wanted = atomic_load_explicit(&src->peer->room_wanted,
 					      src->barriers ? memory_order_relaxed
 							    : memory_order_seq_cst); /* [w] */
-		if (wanted == src->room_told)
+		if (wanted == atomic_load_explicit(&src->room_told, memory_order_relaxed))
 			return;
-		src->room_told = wanted;
+		atomic_store_explicit(&src->room_told, wanted, memory_order_relaxed);
 	}
 	if (src->ops != NULL && src->ops->room != NULL)
 		src->ops->room(src);
+}
+
+/* The slots of the last message taken are given back. */
+static void tell_received(struct lat_inbox_source *src)
+{
+	if (src->words != NULL)
+		atomic_store_explicit(&src->words->received, (uint32_t)src->seq,
+				      src->barriers ? memory_order_release : memory_order_seq_cst); /* [V] */
+	tell_room(src);
 }
 
 /* One writer at a time (the turn), so a load and a store do for an addition. */
@@ -362,10 +371,10 @@ static void taken_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, 
 	atomic_store_explicit(&src->received, src->seq, memory_order_release);
 	if (src->peer != NULL)
 		inbox->peer_cpu = atomic_load_explicit(&src->peer->cpu, memory_order_relaxed);
-	tell_room(src);
+	tell_received(src);
 	if (!src->hot && ++src->streak == HOT_STREAK)
 		lat_inbox_heat_locked(inbox, src);
-	if (src->ended && lat_ring_peek(src->rx, &m) == -ENOMSG)
+	if (src->ended && lat_tiers_peek(src->rx, &m) == -ENOMSG)
 		gone_locked(inbox, src, 0, gone); /* that was the last */
 }
 
@@ -413,7 +422,7 @@ bool lat_inbox_look_locked(struct lat_inbox *inbox)
 	for (uint32_t left = inbox->listed; left > 0; left--) {
 		struct lat_inbox_source *src = inbox->next;
 
-		if (lat_ring_peek(src->rx, &m) != -ENOMSG || src->ended)
+		if (lat_tiers_peek(src->rx, &m) != -ENOMSG || src->ended)
 			return true;
 		if (src->hot)
 			inbox->next = src->next;
@@ -435,6 +444,58 @@ static int admit_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, s
 	return why;
 }
 
+/* As lat_tiers_consume(), without a buffer; or -ENOMEM, *m filled in. */
+static int hold_locked(struct lat_inbox_source *src, const struct lat_inbox_take *take,
+		       struct lat_ring_msg *m)
+{
+	struct lat_inbox_hold *hold = take->hold;
+	void *copy;
+	int rc = -EOPNOTSUPP;
+
+	if (src->ops != NULL && src->ops->keep != NULL && (!src->rx->foreign || take->shared))
+		rc = lat_tiers_take(src->rx, &hold->data, &hold->block, m);
+	if (rc == 0) {
+		hold->src = src;
+		src->ops->keep(src);
+	}
+	if (rc != -EOPNOTSUPP)
+		return rc;
+	rc = lat_tiers_peek(src->rx, m);
+	if (rc < 0)
+		return rc;
+	copy = malloc(m->len > 0 ? m->len : 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	rc = lat_tiers_consume(src->rx, copy, m->len, m);
+	if (rc < 0) {
+		free(copy);
+		return -EPROTO; /* it was there, and that long */
+	}
+	*hold = (struct lat_inbox_hold){ .data = copy };
+	return 0;
+}
+
+/* Takes the next message of @src, but for what the inbox counts. */
+static int consume_locked(struct lat_inbox_source *src, const struct lat_inbox_take *take,
+			  struct lat_ring_msg *m)
+{
+	return take->hold != NULL ? hold_locked(src, take, m)
+				  : lat_tiers_consume(src->rx, take->buf, take->cap, m);
+}
+
+void lat_inbox_release(struct lat_inbox_hold *hold)
+{
+	struct lat_inbox_source *src = hold->src;
+
+	if (src == NULL) {
+		free((void *)(uintptr_t)hold->data);
+		return;
+	}
+	lat_tiers_release(src->rx, hold->block);
+	tell_room(src);
+	src->ops->drop(src);
+}
+
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
@@ -453,7 +514,7 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			return -ENOMSG;
 		}
 		src = inbox->next;
-		rc = lat_ring_consume(src->rx, take->buf, take->cap, &m);
+		rc = consume_locked(src, take, &m);
 		if (rc == -ENOMSG) {
 			empty = empty_locked(inbox, src, poll, take->gone) ? empty + 1 : 0;
 			continue;
@@ -464,15 +525,18 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			gone_locked(inbox, src, -EPROTO, take->gone);
 			continue;
 		}
-		if (rc == 0 && admit_locked(inbox, src, take->gone) < 0)
+		if (rc == 0 && admit_locked(inbox, src, take->gone) < 0) {
+			if (take->hold != NULL)
+				lat_inbox_release(take->hold);
 			continue;
+		}
 		*take->info = (struct lat_inbox_info){ .user = src->user,
 						       .from = src->from,
 						       .type = m.type,
 						       .len = m.len,
 						       .seq = src->seq + 1 };
 		if (rc == 0)
-			taken_locked(inbox, src, m.len, take->gone); /* with -EMSGSIZE it stays the next */
+			taken_locked(inbox, src, m.len, take->gone); /* otherwise it stays the next */
 		break;
 	}
 	inbox->idle_looks += empty;
@@ -481,20 +545,19 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 	return rc;
 }
 
-int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
-		   uint64_t deadline_ns)
+static int receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_t deadline_ns)
 {
 	struct lat_gone_list gone = { .end = &gone.first };
-	struct lat_inbox_take take = { .buf = buf, .cap = cap, .info = info, .gone = &gone };
 	bool held = false;
 	int rc;
 
+	take->gone = &gone;
 	lat_turn_begin(&inbox->turn);
 	rc = inbox->closed
 		     ? -ESHUTDOWN
-		     : lat_inbox_take_locked(inbox, &take, deadline_ns == 0 ? !inbox->watched : inbox->polls);
+		     : lat_inbox_take_locked(inbox, take, deadline_ns == 0 ? !inbox->watched : inbox->polls);
 	if (rc == -ENOMSG)
-		rc = lat_inbox_park_locked(inbox, &take, deadline_ns, &held);
+		rc = lat_inbox_park_locked(inbox, take, deadline_ns, &held);
 	if (inbox->sleepers > 0 && !inbox->closed)
 		lat_inbox_pass_on_locked(inbox);
 	if (held)
@@ -503,6 +566,22 @@ int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_in
 		lat_turn_end(&inbox->turn);
 	lat_inbox_tell_gone(&gone);
 	return rc;
+}
+
+int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
+		   uint64_t deadline_ns)
+{
+	struct lat_inbox_take take = { .buf = buf, .cap = cap, .info = info };
+
+	return receive(inbox, &take, deadline_ns);
+}
+
+int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
+		   struct lat_inbox_info *info, uint64_t deadline_ns)
+{
+	struct lat_inbox_take take = { .hold = hold, .shared = shared, .info = info };
+
+	return receive(inbox, &take, deadline_ns);
 }
 
 /* --- sources ------------------------------------------------------------------------------------ */
@@ -530,7 +609,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	src->ended = src->listed = src->hot = false;
 	src->attached = true;
 	src->seq = src->seq_before = 0;
-	src->room_told = 0;
+	atomic_store_explicit(&src->room_told, 0, memory_order_relaxed);
 	line_up_locked(inbox, src);
 	atomic_store_explicit(&src->ready, 0, memory_order_relaxed);
 	src->all_prev = NULL;
@@ -540,7 +619,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	inbox->all = src;
 	inbox->stats.sources++;
 	inbox->refs++;
-	full = lat_ring_peek(src->rx, &m) != -ENOMSG;
+	full = lat_tiers_peek(src->rx, &m) != -ENOMSG;
 	lat_turn_give(&inbox->turn);
 	if (full)
 		lat_inbox_source_ready(src);
@@ -577,7 +656,7 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 	}
 	inbox->refs++;
 	src->ended = true;
-	if (lat_ring_peek(src->rx, &m) == -ENOMSG) {
+	if (lat_tiers_peek(src->rx, &m) == -ENOMSG) {
 		gone_locked(inbox, src, 0, &gone);
 	} else {
 		go_first_locked(inbox, src);

@@ -1,5 +1,5 @@
 /*
- * An inbox: the receiving side of an endpoint. Many sources (the consumers' ends of rings) lead into it;
+ * An inbox: the receiving side of an endpoint. Many sources (the consumers' ends of channels) lead into it;
  * receivers take messages from the sources in turn, whole, each source's in its order. One level-triggered
  * file descriptor tells that there is something.
  *
@@ -23,7 +23,7 @@
 
 #include "base/util.h"
 #include "fastpath/bell.h"
-#include "fastpath/ring.h"
+#include "fastpath/tiers.h"
 
 enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
 
@@ -51,6 +51,14 @@ struct lat_inbox_source_ops {
 	 */
 	void (*room)(struct lat_inbox_source *src);
 	/*
+	 * A receiver holds a message in place, and does so no more: until then @src and what its rx points to stay. keep in the
+	 * inbox's turn, drop by any thread. NULL: its messages are not held, but copied.
+	 */
+	void (*keep)(struct lat_inbox_source *src);
+	void (*drop)(struct lat_inbox_source *src);
+	/* It was found empty and is not looked at any more until it is announced: the time to give memory back. */
+	void (*idle)(struct lat_inbox_source *src);
+	/*
 	 * A message was copied out and is about to be received: 0, or the reason (-EKEYREVOKED) why it is
 	 * not; then it is dropped and the source detached for that reason.
 	 */
@@ -75,7 +83,7 @@ struct lat_inbox_source_stats {
  * keeps the inbox.
  */
 struct lat_inbox_source {
-	struct lat_ring_rx *rx;
+	struct lat_tiers_rx *rx;
 	const struct lat_inbox_source_ops *ops;
 	void *user;
 	struct lat_inbox_from from;
@@ -98,7 +106,7 @@ struct lat_inbox_source {
 	uint64_t born;                   /* its number among those attached so far */
 	uint64_t seq;                    /* of the last message taken */
 	uint64_t seq_before;             /* when idle ones were last looked for */
-	uint32_t room_told;              /* value of peer->room_wanted that was told */
+	_Atomic(uint32_t) room_told;     /* value of peer->room_wanted that was told */
 	uint32_t streak;                 /* messages taken since it was found empty */
 	int why;
 	bool attached, ended, listed, hot;
@@ -106,6 +114,13 @@ struct lat_inbox_source {
 	bool held; /* would be listed, but is behind another */
 	_Atomic(uint64_t) bytes, received;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or listed */
+};
+
+/* A message that was received where it lies, or in a buffer of its own, until lat_inbox_release(). */
+struct lat_inbox_hold {
+	const void *data;
+	struct lat_inbox_source *src; /* NULL: data was allocated for it */
+	uint32_t block;
 };
 
 /* What a receive tells about its message. */
@@ -177,6 +192,18 @@ void lat_inbox_tune(struct lat_inbox *inbox, const struct lat_inbox_tuning *tuni
  */
 LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
 				  uint64_t deadline_ns);
+
+/*
+ * Receives one message without a buffer: in place, when it lies in a block of this process, or of another one and
+ * @shared says that its sender may still change the bytes; else in memory allocated for it. *hold is the caller's, to release. Else as
+ * lat_inbox_recv(), but for
+ *   -ENOMEM  there is no memory to copy it to; it stays and is the next
+ */
+LAT_MUST_CHECK int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
+				  struct lat_inbox_info *info, uint64_t deadline_ns);
+
+/* Gives *hold back. Any thread, once; also after the inbox was closed. */
+void lat_inbox_release(struct lat_inbox_hold *hold);
 
 /*
  * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned

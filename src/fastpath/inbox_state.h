@@ -69,6 +69,8 @@ struct lat_gone_list {
 struct lat_inbox_take {
 	void *buf;
 	size_t cap;
+	struct lat_inbox_hold *hold; /* instead of buf */
+	bool shared;
 	struct lat_inbox_info *info;
 	struct lat_gone_list *gone;
 };

@@ -15,9 +15,11 @@ enum { SLOTS = 16 };
 /* A source, its ring, and what the inbox told it. */
 struct feed {
 	struct lat_inbox_source src;
-	struct lat_ring_tx tx;
-	struct lat_ring_rx rx;
-	unsigned char *seg;
+	struct lat_tiers_tx tx;
+	struct lat_tiers_rx rx;
+	struct lat_tiers_front front;
+	struct lat_tiers_back back;
+	struct lat_ring_slot l1[SLOTS];
 	uint32_t seq;
 	uint32_t rooms, gones;
 	int why;
@@ -49,17 +51,15 @@ static const struct lat_inbox_source_ops feed_ops = { .room = feed_room,
 
 static void feed_init(struct feed *f, struct lat_inbox *inbox, int32_t pid)
 {
-	size_t rx_bytes = lat_ring_rx_bytes(), tx_bytes = lat_ring_tx_bytes(SLOTS);
+	const struct lat_tiers_mem mem = { .front = &f->front, .l1 = f->l1, .back = &f->back };
+	const struct lat_tiers_sizes sizes = { .slots = { SLOTS } };
 
-	*f = (struct feed){
-		.src = { .ops = &feed_ops, .user = f, .from = { .pid = pid, .badge = 7, .node = 9 } }
-	};
-	f->seg = aligned_alloc(LAT_CACHELINE, rx_bytes + tx_bytes);
-	CHECK(f->seg != NULL);
-	memset(f->seg, 0, rx_bytes + tx_bytes);
-	CHECK_EQ(lat_ring_tx_init(&f->tx, f->seg + rx_bytes, tx_bytes, SLOTS, 0), 0);
-	CHECK_EQ(lat_ring_rx_init(&f->rx, f->seg, rx_bytes, f->seg + rx_bytes, tx_bytes), 0);
-	CHECK_EQ(lat_ring_tx_attach(&f->tx, f->seg, rx_bytes), 0);
+	memset(f, 0, sizeof(*f));
+	f->src.ops = &feed_ops;
+	f->src.user = f;
+	f->src.from = (struct lat_inbox_from){ .pid = pid, .badge = 7, .node = 9 };
+	lat_tiers_rx_init(&f->rx, &mem, &(struct lat_tiers_rx_config){ .l1_slots = SLOTS });
+	CHECK_EQ(lat_tiers_tx_init(&f->tx, &mem, &sizes, NULL, NULL), 0);
 	f->src.rx = &f->rx;
 	if (inbox != NULL)
 		CHECK_EQ(lat_inbox_attach(inbox, &f->src), 0);
@@ -67,7 +67,7 @@ static void feed_init(struct feed *f, struct lat_inbox *inbox, int32_t pid)
 
 static void feed_publish(struct feed *f, const char *text)
 {
-	CHECK_EQ(lat_ring_publish(&f->tx, 1, ++f->seq, text, (uint32_t)strlen(text)), 0);
+	CHECK_EQ(lat_tiers_publish(&f->tx, 1, ++f->seq, text, (uint32_t)strlen(text)), 0);
 }
 
 static void feed_send(struct feed *f, const char *text)
@@ -173,8 +173,6 @@ TEST(the_descriptor_is_true)
 		CHECK(lat_inbox_detach(&a.src));
 		CHECK(lat_inbox_detach(&b.src));
 		lat_inbox_close(inbox);
-		free(a.seg);
-		free(b.seg);
 	}
 }
 
@@ -205,7 +203,6 @@ TEST(sources_take_turns)
 		CHECK_EQ(f[i].gones, 1);
 		CHECK_EQ(f[i].why, -ESHUTDOWN);
 		CHECK(!lat_inbox_detach(&f[i].src));
-		free(f[i].seg);
 	}
 }
 
@@ -231,8 +228,6 @@ TEST(too_long_a_message_stays)
 	expect(inbox, "then the other", 2, 1, "x");
 	CHECK(lat_inbox_detach(&a.src) && lat_inbox_detach(&b.src));
 	lat_inbox_close(inbox);
-	free(a.seg);
-	free(b.seg);
 }
 
 TEST(a_liar_disturbs_nobody)
@@ -261,9 +256,9 @@ TEST(a_liar_disturbs_nobody)
 		feed_send(&good, "x");
 		if (rows[i].scribble) {
 			feed_publish(&bad, "three");
-			memset(bad.seg + lat_ring_rx_bytes() + LAT_CACHELINE + 2 * LAT_RING_SLOT, 0xff, 4);
+			memset(&bad.l1[2], 0xff, 4);
 		} else {
-			CHECK_EQ(lat_ring_publish(&bad.tx, 1, rows[i].seq, "three", 5), 0);
+			CHECK_EQ(lat_tiers_publish(&bad.tx, 1, rows[i].seq, "three", 5), 0);
 		}
 		lat_inbox_source_ready(&bad.src);
 		feed_send(&good, "y");
@@ -287,8 +282,6 @@ TEST(a_liar_disturbs_nobody)
 		expect(inbox, rows[i].why, 2, 3, "z");
 		CHECK(lat_inbox_detach(&good.src));
 		lat_inbox_close(inbox);
-		free(bad.seg);
-		free(good.seg);
 	}
 }
 
@@ -314,7 +307,6 @@ TEST(refused_after_the_copy)
 	CHECK_EQ(stats.messages, 2);
 	CHECK(!lat_inbox_detach(&f.src));
 	lat_inbox_close(inbox);
-	free(f.seg);
 }
 
 /*
@@ -365,7 +357,7 @@ TEST(an_old_source_of_a_sender_is_drained_before_its_new_one)
 				feed_send(&f[k], texts[k]);
 				break;
 			case 'p':
-				CHECK_EQ(lat_ring_publish(&f[k].tx, 1, 77, "x", 1), 0);
+				CHECK_EQ(lat_tiers_publish(&f[k].tx, 1, 77, "x", 1), 0);
 				break;
 			case 'e':
 				lat_inbox_source_end(&f[k].src);
@@ -382,8 +374,6 @@ TEST(an_old_source_of_a_sender_is_drained_before_its_new_one)
 			}
 		}
 		lat_inbox_close(inbox);
-		for (int k = 0; k < 4; k++)
-			free(f[k].seg);
 	}
 }
 
@@ -425,7 +415,6 @@ TEST(what_was_published_is_received_first)
 		CHECK_EQ_ROW(rows[i].why, f.why, 0);
 		lat_inbox_close(inbox);
 		CHECK_EQ_ROW(rows[i].why, f.gones, 1);
-		free(f.seg);
 	}
 }
 
@@ -451,7 +440,6 @@ TEST(attach_and_detach)
 	CHECK_EQ(stats.seq, 1);
 	CHECK_EQ(stats.bytes, 5);
 	lat_inbox_close(inbox);
-	free(f.seg);
 }
 
 /* --- a receiver that sleeps --------------------------------------------------------------------- */
@@ -521,7 +509,6 @@ TEST(a_message_wakes)
 	CHECK_MEM(s.buf, "hello", 5);
 	CHECK(lat_inbox_detach(&f.src));
 	lat_inbox_close(inbox);
-	free(f.seg);
 }
 
 TEST(closing_wakes_everybody)
@@ -563,8 +550,6 @@ TEST(shut_down_and_still_ours)
 	lat_inbox_close(inbox);
 	lat_inbox_source_ready(&f.src);
 	CHECK(!lat_inbox_detach(&f.src)); /* and now the inbox goes */
-	free(f.seg);
-	free(late.seg);
 }
 
 /* A source of any number, ready or not, costs a receive nothing; and each is found. */
@@ -587,7 +572,6 @@ TEST(many_sources)
 	expect_nothing(inbox, "all received");
 	for (int32_t i = 0; i < MANY; i++) {
 		CHECK(lat_inbox_detach(&f[i].src));
-		free(f[i].seg);
 	}
 	lat_inbox_close(inbox);
 }

@@ -62,7 +62,7 @@ enum in_state { IN_OPENING, IN_OPEN, IN_ENDED, IN_CLOSED };
 
 struct lat_link_in {
 	struct lat_inbox_source src;
-	struct lat_ring_rx rx;
+	struct lat_tiers_rx rx;
 	struct lat_link *link;
 	uint32_t chan;
 	int (*admit)(void *user);
@@ -416,10 +416,12 @@ static void sender_freed(struct lat_sender *s)
 
 static const struct lat_sender_ops sender_ops = { .announce = sender_announce, .freed = sender_freed };
 
+static const struct lat_tiers_sizes sizes; /* L1 only */
+
 int lat_link_out_open(struct lat_link_out **out, struct lat_link *link, const struct lat_link_out_config *cfg)
 {
 	struct lat_link_out *o = aligned_alloc(alignof(struct lat_link_out), sizeof(*o));
-	uint32_t len_max = lat_ring_len_max(LAT_TIERS_L1_SLOTS);
+	uint32_t len_max = (uint32_t)lat_tiers_len_max(&sizes);
 	int rc;
 
 	*out = NULL;
@@ -458,6 +460,11 @@ uint32_t lat_link_out_chan(const struct lat_link_out *out)
 void lat_link_out_accept(struct lat_link_out *out)
 {
 	struct lat_link *link = out->link;
+	const struct lat_tiers_mem mem = {
+		.front = &link->own->tx[out->chan].front,
+		.l1 = link->own->l1[out->chan],
+		.back = (struct lat_tiers_back *)(uintptr_t)&link->peer->rx[out->chan].back,
+	};
 	struct lat_sender_config cfg = {
 		.ops = &sender_ops,
 		.peer = &link->peer->rx[out->chan].words,
@@ -468,12 +475,10 @@ void lat_link_out_accept(struct lat_link_out *out)
 		.once = link->barriers,
 		.single = out->single,
 	};
+	int rc;
 
-	out->sender.tx = (struct lat_ring_tx){
-		.slots = link->own->l1[out->chan],
-		.peer_head = &link->peer->rx[out->chan].back.head[0],
-		.count = LAT_TIERS_L1_SLOTS,
-	};
+	rc = lat_tiers_tx_init(&out->sender.tx, &mem, &sizes, NULL, NULL);
+	LAT_ASSERT(rc == 0);
 	lat_sender_init(&out->sender, &cfg);
 	get(&out->refs);
 	pthread_mutex_lock(&link->lock);
@@ -625,11 +630,13 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 		rc = lat_seg_ready_peer_out(link->peer, chan);
 	if (rc < 0)
 		goto fail_entered;
-	in->rx = (struct lat_ring_rx){
-		.slots = link->peer->l1[chan],
-		.head = &link->own->rx[chan].back.head[0],
-		.count = LAT_TIERS_L1_SLOTS,
-	};
+	lat_tiers_rx_init(&in->rx,
+			  &(struct lat_tiers_mem){
+				  .front = (struct lat_tiers_front *)(uintptr_t)&link->peer->tx[chan].front,
+				  .l1 = (struct lat_ring_slot *)(uintptr_t)link->peer->l1[chan],
+				  .back = &link->own->rx[chan].back,
+			  },
+			  &(struct lat_tiers_rx_config){ .foreign = true });
 	in->src.rx = &in->rx;
 	in->src.ops = &source_ops;
 	in->src.user = cfg->user;

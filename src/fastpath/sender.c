@@ -31,6 +31,8 @@ struct outgoing {
 	int32_t type;
 	const void *data;
 	uint32_t len;
+	struct lat_sender_loan *loan; /* to fill in, or to publish */
+	bool publish;
 };
 
 /* One writer at a time, so a load and a store do. */
@@ -102,7 +104,12 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 
 	if (rc < 0)
 		return rc;
-	rc = lat_ring_publish(&s->tx, m->type, (uint32_t)seq, m->data, m->len);
+	if (m->loan == NULL)
+		rc = lat_tiers_publish(&s->tx, m->type, (uint32_t)seq, m->data, m->len);
+	else if (!lat_tiers_loaned(&s->tx, m->loan->block, m->loan->data))
+		rc = -EINVAL;
+	else
+		rc = lat_tiers_publish_loan(&s->tx, m->type, (uint32_t)seq, m->loan->block, m->len);
 	if (rc < 0)
 		return rc;
 	count(&s->sent_bytes, m->len);
@@ -143,10 +150,26 @@ static int drained_locked(struct lat_sender *s, uint64_t upto)
 	return dead < 0 ? dead : -EAGAIN;
 }
 
-/* Sends @m or, when it is NULL, tells whether everything up to @upto was received. */
+static int loan_locked(struct lat_sender *s, const struct outgoing *m)
+{
+	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
+
+	if (rc < 0)
+		return rc;
+	rc = lat_tiers_loan(&s->tx, m->len, &m->loan->data);
+	if (rc < 0)
+		return rc;
+	m->loan->block = (uint32_t)rc;
+	m->loan->bytes = m->len;
+	return 0;
+}
+
+/* Sends @m, or loans a block for it, or, when it is NULL, tells whether everything up to @upto was received. */
 static int try_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto)
 {
-	return m != NULL ? send_locked(s, m) : drained_locked(s, upto);
+	if (m == NULL)
+		return drained_locked(s, upto);
+	return m->loan != NULL && !m->publish ? loan_locked(s, m) : send_locked(s, m);
 }
 
 static int control_lock(struct lat_sender *s, struct lat_qlock_hold *hold)
@@ -330,6 +353,49 @@ int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t
 	return rc;
 }
 
+static int one_turn(struct lat_sender *s, const struct outgoing *m, uint64_t deadline_ns)
+{
+	int rc;
+
+	lat_turn_begin(&s->turn);
+	rc = try_locked(s, m, 0);
+	if (rc == -EAGAIN)
+		return wait_end(s, m, 0, deadline_ns);
+	lat_turn_end(&s->turn);
+	return rc;
+}
+
+int lat_sender_loan(struct lat_sender *s, size_t bytes, struct lat_sender_loan *loan, uint64_t deadline_ns)
+{
+	const struct outgoing m = { .len = (uint32_t)bytes, .loan = loan };
+
+	return bytes > s->len_max ? -EMSGSIZE : one_turn(s, &m, deadline_ns);
+}
+
+int lat_sender_publish(struct lat_sender *s, int32_t type, struct lat_sender_loan *loan, size_t len,
+		       uint64_t deadline_ns)
+{
+	const struct outgoing m = { .type = type, .len = (uint32_t)len, .loan = loan, .publish = true };
+
+	return len > loan->bytes ? -EMSGSIZE : one_turn(s, &m, deadline_ns);
+}
+
+void lat_sender_discard(struct lat_sender *s, const struct lat_sender_loan *loan)
+{
+	lat_turn_begin(&s->turn);
+	if (lat_tiers_loaned(&s->tx, loan->block, loan->data))
+		lat_tiers_discard(&s->tx, loan->block);
+	lat_turn_end(&s->turn);
+}
+
+void lat_sender_tidy(struct lat_sender *s, struct lat_tiers_rx *rx)
+{
+	if (atomic_load_explicit(&s->turn.single, memory_order_relaxed) || !lat_mutex_trylock(&s->turn.lock))
+		return;
+	(void)lat_tiers_tidy(&s->tx, rx);
+	lat_mutex_unlock(&s->turn.lock);
+}
+
 int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
 {
 	uint64_t upto;
@@ -373,6 +439,16 @@ void lat_sender_stats(const struct lat_sender *s, struct lat_sender_stats *out)
 		.wakes = atomic_load_explicit(&s->wakes, memory_order_relaxed),
 		.lock_wrong = lock.wrong,
 	};
+}
+
+void lat_sender_tiers(struct lat_sender *s, struct lat_tier_stats out[LAT_TIERS])
+{
+	if (!atomic_load_explicit(&s->turn.single, memory_order_relaxed) &&
+	    lat_mutex_trylock(&s->turn.lock)) {
+		lat_tiers_collect(&s->tx); /* else what was released counts until the next look at it */
+		lat_mutex_unlock(&s->turn.lock);
+	}
+	lat_tiers_stats(&s->tx, atomic_load_explicit(&s->sent, memory_order_relaxed), out);
 }
 
 void lat_sender_close(struct lat_sender *s)

@@ -1,5 +1,5 @@
 /*
- * The sending end of a channel: the ring's producer, whom to tell, and waiting for room. Any number of threads (and tasks)
+ * The sending end of a channel: the tiers' producer, whom to tell, and waiting for room. Any number of threads (and tasks)
  * send on it. Embedded in a channel within the process (fastpath/channel.h) or in a channel of a link to another.
  */
 #ifndef LAT_FASTPATH_SENDER_H
@@ -12,7 +12,7 @@
 
 #include "base/util.h"
 #include "fastpath/bell.h"
-#include "fastpath/ring.h"
+#include "fastpath/tiers.h"
 #include "fastpath/spin.h"
 #include "fastpath/turn.h"
 #include "sync/qlock.h"
@@ -38,7 +38,7 @@ struct lat_sender_config {
 	struct lat_tx_words *words;      /* ours, zeroed */
 	struct lat_bell
 		*bell;    /* what rings when there is room; NULL: lat_sender_room() is called by itself */
-	uint32_t len_max; /* longest message, at most what the ring carries */
+	uint32_t len_max; /* longest message, at most what the tiers carry */
 	bool barriers; /* both ends have lat_membarrier(), of the process or, with a bell, of the machine; else all is seq_cst */
 	bool once; /* announce once for each value of the receiving end's word: it is hot, or changes, when it was announced to */
 	bool single; /* one thread sends and flushes, or several that agree on whose turn it is: no lock */
@@ -57,7 +57,7 @@ struct lat_sender_stats {
  * quaternion lock guards what controls the channel: its descriptor and its end.
  */
 struct lat_sender {
-	struct lat_ring_tx tx;
+	struct lat_tiers_tx tx;
 	struct lat_turn turn;
 	uint32_t told; /* value of peer->hot that was announced to */
 	uint32_t cpu;  /* value of words->cpu */
@@ -99,7 +99,7 @@ void lat_sender_fini(struct lat_sender *s);
  *   -EAGAIN      no room, and deadline_ns was 0
  *   -ETIMEDOUT   no room until deadline_ns
  *   -EMSGSIZE    @len is over the channel's limit
- *   -EPROTO      the ring was found damaged
+ *   -EPROTO      the receiving end lied, or memory was found damaged
  *   -ESHUTDOWN   it was closed meanwhile, or the calling task's scheduler is closing
  *   -ENOTRECOVERABLE  its lock was found overwritten
  *   -ENOMEM, -EMFILE, -ENFILE   it has to wait and there is no file descriptor to wait on
@@ -107,6 +107,36 @@ void lat_sender_fini(struct lat_sender *s);
  */
 LAT_MUST_CHECK int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len,
 				   uint64_t deadline_ns);
+
+/* A block to write a message into. */
+struct lat_sender_loan {
+	void *data;
+	uint32_t block;
+	uint32_t bytes;
+};
+
+/*
+ * Loans a block of @bytes: it is the caller's until it is published or discarded, or the sender is gone. Threads and errors as
+ * lat_sender_send(); or -EOPNOTSUPP: the channel has no blocks.
+ */
+LAT_MUST_CHECK int lat_sender_loan(struct lat_sender *s, size_t bytes, struct lat_sender_loan *loan,
+				   uint64_t deadline_ns);
+
+/*
+ * Sends the first @len bytes of a loan, where they are. As lat_sender_send(), or -EINVAL: it is no loan (any more). With an error it
+ * stays the caller's.
+ */
+LAT_MUST_CHECK int lat_sender_publish(struct lat_sender *s, int32_t type, struct lat_sender_loan *loan,
+				      size_t len, uint64_t deadline_ns);
+
+/* Gives a loan back. */
+void lat_sender_discard(struct lat_sender *s, const struct lat_sender_loan *loan);
+
+/*
+ * Gives back what memory the tiers hold and do not need, if no send is in progress. The caller keeps the receiving end, @rx,
+ * still. Not for a sender of one thread (single), which may be at work at any time.
+ */
+void lat_sender_tidy(struct lat_sender *s, struct lat_tiers_rx *rx);
 
 /*
  * Waits until everything accepted so far was received. 0, -EAGAIN (it was not, and deadline_ns was 0), -ETIMEDOUT, or why it
@@ -137,6 +167,9 @@ void lat_sender_end(struct lat_sender *s, int why);
 uint64_t lat_sender_sent(const struct lat_sender *s, uint64_t *received);
 
 void lat_sender_stats(const struct lat_sender *s, struct lat_sender_stats *out);
+
+/* Of the tiers. Any thread. */
+void lat_sender_tiers(struct lat_sender *s, struct lat_tier_stats out[LAT_TIERS]);
 
 /*
  * Who sleeps in it returns -ESHUTDOWN; nobody begins a new call, and nothing is published or announced after this returned.

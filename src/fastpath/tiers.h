@@ -35,8 +35,10 @@ enum lat_tier {
 };
 
 enum {
+	LAT_TIERS_KEEP_BYTES = 4 << 20, /* of the spill region: what a channel keeps, once it has it */
 	LAT_TIERS_L1_SLOTS = 64,
-	LAT_TIERS_L1_LEN = LAT_RING_FIRST_DATA + 4 * LAT_RING_NEXT_DATA, /* longest message in L1: 5 slots */
+	LAT_TIERS_L1_LEN = LAT_RING_FIRST_DATA +
+			   4 * LAT_RING_NEXT_DATA, /* longest message in L1, where there is more: 5 slots */
 };
 
 /* The producer writes, rarely. Zeroed. */
@@ -62,9 +64,9 @@ struct lat_tiers_note {
 
 /* How big the tiers get. An extent's bytes are what ops->extend() is asked for. */
 struct lat_tiers_sizes {
-	uint32_t
-		slots[LAT_TIER_RINGS]; /* of L2 and L3 (L1's are fixed): a power of two, or 0: no such tier */
-	uint64_t spill_bytes;          /* 0: no blocks */
+	/* A power of two. 0: L1 has LAT_TIERS_L1_SLOTS, L2 and L3 are not there. */
+	uint32_t slots[LAT_TIER_RINGS];
+	uint64_t spill_bytes; /* 0: no blocks */
 };
 
 /* What the producer's end asks of its owner, on the producer's thread. */
@@ -131,7 +133,7 @@ struct lat_tiers_rx {
 /* Where the two ends meet. Which of it is read-only depends on the side. */
 struct lat_tiers_mem {
 	struct lat_tiers_front *front;
-	struct lat_ring_slot *l1; /* LAT_TIERS_L1_SLOTS of them, zeroed */
+	struct lat_ring_slot *l1; /* zeroed */
 	struct lat_tiers_back *back;
 };
 
@@ -143,8 +145,14 @@ LAT_MUST_CHECK int lat_tiers_tx_init(struct lat_tiers_tx *tx, const struct lat_t
 /* Retires all extents. Nothing of the consumer's is looked at. */
 void lat_tiers_tx_fini(struct lat_tiers_tx *tx);
 
-/* Whether L2 or L3 can have so many slots. */
+/* Whether a tier can have so many slots; 0 is none. */
 bool lat_tiers_slots_valid(uint32_t slots);
+
+/* How many L1 has. */
+static inline uint32_t lat_tiers_l1_slots(uint32_t slots)
+{
+	return slots != 0 ? slots : LAT_TIERS_L1_SLOTS;
+}
 
 /* The longest message that these sizes carry. */
 uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes);
@@ -152,7 +160,8 @@ uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes);
 /* What of the consumer's end is not the producer's to say. */
 struct lat_tiers_rx_config {
 	bool foreign; /* another process's memory: pages that it says are there are made sure of before they are read */
-	bool lossy; /* numbers may be skipped: counted; otherwise that is a lie */
+	uint32_t l1_slots; /* 0: LAT_TIERS_L1_SLOTS */
+	bool lossy;        /* numbers may be skipped: counted; otherwise that is a lie */
 };
 
 void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
@@ -165,30 +174,46 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
  *   -EAGAIN    no room now, or no memory now
  *   -EMSGSIZE  longer than the sizes allow
  *   -EPROTO    the consumer lied
+ *   -ENOMEM and the like, from extend: nothing is there to be taken, so it would not help to wait
  */
 LAT_MUST_CHECK int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data,
 				     uint32_t len);
 
 /*
  * A block to write a message into: its number, and *data. It stays the caller's until it is published or given back.
- * -EAGAIN, -EMSGSIZE, -EPROTO as above, -EOPNOTSUPP (no spill region).
+ * Errors as above, or -EOPNOTSUPP (no spill region).
  */
 LAT_MUST_CHECK int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data);
+
+/* Whether @block is on loan, and @data where it lies. */
+bool lat_tiers_loaned(const struct lat_tiers_tx *tx, uint32_t block, const void *data);
 
 /* Publishes a loan of which @len bytes were written. 0, -EAGAIN (no room for its note; it stays the caller's), -EPROTO. */
 LAT_MUST_CHECK int lat_tiers_publish_loan(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uint32_t block,
 					  uint32_t len);
 void lat_tiers_discard(struct lat_tiers_tx *tx, uint32_t block);
 
+/* What the spill region is from its next making on. 0, -EBUSY (it is made), -EINVAL (no size for one). */
+LAT_MUST_CHECK int lat_tiers_spill_size(struct lat_tiers_tx *tx, uint64_t bytes);
+
 /* Everything that was published was taken, and every block is back (the consumer's word for it). */
 bool lat_tiers_drained(struct lat_tiers_tx *tx);
 
 /*
- * Gives back the extents that hold nothing. The consumer's end must not be at work in them: in one process it
+ * Gives back L3, and the spill region when it has grown over LAT_TIERS_KEEP_BYTES, if they hold nothing. The consumer's end must not be at work in them: in one process it
  * is told lat_tiers_rx_forget() by whoever keeps both ends still; between two each unmaps its own.
  * @forget, if not NULL, is that end. true: something was given back.
  */
 bool lat_tiers_tidy(struct lat_tiers_tx *tx, struct lat_tiers_rx *forget);
+
+/* The consumer's end has seen memory that lat_tiers_tidy() may give back. */
+static inline bool lat_tiers_untidy(const struct lat_tiers_rx *rx)
+{
+	return rx->made[LAT_TIER_L3] != 0 || rx->made[LAT_TIER_SPILL] != 0;
+}
+
+/* Takes blocks back that the consumer has let go of, as a loan does by itself. */
+void lat_tiers_collect(struct lat_tiers_tx *tx);
 
 /* The consumer is dead: what it had is free. */
 void lat_tiers_reclaim(struct lat_tiers_tx *tx);

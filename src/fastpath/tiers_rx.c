@@ -29,7 +29,7 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 				     .rings = 1u << LAT_TIER_L1,
 				     .foreign = cfg->foreign,
 				     .lossy = cfg->lossy };
-	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], mem->l1, LAT_TIERS_L1_SLOTS, 0,
+	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], mem->l1, lat_tiers_l1_slots(cfg->l1_slots), 0,
 			 &mem->back->head[LAT_TIER_L1]);
 }
 

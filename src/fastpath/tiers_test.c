@@ -53,13 +53,12 @@ TEST(the_nearest_that_fits_and_has_room)
 			CHECK_EQ_ROW(rows[i].why, pair_consume(&p, k, rows[i].before_len), 0);
 		CHECK_EQ_ROW(rows[i].why, pair_consume(&p, n, rows[i].len), 0);
 		CHECK_EQ_ROW(rows[i].why, pair_consume(&p, n + 1, 0), -ENOMSG);
-		CHECK_ROW(rows[i].why,
-			  lat_tiers_tidy(&p.tx, &p.rx) == (p.made[1] + p.made[2] + p.made[3] > 0));
+		CHECK_EQ_ROW(rows[i].why, lat_tiers_tidy(&p.tx, &p.rx), p.made[LAT_TIER_L3] > 0);
 		CHECK_ROW(rows[i].why, lat_tiers_drained(&p.tx));
 		lat_tiers_stats(&p.tx, n, after);
 		for (int t = 0; t < LAT_TIERS; t++) {
 			CHECK_EQ_ROW(rows[i].why, after[t].used, 0);
-			CHECK_ROW(rows[i].why, t == LAT_TIER_L1 || after[t].bytes == 0);
+			CHECK_ROW(rows[i].why, t != LAT_TIER_L3 || after[t].bytes == 0);
 		}
 		pair_close(&p);
 	}
@@ -73,6 +72,7 @@ TEST(full_everywhere)
 		uint32_t len, fit;
 	} rows[] = {
 		{ "L1 alone", { .spill_bytes = 0 }, 1, 64 },
+		{ "L1 alone, no bytes", { .spill_bytes = 0 }, 0, 64 },
 		{ "L1 alone, five slots each", { .spill_bytes = 0 }, LAT_TIERS_L1_LEN, 12 },
 		{ "L1 and L2", { .slots = { 0, L2 } }, 1, 64 + L2 },
 		{ "without L2", { .slots = { 0, 0, L3 } }, 1, 64 + L3 },
@@ -109,7 +109,7 @@ TEST(lengths)
 		struct lat_tiers_sizes sizes;
 		uint64_t want;
 	} rows[] = {
-		{ "L1 alone", { .spill_bytes = 0 }, LAT_TIERS_L1_LEN },
+		{ "L1 alone", { .spill_bytes = 0 }, 48 + 63 * 60 },
 		{ "L2", { .slots = { 0, L2 } }, 48 + 31 * 60 },
 		{ "L3", { .slots = { 0, L2, L3 } }, 48 + 127 * 60 },
 		{ "all", { .slots = { 0, L2, L3 }, .spill_bytes = SPILL }, SPILL },
@@ -160,6 +160,7 @@ TEST(no_memory_is_no_room)
 
 	pair_open(&p, &pair_sizes, false);
 	p.refuse = true;
+	CHECK_EQ(pair_publish(&p, 1, 10000), -ENOMEM); /* no use to wait: nothing will be taken */
 	for (uint32_t n = 1; n <= 64; n++)
 		CHECK_EQ(pair_publish(&p, n, 1), 0);
 	CHECK_EQ(pair_publish(&p, 65, 1), -EAGAIN);
@@ -195,25 +196,39 @@ TEST(an_extent_that_comes_late_is_no_gap)
 
 TEST(memory_comes_and_goes)
 {
-	struct pair p;
+	static const struct lat_tiers_sizes big = { .slots = { 0, L2, L3 },
+						    .spill_bytes = 2 * LAT_TIERS_KEEP_BYTES };
+	static unsigned char much[LAT_TIERS_KEEP_BYTES + 1];
 	uint32_t n = 1;
+	struct pair p;
 
-	pair_open(&p, &pair_sizes, false);
-	for (int burst = 0; burst < 50; burst++) {
+	pair_open(&p, &big, false);
+	for (int burst = 0; burst < 20; burst++) {
+		struct lat_ring_msg m;
 		uint32_t first = n;
 
 		for (uint32_t i = 0; i < 64 + L2 + 100; i++, n++)
 			CHECK_EQ(pair_publish(&p, n, i % 90), 0);
 		CHECK_EQ(pair_publish(&p, n++, LONGEST), 0);
+		CHECK_EQ(lat_tiers_publish(&p.tx, 0, n++, much, sizeof(much) - (burst % 2 == 0)), 0);
 		CHECK(!lat_tiers_drained(&p.tx));
 		CHECK(!lat_tiers_tidy(&p.tx, &p.rx));
-		for (uint32_t i = 0; first < n - 1; i++, first++)
+		for (uint32_t i = 0; first < n - 2; i++, first++)
 			CHECK_EQ(pair_consume(&p, first, i % 90), 0);
 		CHECK_EQ(pair_consume(&p, first, LONGEST), 0);
+		CHECK_EQ(lat_tiers_consume(&p.rx, much, sizeof(much), &m), 0);
+		CHECK(lat_tiers_drained(&p.tx) || p.tx.blocks->count > 0); /* not collected yet */
+		CHECK(lat_tiers_untidy(&p.rx));
 		CHECK(lat_tiers_tidy(&p.tx, &p.rx));
-		for (int t = LAT_TIER_L2; t < LAT_TIERS; t++)
-			CHECK_EQ(p.retired[t], burst + 1);
+		CHECK(lat_tiers_drained(&p.tx));
+		CHECK_EQ(p.made[LAT_TIER_L2], 1);
+		CHECK_EQ(p.retired[LAT_TIER_L2], 0);
+		CHECK_EQ(p.retired[LAT_TIER_L3], burst + 1);
+		CHECK_EQ(p.retired[LAT_TIER_SPILL], burst + 1);
 	}
+	CHECK_EQ(pair_publish(&p, n, LONGEST), 0);
+	CHECK_EQ(pair_consume(&p, n, LONGEST), 0);
+	CHECK(!lat_tiers_tidy(&p.tx, &p.rx)); /* not so much that it is worth it */
 	pair_close(&p);
 }
 
@@ -243,8 +258,10 @@ TEST(in_place)
 	other = lat_tiers_loan(&p.tx, 64, &mine);
 	CHECK(other >= 0 && other != loan);
 	lat_tiers_release(&p.rx, block);
+	CHECK(!lat_tiers_drained(&p.tx));
 	lat_tiers_discard(&p.tx, (uint32_t)other);
-	CHECK(lat_tiers_tidy(&p.tx, &p.rx));
+	CHECK(!lat_tiers_tidy(&p.tx, &p.rx));
+	CHECK(lat_tiers_drained(&p.tx));
 	CHECK_EQ(lat_tiers_loan(&p.tx, SPILL + 1, &mine), -EMSGSIZE);
 	pair_close(&p);
 }

@@ -34,9 +34,19 @@ static uint32_t ring_len(uint32_t slots)
 	return slots == 0 ? 0 : lat_ring_len_max(slots / 8);
 }
 
+/* By itself it takes what it can hold. */
+static uint32_t l1_len(const struct lat_tiers_sizes *sizes)
+{
+	uint32_t most = lat_ring_len_max(lat_tiers_l1_slots(sizes->slots[LAT_TIER_L1]));
+
+	if (sizes->slots[LAT_TIER_L2] == 0 && sizes->slots[LAT_TIER_L3] == 0 && sizes->spill_bytes == 0)
+		return most;
+	return most < LAT_TIERS_L1_LEN ? most : LAT_TIERS_L1_LEN;
+}
+
 uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes)
 {
-	uint64_t most = LAT_TIERS_L1_LEN;
+	uint64_t most = l1_len(sizes);
 
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
 		if (ring_len(sizes->slots[t]) > most)
@@ -47,16 +57,17 @@ uint64_t lat_tiers_len_max(const struct lat_tiers_sizes *sizes)
 int lat_tiers_tx_init(struct lat_tiers_tx *tx, const struct lat_tiers_mem *mem,
 		      const struct lat_tiers_sizes *sizes, const struct lat_tiers_ops *ops, void *user)
 {
-	if (!lat_tiers_slots_valid(sizes->slots[LAT_TIER_L2]) ||
+	if (!lat_tiers_slots_valid(sizes->slots[LAT_TIER_L1]) ||
+	    !lat_tiers_slots_valid(sizes->slots[LAT_TIER_L2]) ||
 	    !lat_tiers_slots_valid(sizes->slots[LAT_TIER_L3]) || sizes->spill_bytes > LAT_BLOCKS_BYTES_MAX ||
 	    sizes->spill_bytes % LAT_BLOCK_UNIT != 0)
 		return -EINVAL;
 	*tx = (struct lat_tiers_tx){
 		.front = mem->front, .back = mem->back, .sizes = *sizes, .ops = ops, .user = user
 	};
-	lat_ring_tx_over(&tx->ring[LAT_TIER_L1], mem->l1, LAT_TIERS_L1_SLOTS, 0,
+	lat_ring_tx_over(&tx->ring[LAT_TIER_L1], mem->l1, lat_tiers_l1_slots(sizes->slots[LAT_TIER_L1]), 0,
 			 &mem->back->head[LAT_TIER_L1]);
-	tx->ring_len[LAT_TIER_L1] = LAT_TIERS_L1_LEN;
+	tx->ring_len[LAT_TIER_L1] = l1_len(sizes);
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
 		tx->ring_len[t] = ring_len(sizes->slots[t]);
 	return 0;
@@ -98,38 +109,46 @@ static int poison_tx(struct lat_tiers_tx *tx)
 	return -EPROTO;
 }
 
-/* Makes the tier's extent, unless it is there. 0, or -EAGAIN. */
+/* Makes the tier's extent, unless it is there. 0, or what extend says. */
 static int extend(struct lat_tiers_tx *tx, enum lat_tier tier)
 {
 	uint32_t number = tx->number[tier] + 1 != 0 ? tx->number[tier] + 1 : 1;
 	uint32_t epoch = atomic_load_explicit(&tx->front->epoch, memory_order_relaxed) + 1;
 	struct lat_blocks *blocks = NULL;
 	void *mem;
+	int rc;
 
 	if (tx->mem[tier] != NULL)
 		return 0;
 	if (tier == LAT_TIER_SPILL) {
 		blocks = malloc(sizeof(*blocks));
-		if (blocks == NULL ||
-		    lat_blocks_init(blocks, tx->sizes.spill_bytes, tx->back->released) < 0 ||
-		    tx->ops->extend(tx->user, tier, number, extent_bytes(tx, tier), &mem) < 0) {
-			free(blocks);
-			return -EAGAIN;
-		}
+		if (blocks == NULL)
+			return -ENOMEM;
+		rc = lat_blocks_init(blocks, tx->sizes.spill_bytes, tx->back->released);
+		LAT_ASSERT(rc == 0);
+	}
+	rc = tx->ops->extend(tx->user, tier, number, extent_bytes(tx, tier), &mem);
+	if (rc < 0) {
+		free(blocks);
+		return rc;
+	}
+	if (tier == LAT_TIER_SPILL)
 		tx->blocks = blocks;
-	} else {
-		if (tx->ops->extend(tx->user, tier, number, extent_bytes(tx, tier), &mem) < 0)
-			return -EAGAIN;
-		/* Numbers of slots go on where the extent before ended: the consumer's head is there. */
+	else /* numbers of slots go on where the extent before ended: the consumer's head is there */
 		lat_ring_tx_over(&tx->ring[tier], mem, tx->sizes.slots[tier],
 				 atomic_load_explicit(&tx->ring[tier].sent, memory_order_relaxed),
 				 &tx->back->head[tier]);
-	}
 	tx->mem[tier] = mem;
 	tx->number[tier] = number;
 	atomic_store_explicit(&tx->front->made[tier - 1], number, memory_order_release); /* [M] */
 	atomic_store_explicit(&tx->front->epoch, epoch, memory_order_release);           /* [M] */
 	return 0;
+}
+
+/* There is no memory: that will pass when something is taken, unless there is nothing to take. */
+static int no_memory(struct lat_tiers_tx *tx, int rc)
+{
+	return rc != -EAGAIN && lat_tiers_drained(tx) ? rc : -EAGAIN;
 }
 
 static void blocks_changed(struct lat_tiers_tx *tx)
@@ -171,7 +190,7 @@ static int publish_note(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uin
 int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 {
 	size_t end;
-	int block;
+	int block, rc;
 
 	if (tx->poisoned)
 		return -EPROTO;
@@ -179,8 +198,9 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 		return -EOPNOTSUPP;
 	if (bytes > tx->sizes.spill_bytes)
 		return -EMSGSIZE;
-	if (extend(tx, LAT_TIER_SPILL) < 0)
-		return -EAGAIN;
+	rc = extend(tx, LAT_TIER_SPILL);
+	if (rc < 0)
+		return no_memory(tx, rc);
 	if (collect(tx) < 0)
 		return -EPROTO;
 	block = lat_blocks_alloc(tx->blocks, bytes);
@@ -191,15 +211,32 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 		end = (end + COMMIT_STEP - 1) / COMMIT_STEP * COMMIT_STEP;
 		if (end > tx->sizes.spill_bytes)
 			end = (size_t)tx->sizes.spill_bytes;
-		if (tx->ops->commit != NULL && tx->ops->commit(tx->user, tx->mem[LAT_TIER_SPILL], end) < 0) {
+		rc = tx->ops->commit != NULL ? tx->ops->commit(tx->user, tx->mem[LAT_TIER_SPILL], end) : 0;
+		if (rc < 0) {
 			lat_blocks_free(tx->blocks, (uint32_t)block);
-			return -EAGAIN;
+			return no_memory(tx, rc);
 		}
 		tx->committed = end;
 	}
 	blocks_changed(tx);
 	*data = (unsigned char *)tx->mem[LAT_TIER_SPILL] + lat_blocks_at(tx->blocks, (uint32_t)block);
 	return block;
+}
+
+bool lat_tiers_loaned(const struct lat_tiers_tx *tx, uint32_t block, const void *data)
+{
+	return tx->blocks != NULL && lat_blocks_held(tx->blocks, block) &&
+	       (const unsigned char *)tx->mem[LAT_TIER_SPILL] + lat_blocks_at(tx->blocks, block) == data;
+}
+
+int lat_tiers_spill_size(struct lat_tiers_tx *tx, uint64_t bytes)
+{
+	if (bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX || bytes % LAT_BLOCK_UNIT != 0)
+		return -EINVAL;
+	if (tx->mem[LAT_TIER_SPILL] != NULL)
+		return -EBUSY;
+	tx->sizes.spill_bytes = bytes;
+	return 0;
 }
 
 int lat_tiers_publish_loan(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uint32_t block, uint32_t len)
@@ -224,13 +261,13 @@ void lat_tiers_discard(struct lat_tiers_tx *tx, uint32_t block)
 /* L1 has no room, or the message does not fit it. */
 static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
 {
-	bool full[LAT_TIERS] = { len <= LAT_TIERS_L1_LEN };
+	bool full[LAT_TIERS] = { len <= tx->ring_len[LAT_TIER_L1] };
 	void *block_data;
 	enum lat_tier t;
 	int block, rc;
 
 	for (t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++) {
-		if (len > tx->ring_len[t])
+		if (tx->sizes.slots[t] == 0 || len > tx->ring_len[t])
 			continue;
 		rc = extend(tx, t);
 		if (rc == 0)
@@ -264,7 +301,7 @@ int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const
 {
 	int rc;
 
-	if (len <= LAT_TIERS_L1_LEN) {
+	if (len <= tx->ring_len[LAT_TIER_L1]) {
 		rc = lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
 		if (rc != -EAGAIN)
 			return rc;
@@ -293,19 +330,20 @@ bool lat_tiers_tidy(struct lat_tiers_tx *tx, struct lat_tiers_rx *forget)
 
 	if (collect(tx) < 0)
 		return false;
-	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
-		int rc = 0;
-
-		if (tx->mem[t] == NULL || !tier_drained(tx, t))
-			continue;
-		if (forget != NULL)
-			rc = lat_tiers_rx_forget(forget, t);
-		if (rc < 0)
+	for (enum lat_tier t = LAT_TIER_L3; t < LAT_TIERS; t++) {
+		if (tx->mem[t] == NULL || !tier_drained(tx, t) ||
+		    (t == LAT_TIER_SPILL && tx->committed <= LAT_TIERS_KEEP_BYTES) ||
+		    (forget != NULL && lat_tiers_rx_forget(forget, t) < 0))
 			continue;
 		retire(tx, t);
 		any = true;
 	}
 	return any;
+}
+
+void lat_tiers_collect(struct lat_tiers_tx *tx)
+{
+	(void)collect(tx); /* a lie is told to the next send */
 }
 
 void lat_tiers_reclaim(struct lat_tiers_tx *tx)
@@ -336,7 +374,7 @@ void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct la
 		};
 		messages -= s->hits;
 		if (t == LAT_TIER_L1)
-			s->bytes = LAT_TIERS_L1_SLOTS * LAT_RING_SLOT;
+			s->bytes = lat_tiers_l1_slots(tx->sizes.slots[t]) * LAT_RING_SLOT;
 		else if (atomic_load_explicit(&tx->front->made[t - 1], memory_order_acquire) != 0)
 			s->bytes = extent_bytes(tx, t);
 		if (t == LAT_TIER_SPILL)

@@ -27,7 +27,11 @@ static int recv_now(struct lat_inbox *inbox)
 static void open_pair(struct lat_inbox **inbox, struct lat_chan **ch, bool single)
 {
 	CHECK_EQ(lat_inbox_open(inbox), 0);
-	CHECK_EQ(lat_chan_open(ch, *inbox, &(struct lat_chan_config){ .slots = 64, .single = single }), 0);
+	CHECK_EQ(lat_chan_open(ch, *inbox,
+			       &(struct lat_chan_config){
+				       .sizes = &(struct lat_tiers_sizes){ .slots = { 64 } },
+				       .single = single }),
+		 0);
 }
 
 static void send_one(struct lat_chan *ch)
@@ -101,7 +105,10 @@ TEST(idle_ones_are_cooled)
 		TEST_SKIP("membarrier");
 	CHECK_EQ(lat_inbox_open(&inbox), 0);
 	for (size_t i = 0; i < CHANNELS; i++) {
-		CHECK_EQ(lat_chan_open(&ch[i], inbox, &(struct lat_chan_config){ .slots = 8 }), 0);
+		CHECK_EQ(lat_chan_open(&ch[i], inbox,
+				       &(struct lat_chan_config){
+					       .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } } }),
+			 0);
 		send_one(ch[i]);
 	}
 	for (size_t i = 0; i < CHANNELS; i++)
@@ -430,7 +437,11 @@ TEST(no_wake_is_lost_for_want_of_room)
 		for (size_t n = 0; n < rows[i].senders; n++) {
 			s[n] = (struct stream){ .count = rounds() / 8 / rows[i].senders,
 						.at_once = rows[i].at_once };
-			CHECK_EQ(lat_chan_open(&s[n].ch, inbox, &(struct lat_chan_config){ .slots = 8 }), 0);
+			CHECK_EQ(
+				lat_chan_open(&s[n].ch, inbox,
+					      &(struct lat_chan_config){
+						      .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } } }),
+				0);
 			CHECK_EQ(pthread_create(&senders[n], NULL, send_stream, &s[n]), 0);
 		}
 		for (size_t n = 0; n < rows[i].senders; n++) {
@@ -462,7 +473,10 @@ TEST(others_come_between)
 	for (uint32_t i = 0; i < 200; i++) {
 		struct lat_chan *ch;
 
-		CHECK_EQ(lat_chan_open(&ch, inbox, &(struct lat_chan_config){ .slots = 8 }), 0);
+		CHECK_EQ(lat_chan_open(&ch, inbox,
+				       &(struct lat_chan_config){
+					       .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } } }),
+			 0);
 		for (uint32_t n = 0; n < i % 5; n++)
 			send_one(ch);
 		lat_inbox_stats(inbox, &stats);

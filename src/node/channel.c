@@ -56,6 +56,7 @@ static void leave(struct lattice_channel *ch)
 		return;
 	lat_channel_leave_work(ch);
 	pthread_mutex_lock(&node->lock);
+	lat_channel_leave_tiers_locked(ch);
 	(void)lat_channels_remove(node->channels, ch->handle);
 	pthread_mutex_unlock(&node->lock);
 }
@@ -64,7 +65,6 @@ static int open_local(struct lattice_channel *ch, uint32_t flags)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
 	struct lat_chan_config cfg = {
-		.slots = lat_ring_slots_for(ch->node->len_max),
 		.len_max = ch->node->len_max,
 		.single = (flags & LATTICE_CHANNEL_SINGLE) != 0,
 		.from = { .pid = ch->key.src },
@@ -150,6 +150,7 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 		lattice_channel_close(ch);
 		return rc;
 	}
+	atomic_store_explicit(&ch->ready, true, memory_order_release);
 	*out = ch;
 	return 0;
 }
@@ -192,8 +193,7 @@ static int lane_why(const struct lattice_channel *ch, int rc)
 	}
 }
 
-/* The sentence for a send or flush that failed. */
-static int send_why(const struct lattice_channel *ch, int rc)
+int lat_channel_why(const struct lattice_channel *ch, int rc)
 {
 	int32_t src = ch->key.src, dst = ch->key.dst;
 	lattice_node_id node = ch->key.node;
@@ -258,8 +258,7 @@ static int send_why(const struct lattice_channel *ch, int rc)
 	}
 }
 
-/* The inbox's words in ours. */
-static int local_rc(int rc)
+int lat_channel_local_rc(int rc)
 {
 	switch (rc) {
 	case -EPIPE:
@@ -271,7 +270,7 @@ static int local_rc(int rc)
 	}
 }
 
-static uint64_t deadline_of(int64_t timeout_ns)
+uint64_t lat_channel_deadline(int64_t timeout_ns)
 {
 	return timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
 }
@@ -286,14 +285,15 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	if (rc < 0)
 		return rc;
 	if (ch->local != NULL)
-		rc = local_rc(
-			lat_chan_send(ch->local, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
+		rc = lat_channel_local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len,
+							lat_channel_deadline(timeout_ns)));
 	else if (ch->lane != NULL)
-		rc = local_rc(
-			lat_lane_send(ch->lane, msg->type, msg->data, msg->len, deadline_of(timeout_ns)));
+		rc = lat_channel_local_rc(lat_lane_send(ch->lane, msg->type, msg->data, msg->len,
+							lat_channel_deadline(timeout_ns)));
 	else
-		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len, deadline_of(timeout_ns));
-	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
+		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len,
+				       lat_channel_deadline(timeout_ns));
+	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
 int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
@@ -303,12 +303,12 @@ int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 	if (rc < 0)
 		return rc;
 	if (ch->local != NULL)
-		rc = local_rc(lat_chan_flush(ch->local, deadline_of(timeout_ns)));
+		rc = lat_channel_local_rc(lat_chan_flush(ch->local, lat_channel_deadline(timeout_ns)));
 	else if (ch->lane != NULL)
-		rc = local_rc(lat_lane_flush(ch->lane, deadline_of(timeout_ns)));
+		rc = lat_channel_local_rc(lat_lane_flush(ch->lane, lat_channel_deadline(timeout_ns)));
 	else
-		rc = lat_outbound_flush(ch->remote, deadline_of(timeout_ns));
-	return rc < 0 && rc != -EAGAIN ? send_why(ch, rc) : rc;
+		rc = lat_outbound_flush(ch->remote, lat_channel_deadline(timeout_ns));
+	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
 uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received)

@@ -2,6 +2,7 @@
 #ifndef LAT_NODE_CHANNEL_H
 #define LAT_NODE_CHANNEL_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <lattice/channel.h>
@@ -11,6 +12,7 @@
 struct lat_chan;
 struct lat_lane;
 struct lat_outbound;
+struct lat_stats;
 struct lattice_node;
 
 struct lattice_channel {
@@ -22,7 +24,18 @@ struct lattice_channel {
 	struct lat_chan *local; /* one of these three: to this process, to another, to another node */
 	struct lat_lane *lane;
 	struct lat_outbound *remote;
+	atomic_bool ready; /* which of them does not change any more */
 };
+
+/* For the calls that send, in other files. The sentence for one that failed; the inbox's words in ours; when to give up. */
+int lat_channel_why(const struct lattice_channel *ch, int rc);
+int lat_channel_local_rc(int rc);
+uint64_t lat_channel_deadline(int64_t timeout_ns);
+
+/* What its tiers have counted counts for the node when it is gone. Under the node's lock. */
+void lat_channel_leave_tiers_locked(const struct lattice_channel *ch);
+/* The sums of all channels to this node. */
+void lat_channels_tier_stats(struct lattice_node *node, struct lat_stats *s);
 
 /* From now on a send on one that has ended opens it again (see lat_outbound_keep()). One to this node ends with the node. */
 void lat_channel_keep(struct lattice_channel *ch);

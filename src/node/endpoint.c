@@ -152,36 +152,48 @@ void lat_endpoints_shutdown(struct lattice_node *node)
 	pthread_mutex_unlock(&node->lock);
 }
 
-/* The caller runs the network: waits for a message and for packets together. */
-static int recv_turning(struct lattice_endpoint *ep, void *buf, size_t bytes, struct lat_inbox_info *info,
-			uint64_t deadline)
+/* Where a message goes: to a buffer, or (@hold) it stays where it is. */
+struct place {
+	void *buf;
+	size_t bytes;
+	struct lat_inbox_hold *hold;
+	bool shared;
+};
+
+static int from_inbox(struct lattice_endpoint *ep, const struct place *to, struct lat_inbox_info *info,
+		      uint64_t deadline)
 {
-	int rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
+	if (to->hold != NULL)
+		return lat_inbox_take(ep->inbox, to->hold, to->shared, info, deadline);
+	return lat_inbox_recv(ep->inbox, to->buf, to->bytes, info, deadline);
+}
+
+/* The caller runs the network: waits for a message and for packets together. */
+static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *to,
+			      struct lat_inbox_info *info, uint64_t deadline)
+{
+	int rc = from_inbox(ep, to, info, 0);
 
 	while (rc == -ENOMSG && deadline != 0) {
 		int fd = lat_inbox_fd(ep->inbox);
 		int turned = fd < 0 ? fd : lat_network_turn(ep->node->network, fd, deadline);
 
-		rc = lat_inbox_recv(ep->inbox, buf, bytes, info, 0);
+		rc = from_inbox(ep, to, info, 0);
 		if (rc == -ENOMSG && turned < 0)
 			return turned;
 	}
 	return rc;
 }
 
-int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
-			  int64_t timeout_ns)
+static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
+		   int64_t timeout_ns)
 {
-	struct lattice_node *node;
+	struct lattice_node *node = ep->node;
 	struct lat_inbox_info info;
 	uint64_t deadline;
 	bool held;
-	int rc;
+	int rc = lat_node_check_ours(node, ep);
 
-	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
-		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
-	node = ep->node;
-	rc = lat_node_check_ours(node, ep);
 	if (rc < 0)
 		return rc;
 	deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
@@ -189,9 +201,9 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 	if (held)
 		(void)endpoint_get(ep);
 	if (node->no_threads && node->network != NULL)
-		rc = recv_turning(ep, buf, bytes, &info, deadline);
+		rc = from_inbox_turning(ep, to, &info, deadline);
 	else
-		rc = lat_inbox_recv(ep->inbox, buf, bytes, &info, deadline);
+		rc = from_inbox(ep, to, &info, deadline);
 	if (rc == 0 && info.from.node != 0)
 		lat_inbound_taken(node->network);
 	if (rc == 0)
@@ -201,12 +213,12 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 			.badge = info.from.badge,
 			.node = (lattice_node_id)info.from.node,
 			.seq = info.seq,
-			.data = buf,
+			.data = to->hold != NULL ? to->hold->data : to->buf,
 			.len = info.len,
 		};
 	if (rc == -EMSGSIZE) {
 		msg->len = info.len;
-		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, bytes);
+		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, to->bytes);
 	}
 	if (rc == -ESHUTDOWN && atomic_load_explicit(&ep->lost, memory_order_acquire))
 		(void)lat_why(ep, rc, "pid %d is another process's now, which had it at an earlier host",
@@ -237,6 +249,44 @@ int lattice_endpoint_tune(struct lattice_endpoint *ep, const struct lattice_tuni
 	lat_inbox_tune(ep->inbox, &(struct lat_inbox_tuning){ .wait = policies[tuning->wait],
 							      .single = tuning->single });
 	return 0;
+}
+
+int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
+			  int64_t timeout_ns)
+{
+	const struct place to = { .buf = buf, .bytes = bytes };
+
+	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
+		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
+	return receive(ep, msg, &to, timeout_ns);
+}
+
+int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg, struct lattice_hold *hold,
+			  uint32_t flags, int64_t timeout_ns)
+{
+	struct lat_inbox_hold held = { 0 };
+	const struct place to = { .hold = &held, .shared = (flags & LATTICE_TAKE_SHARED) != 0 };
+	int rc;
+
+	if (ep == NULL || msg == NULL || hold == NULL || (flags & ~(uint32_t)LATTICE_TAKE_SHARED) != 0)
+		return lat_why(ep, -EINVAL, "no endpoint, no message or hold to fill in, or unknown flags");
+	rc = receive(ep, msg, &to, timeout_ns);
+	if (rc == 0)
+		*hold = (struct lattice_hold){ .data = held.data, .source = held.src, .block = held.block };
+	return rc;
+}
+
+void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *hold)
+{
+	struct lat_inbox_hold held;
+
+	if (ep == NULL || hold == NULL || hold->data == NULL || lat_node_foreign(ep->node))
+		return;
+	held = (struct lat_inbox_hold){ .data = hold->data, .src = hold->source, .block = hold->block };
+	*hold = (struct lattice_hold){ 0 };
+	lat_inbox_release(&held);
+	if (ep->node->network != NULL)
+		lat_inbound_taken(ep->node->network);
 }
 
 int lattice_endpoint_fd(const struct lattice_endpoint *ep)

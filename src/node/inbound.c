@@ -2,12 +2,12 @@
  * Channels from other nodes: each feeds the inbox of the endpoint it leads to, as a local channel does. All state but the
  * `starved` flag and the counts of bytes is guarded by the network's lock.
  *
- * A full ring: the machine keeps the message and is asked again when a receiver has made room. No wake is lost, because both sides
+ * A full channel: the machine keeps the message and is asked again when a receiver has made room. No wake is lost, because both sides
  * exchange the network's flag: if the receiver's exchange [r] comes after the deliverer's [d], it sees the flag and asks
  * again; if it comes before, [d] acquires what [r] released, and the second try sees the room.
  *
- * What is taken out of a ring, and when, is for receivers to say, and they run beside all this; so the bytes are given back by
- * whoever lets go of a ring last.
+ * What is taken out of a channel, and when, is for receivers to say, and they run beside all this; so the bytes are given back by
+ * whoever lets go of a channel last.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "node/remote.h"
 #include "node/stats.h"
 
-enum { SLOTS_MIN = 1024 };
+enum { L2_SLOTS = 1024 };
 
 struct lat_inbound {
 	struct lat_network *net;
@@ -56,35 +56,35 @@ static void unstarve(struct lat_inbound *in)
 	in->starving_at = NULL;
 }
 
-/* ---- rings ---- */
+/* ---- memory ---- */
 
-uint32_t lat_inbound_ring_slots(uint32_t len_max)
+void lat_inbound_sizes(uint32_t len_max, struct lat_tiers_sizes *out)
 {
-	uint32_t slots = SLOTS_MIN;
-
-	while (lat_ring_len_max(slots) < len_max)
-		slots *= 2;
-	return slots;
+	*out = (struct lat_tiers_sizes){
+		.slots = { [LAT_TIER_L2] = L2_SLOTS },
+		.spill_bytes = ((uint64_t)len_max * 2 + LAT_BLOCK_UNIT) / LAT_BLOCK_UNIT * LAT_BLOCK_UNIT,
+	};
 }
 
-static uint64_t ring_bytes(const struct lat_network *net)
+uint64_t lat_inbound_bytes(const struct lat_tiers_sizes *sizes)
 {
-	return (uint64_t)net->ring_slots * LAT_RING_SLOT;
+	return (uint64_t)(LAT_TIERS_L1_SLOTS + sizes->slots[LAT_TIER_L2]) * LAT_RING_SLOT +
+	       sizes->spill_bytes;
 }
 
 /* Only this adds, under the network's lock, so the limits hold though others subtract meanwhile. */
 static bool charge(struct lat_neighbour *n)
 {
 	struct lat_network *net = n->net;
-	uint64_t bytes = ring_bytes(net);
+	uint64_t bytes = lat_inbound_bytes(&net->inbound_sizes);
 
-	if (atomic_load_explicit(&n->ring_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_PEER_BYTES ||
-	    atomic_load_explicit(&net->ring_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_ALL_BYTES) {
+	if (atomic_load_explicit(&n->inbound_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_PEER_BYTES ||
+	    atomic_load_explicit(&net->inbound_bytes, memory_order_relaxed) + bytes > LAT_INBOUND_ALL_BYTES) {
 		net->refused++;
 		return false;
 	}
-	(void)atomic_fetch_add_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
-	(void)atomic_fetch_add_explicit(&net->ring_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&n->inbound_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&net->inbound_bytes, bytes, memory_order_relaxed);
 	lat_neighbour_get(n);
 	return true;
 }
@@ -93,10 +93,10 @@ static bool charge(struct lat_neighbour *n)
 static void uncharge(void *user)
 {
 	struct lat_neighbour *n = user;
-	uint64_t bytes = ring_bytes(n->net);
+	uint64_t bytes = lat_inbound_bytes(&n->net->inbound_sizes);
 
-	(void)atomic_fetch_sub_explicit(&n->net->ring_bytes, bytes, memory_order_relaxed);
-	(void)atomic_fetch_sub_explicit(&n->ring_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_sub_explicit(&n->net->inbound_bytes, bytes, memory_order_relaxed);
+	(void)atomic_fetch_sub_explicit(&n->inbound_bytes, bytes, memory_order_relaxed);
 	lat_neighbour_put(n);
 }
 
@@ -114,12 +114,12 @@ static void forget(struct lat_inbound *in)
 }
 
 /* 0, or the code to refuse with. in->ep is set. */
-static int open_ring(struct lat_inbound *in, uint32_t node, int32_t src_pid)
+static int open_channel(struct lat_inbound *in, uint32_t node, int32_t src_pid)
 {
 	struct lat_network *net = in->net;
 	struct lat_neighbour *n = lat_network_neighbour(net, node);
 	const struct lat_chan_config cfg = {
-		.slots = net->ring_slots,
+		.sizes = &net->inbound_sizes,
 		.len_max = net->node->len_max,
 		.from = { .pid = src_pid, .node = node },
 		.user = n,
@@ -154,7 +154,7 @@ int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_p
 		free(in);
 		return LAT_CODE_ECONNREFUSED;
 	}
-	code = open_ring(in, node, src_pid);
+	code = open_channel(in, node, src_pid);
 	if (code != LAT_CODE_OK) {
 		lat_endpoint_put(in->ep);
 		free(in);
@@ -247,10 +247,10 @@ void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoin
 
 void lat_inbound_stats(struct lat_network *net, struct lat_stats *s)
 {
-	lat_stats_put(s, "recv.remote_bytes", "bytes of the rings of channels from other nodes",
-		      atomic_load_explicit(&net->ring_bytes, memory_order_relaxed));
+	lat_stats_put(s, "recv.remote_bytes", "bytes that channels from other nodes may come to hold",
+		      atomic_load_explicit(&net->inbound_bytes, memory_order_relaxed));
 	lat_stats_put(s, "recv.remote_refused",
-		      "channels refused, their peer or all hold too many bytes of rings", net->refused);
+		      "channels refused, their peer or all may hold as much as they may", net->refused);
 }
 
 void lat_inbound_end_all(struct lat_network *net)

@@ -6,23 +6,29 @@
 #include "session/machine.h"
 #include "wire/limits.h"
 
-enum { CHANNELS = 32 }; /* rings of the longest messages that LAT_INBOUND_PEER_BYTES has room for */
+enum { CHANNELS = 31 }; /* with the longest messages, that LAT_INBOUND_PEER_BYTES has room for */
 
-TEST(ring_sizes)
+TEST(sizes)
 {
 	static const struct {
 		const char *why;
-		uint32_t len_max, want;
+		uint32_t len_max;
+		uint64_t spill, bytes;
 	} rows[] = {
-		{ "the shortest limit", 56, 1024 },
-		{ "all that the least ring carries", 48 + 1023 * 60, 1024 },
-		{ "one byte more", 48 + 1023 * 60 + 1, 2048 },
-		{ "the default limit", LAT_MAX_MSG_DEFAULT - 12, 32768 },
-		{ "the longest", LAT_REASM_PEER_BYTES / 2 - 12, 262144 },
+		{ "the shortest limit", 56, 128, 4096 + 65536 + 128 },
+		{ "the default limit", LAT_MAX_MSG_DEFAULT - 12, 2 * LAT_MAX_MSG_DEFAULT,
+		  4096 + 65536 + 2 * LAT_MAX_MSG_DEFAULT },
+		{ "the longest", LAT_REASM_PEER_BYTES / 2 - 12, LAT_REASM_PEER_BYTES,
+		  4096 + 65536 + LAT_REASM_PEER_BYTES },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		CHECK_EQ_ROW(rows[i].why, lat_inbound_ring_slots(rows[i].len_max), rows[i].want);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lat_tiers_sizes sizes;
+
+		lat_inbound_sizes(rows[i].len_max, &sizes);
+		CHECK_EQ_ROW(rows[i].why, sizes.spill_bytes, rows[i].spill);
+		CHECK_EQ_ROW(rows[i].why, lat_inbound_bytes(&sizes), rows[i].bytes);
+	}
 }
 
 static struct lattice_channel *open_from(struct lattice_node *node, int32_t src)
@@ -33,12 +39,12 @@ static struct lattice_channel *open_from(struct lattice_node *node, int32_t src)
 	return ch;
 }
 
-TEST(a_peer_holds_so_many_bytes_of_rings)
+TEST(a_peer_holds_so_many_bytes)
 {
 	struct lattice_channel *ch[CHANNELS], *over;
 	struct lattice_endpoint *ep;
 	struct lattice_msg msg = { .type = 1 };
-	const uint64_t ring = LAT_INBOUND_PEER_BYTES / CHANNELS;
+	uint64_t each;
 	char buf[8], text[200];
 	struct pair p;
 
@@ -46,11 +52,13 @@ TEST(a_peer_holds_so_many_bytes_of_rings)
 	p.b.max_msg = LAT_REASM_PEER_BYTES / 2;
 	open_acquainted(&p, "127.0.0.1", LATTICE_UDP);
 	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
+	each = lat_inbound_bytes(&p.b.node->network->inbound_sizes);
+	CHECK_EQ(LAT_INBOUND_PEER_BYTES / each, CHANNELS);
 	for (int32_t i = 0; i < CHANNELS; i++) {
 		ch[i] = open_from(p.a.node, i + 1);
 		CHECK_EQ(lattice_channel_send(ch[i], &msg, SECONDS(20)), 0);
 	}
-	CHECK_EQ(stat_of(p.b.node, "recv.remote_bytes"), LAT_INBOUND_PEER_BYTES);
+	CHECK_EQ(stat_of(p.b.node, "recv.remote_bytes"), CHANNELS * each);
 	CHECK_EQ(stat_of(p.b.node, "recv.remote_refused"), 0);
 
 	over = open_from(p.a.node, 99);
@@ -72,7 +80,7 @@ TEST(a_peer_holds_so_many_bytes_of_rings)
 		CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);
 	}
 	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), 0), -ENOMSG);
-	CHECK_EQ(stat_of(p.b.node, "recv.remote_bytes"), LAT_INBOUND_PEER_BYTES - ring);
+	CHECK_EQ(stat_of(p.b.node, "recv.remote_bytes"), (CHANNELS - 1) * each);
 	over = open_from(p.a.node, 99);
 	msg = (struct lattice_msg){ .type = 2 };
 	CHECK_EQ(lattice_channel_send(over, &msg, SECONDS(20)), 0);
@@ -101,12 +109,12 @@ static void make_liar(struct lattice_node *node, int32_t src)
 }
 
 /*
- * Three channels whose receiver does not read: B's rings are full, and its machine holds a message for each. One of them has a
+ * Three channels whose receiver does not read: B's channels are full, and its machine holds a message for each. One of them has a
  * lie in second place. When there is room again, the lie ends the session while B is at giving the others their turn.
  */
 TEST(a_liar_among_channels_that_wait)
 {
-	enum { LEN = 60000, SLOTS = 1 + (LEN - 48 + 59) / 60 };
+	enum { LEN = 60000, BLOCK = (LEN + LAT_BLOCK_UNIT - 1) / LAT_BLOCK_UNIT * LAT_BLOCK_UNIT };
 	static unsigned char data[LEN];
 	struct lattice_channel *ch[3];
 	struct lattice_endpoint *ep;
@@ -116,7 +124,7 @@ TEST(a_liar_among_channels_that_wait)
 
 	for (int32_t liar = 1; liar <= 3; liar++) {
 		meet(&p, "127.0.0.1", LATTICE_TCP);
-		fit = p.b.node->network->ring_slots / SLOTS;
+		fit = p.b.node->network->inbound_sizes.spill_bytes / BLOCK;
 		CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
 		for (int32_t src = 1; src <= 3; src++) {
 			ch[src - 1] = open_from(p.a.node, src);

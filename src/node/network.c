@@ -363,7 +363,7 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	pthread_mutex_init(&net->lock, NULL);
 	net->node = node;
 	net->no_thread = cfg->no_threads;
-	net->ring_slots = lat_inbound_ring_slots(node->len_max);
+	lat_inbound_sizes(node->len_max, &net->inbound_sizes);
 
 	rc = lat_arena_open(&net->arena, ARENA_SLOTS_MAX, cfg->allow_unlocked_keys);
 	if (rc == -EPERM)

@@ -19,6 +19,7 @@
 #include <lattice/state.h>
 
 #include "base/util.h"
+#include "fastpath/tiers.h"
 #include "node/waitq.h"
 #include "session/engine.h"
 
@@ -42,8 +43,8 @@ struct lat_neighbour {
 	struct lat_network *net;
 	_Atomic(uint32_t) refs; /* the table's, and one of each ring */
 	lattice_node_id node;
-	struct lat_path call;         /* where it is called; proto 0: nowhere */
-	_Atomic(uint64_t) ring_bytes; /* of channels from it (inbound.c) */
+	struct lat_path call;            /* where it is called; proto 0: nowhere */
+	_Atomic(uint64_t) inbound_bytes; /* of channels from it (inbound.c) */
 };
 
 struct lat_network {
@@ -59,18 +60,18 @@ struct lat_network {
 	size_t neighbour_count, neighbour_room;
 	struct lat_ping *pings; /* waiting */
 	uint64_t last_ping;
-	struct lat_outbound *outbound; /* all of them */
-	struct lat_inbound *inbound;   /* all of them */
-	struct lat_inbound *starving;  /* of them, those for which the machine holds a message */
-	uint32_t ring_slots;           /* of each channel from another node */
-	uint64_t refused;              /* channels, for LAT_INBOUND_*_BYTES */
-	struct lat_statsock *window;   /* NULL: none */
-	struct lat_waitq room;         /* something came or went: who wants to send a packet looks again */
-	struct lat_netsend *sending;   /* those */
+	struct lat_outbound *outbound;        /* all of them */
+	struct lat_inbound *inbound;          /* all of them */
+	struct lat_inbound *starving;         /* of them, those for which the machine holds a message */
+	struct lat_tiers_sizes inbound_sizes; /* of each channel from another node */
+	uint64_t refused;                     /* channels, for LAT_INBOUND_*_BYTES */
+	struct lat_statsock *window;          /* NULL: none */
+	struct lat_waitq room;       /* something came or went: who wants to send a packet looks again */
+	struct lat_netsend *sending; /* those */
 	bool no_thread;
 	bool closing;
-	atomic_bool starved;          /* one is starving (inbound.c) */
-	_Atomic(uint64_t) ring_bytes; /* of all neighbours */
+	atomic_bool starved;             /* one is starving (inbound.c) */
+	_Atomic(uint64_t) inbound_bytes; /* of all neighbours */
 };
 
 /* Everything that lattice_node_open() says of LATTICE_HOST_SELF. *id: the node's number, 0 in: kept or derived. */

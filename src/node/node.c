@@ -14,6 +14,7 @@
 #include "net/nodeid.h"
 #include "node/attach.h"
 #include "node/endpoint.h"
+#include "node/channel.h"
 #include "node/explain.h"
 #include "node/keyfile.h"
 #include "node/network.h"
@@ -393,6 +394,7 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		return 0;
 	(void)lat_node_get(node);
 	lat_endpoints_stats(node, &s);
+	lat_channels_tier_stats(node, &s);
 	if (node->packets != NULL)
 		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)

@@ -13,6 +13,7 @@
 #include <lattice/node.h>
 
 #include "base/util.h"
+#include "fastpath/tiers.h"
 
 enum {
 	LAT_ENDPOINTS_MAX = 65536, /* per node */
@@ -28,10 +29,11 @@ struct lat_work;
 struct lattice_endpoint;
 
 struct lattice_node {
-	pthread_mutex_t lock; /* of the three below; the network's lock is never taken while this is held */
+	pthread_mutex_t lock; /* of the four below; the network's lock is never taken while this is held */
 	struct lattice_endpoint *endpoints; /* uthash by pid */
 	struct lat_channels *channels;
-	struct lat_work *work; /* its items are channels' handles */
+	struct lat_work *work;                       /* its items are channels' handles */
+	struct lat_tier_stats past_tiers[LAT_TIERS]; /* of channels that are closed */
 
 	struct lat_packets *packets; /* where NET frames go; NULL: nowhere. Set once at open, its owner's */
 	struct lat_network *network; /* NULL: local only. Set once at open */

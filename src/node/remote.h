@@ -15,6 +15,7 @@ struct lat_inbound;
 struct lat_network;
 struct lat_outbound;
 struct lat_stats;
+struct lat_tiers_sizes;
 struct lattice_endpoint;
 
 /* ---- outbound ---- */
@@ -51,14 +52,15 @@ void lat_outbound_on_room(void *ctx, void *user);
 /* ---- inbound ---- */
 
 /*
- * Memory that peers can make us hold in rings, counted in full at open, though the kernel commits it as it is touched. A ring
+ * Memory that peers can make us hold in channels, counted in full at open, though it is made as it is needed. A channel
  * counts until what a closed channel left in it was received. Over the limit a channel is refused: -ENOBUFS to its opener.
  */
 #define LAT_INBOUND_PEER_BYTES (UINT64_C(512) << 20)
 #define LAT_INBOUND_ALL_BYTES  (UINT64_C(4) << 30)
 
-/* The slots of a ring that one message of @len_max fits into. */
-uint32_t lat_inbound_ring_slots(uint32_t len_max);
+/* The tiers of a channel that two messages of @len_max fit into, and how many bytes they are when all are made. */
+void lat_inbound_sizes(uint32_t len_max, struct lat_tiers_sizes *out);
+uint64_t lat_inbound_bytes(const struct lat_tiers_sizes *sizes);
 /* The network's lock is held. */
 void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
 

@@ -92,6 +92,30 @@ int lat_memfd_map_peer(int fd, size_t bytes, const void **map)
 	return 0;
 }
 
+int lat_memfd_map_own(int fd, uint64_t offset, uint64_t bytes, void **map)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct stat st;
+	void *made;
+	int seals;
+
+	if (bytes == 0 || bytes % page != 0 || offset % page != 0 || bytes > INT64_MAX ||
+	    offset > INT64_MAX - bytes)
+		return -EINVAL;
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0)
+		return errno == EBADF ? -EBADF : -EPERM;
+	if ((seals & F_SEAL_SHRINK) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+		return -EPERM;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + bytes)
+		return -EINVAL;
+	made = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	if (made == MAP_FAILED)
+		return errno == EACCES || errno == EPERM ? -EACCES : -ENOMEM;
+	*map = made;
+	return 0;
+}
+
 static int populate(const void *at, size_t bytes, int advice)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)at & ~(page - 1);

@@ -3,6 +3,7 @@
 #define LAT_OS_MEMFD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/util.h"
 
@@ -27,6 +28,17 @@ LAT_MUST_CHECK int lat_memfd_create(int *fd, void **map, size_t bytes, const cha
  *   -ENOMEM  address space or the process's limit of mappings
  */
 LAT_MUST_CHECK int lat_memfd_map_peer(int fd, size_t bytes, const void **map);
+
+/*
+ * Maps @bytes of a memfd of this process's from @offset on read-write, and seals it SHRINK, so that no access can fault for its length. The
+ * fd stays the caller's, to close. 0, or:
+ *   -EINVAL  no whole pages, none, or past its end
+ *   -EPERM   not a memfd, or it cannot be sealed
+ *   -EACCES  it is not open for reading and writing
+ *   -EBADF   no descriptor
+ *   -ENOMEM  address space or the process's limit of mappings
+ */
+LAT_MUST_CHECK int lat_memfd_map_own(int fd, uint64_t offset, uint64_t bytes, void **map);
 
 /*
  * Commits the pages that hold [@at, @at + @bytes) of a mapping of our own, so that no later access can fail for want of

@@ -176,7 +176,7 @@ static void play(void *arg)
 
 static void open_players(struct player p[2], uint32_t rounds)
 {
-	struct lat_chan_config cfg = { .slots = 8 };
+	struct lat_chan_config cfg = { .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } } };
 
 	for (uint32_t i = 0; i < 2; i++) {
 		p[i] = (struct player){ .rounds = rounds, .serves = i == 0 };
@@ -413,7 +413,10 @@ TEST(stopping_ends_every_wait)
 		 * own.
 		 */
 		lat_chan_close(p[1].out);
-		CHECK_EQ(lat_chan_open(&p[1].out, p[1].in, &(struct lat_chan_config){ .slots = 8 }), 0);
+		CHECK_EQ(lat_chan_open(&p[1].out, p[1].in,
+				       &(struct lat_chan_config){
+					       .sizes = &(struct lat_tiers_sizes){ .slots = { 8 } } }),
+			 0);
 		if (rows[i].by == BY_TASK)
 			CHECK_EQ(lattice_task_spawn(s, 0, stop_it, s, 0), 0);
 		if (rows[i].by == BY_THREAD)
@@ -618,7 +621,10 @@ TEST(many_wait_on_one_inbox)
 	struct lattice_sched *s;
 
 	CHECK_EQ(lat_inbox_open(&h.inbox), 0);
-	CHECK_EQ(lat_chan_open(&p.out, h.inbox, &(struct lat_chan_config){ .slots = 512 }), 0);
+	CHECK_EQ(lat_chan_open(&p.out, h.inbox,
+			       &(struct lat_chan_config){
+				       .sizes = &(struct lat_tiers_sizes){ .slots = { 0, 512 } } }),
+		 0);
 	CHECK_EQ(lattice_sched_open(&s), 0);
 	for (uint32_t i = 0; i < FLOOD; i++)
 		CHECK_EQ(lattice_task_spawn(s, 0, graze, &h, LATTICE_TASK_STACK_MIN * 2), 0);

@@ -73,7 +73,8 @@ WAYS = [(host, proto) for host in ("127.0.0.1", "::1", "localhost") for proto in
 
 @case
 def hello_and_local(_):
-    for name, says in (("hello", "pid 1 says: hello"), ("local", "pid 7 received message 1 of pid 1")):
+    for name, says in (("hello", "pid 1 says: hello"), ("local", "pid 7 received message 1 of pid 1"),
+                       ("loan", "pid 7 has 1000000 bytes of pid 1")):
         with Program(name) as program:
             assert program.end() == 0 and says in program.text(), program.text()
 

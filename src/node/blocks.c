@@ -1,0 +1,104 @@
+/* Sending without a copy: the public calls that loan a channel's memory. To another node it is copied when it is published. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fastpath/channel.h"
+#include "fastpath/sender.h"
+#include "node/channel.h"
+#include "node/explain.h"
+#include "node/links.h"
+#include "node/node.h"
+#include "node/remote.h"
+
+static struct lat_sender_loan loan_of(const struct lattice_block *block)
+{
+	return (struct lat_sender_loan){ .data = block->data,
+					 .block = (uint32_t)block->id,
+					 .bytes = (uint32_t)block->bytes };
+}
+
+static int loan_heap(struct lattice_channel *ch, size_t bytes, struct lattice_block *block)
+{
+	void *data;
+
+	if (bytes > ch->node->len_max)
+		return -EMSGSIZE;
+	if (posix_memalign(&data, LAT_BLOCK_UNIT, bytes > 0 ? bytes : 1) != 0)
+		return -ENOMEM;
+	*block = (struct lattice_block){ .data = data, .bytes = bytes };
+	return 0;
+}
+
+int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattice_block *block,
+			 int64_t timeout_ns)
+{
+	struct lat_sender_loan loan;
+	int rc;
+
+	if (ch == NULL || block == NULL)
+		return lat_why(ch, -EINVAL, "no channel, or no block to fill in");
+	rc = lat_node_check(ch->node, ch);
+	if (rc < 0)
+		return rc;
+	if (ch->local != NULL) {
+		rc = lat_channel_local_rc(lat_sender_loan(lat_chan_sender(ch->local), bytes, &loan,
+							  lat_channel_deadline(timeout_ns)));
+		if (rc == 0)
+			*block =
+				(struct lattice_block){ .data = loan.data, .bytes = bytes, .id = loan.block };
+	} else {
+		rc = loan_heap(ch, bytes, block);
+	}
+	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
+}
+
+static int send_copy(struct lattice_channel *ch, int32_t type, const void *data, size_t len,
+		     uint64_t deadline_ns)
+{
+	if (ch->lane != NULL)
+		return lat_channel_local_rc(lat_lane_send(ch->lane, type, data, len, deadline_ns));
+	return lat_outbound_send(ch->remote, type, data, len, deadline_ns);
+}
+
+int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *block, int32_t type, size_t len,
+			    int64_t timeout_ns)
+{
+	struct lat_sender_loan loan;
+	int rc;
+
+	if (ch == NULL || block == NULL || block->data == NULL)
+		return lat_why(ch, -EINVAL, "no channel, or no loan");
+	rc = lat_node_check(ch->node, ch);
+	if (rc < 0)
+		return rc;
+	if (ch->local != NULL) {
+		loan = loan_of(block);
+		rc = lat_channel_local_rc(lat_sender_publish(lat_chan_sender(ch->local), type, &loan, len,
+							     lat_channel_deadline(timeout_ns)));
+	} else if (len > block->bytes) {
+		rc = -EMSGSIZE;
+	} else {
+		rc = send_copy(ch, type, block->data, len, lat_channel_deadline(timeout_ns));
+		if (rc == 0)
+			free(block->data);
+	}
+	if (rc == 0)
+		*block = (struct lattice_block){ 0 };
+	if (rc == -EINVAL)
+		return lat_why(ch, rc, "this is no loan of the channel, or it was published or discarded");
+	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
+}
+
+void lattice_channel_discard(struct lattice_channel *ch, struct lattice_block *block)
+{
+	struct lat_sender_loan loan;
+
+	if (ch == NULL || block == NULL || block->data == NULL || lat_node_foreign(ch->node))
+		return;
+	loan = loan_of(block);
+	if (ch->local != NULL)
+		lat_sender_discard(lat_chan_sender(ch->local), &loan);
+	else
+		free(block->data);
+	*block = (struct lattice_block){ 0 };
+}
