@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: wake model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan lint format install clean help
+.PHONY: wake model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -78,6 +78,14 @@ wake: ## the races between publishing and going to sleep, ten million times (som
 
 model: ## search every state of the models in models/ (skipped without spin)
 	@scripts/check-model || [ $$? = 77 ]
+
+# How many processes die.
+KILLS ?= 10000
+
+kills: ## three processes talk, and one after the other is killed, KILLS=10000
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@python3 tests/proc/kill_test.py $(main)/tests/proc/worker $(KILLS)
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint

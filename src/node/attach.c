@@ -375,8 +375,10 @@ static int host_ourselves(struct lat_attach *a)
 {
 	struct lat_host *host;
 	pid_t holder = 0;
-	int rc = lat_host_open(&host, &a->door, a->number, &holder);
+	int rc = lat_host_open(&host, &a->door, a->number, a->was_up, &holder);
 
+	if (rc == -ENOENT && lat_door_find_again(&a->door) == 0) /* its directory was removed */
+		rc = lat_host_open(&host, &a->door, a->number, a->was_up, &holder);
 	pthread_mutex_lock(&a->lock);
 	if (rc == 0)
 		a->hosting = host;
@@ -769,6 +771,7 @@ void lat_attach_stats(struct lat_attach *a, struct lat_stats *s)
 	lat_stats_put(s, "local.pids_lost", "pids that another process has taken from this one",
 		      atomic_load_explicit(&a->pids_lost, memory_order_relaxed));
 	pthread_mutex_lock(&a->lock);
+	lat_stats_put(s, "local.up", "1: it is attached now", a->state == UP);
 	if (a->hosting != NULL)
 		lat_host_stats(a->hosting, s);
 	pthread_mutex_unlock(&a->lock);

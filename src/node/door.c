@@ -110,6 +110,22 @@ int lat_door_find(struct lat_door *d)
 	}
 }
 
+int lat_door_find_again(struct lat_door *d)
+{
+	size_t length = (size_t)(strrchr(d->path, '/') - d->path);
+	char dir[PATH_MAX];
+	int fd, rc;
+
+	memcpy(dir, d->path, length);
+	dir[length] = '\0';
+	rc = lat_dir_meet(&fd, length == 0 ? "/" : dir);
+	if (rc < 0)
+		return rc;
+	lat_dir_leave(d->dir);
+	d->dir = fd;
+	return 0;
+}
+
 void lat_door_leave(struct lat_door *d)
 {
 	lat_dir_leave(d->dir);

@@ -30,6 +30,11 @@ struct lat_door {
  *   -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC, -ENAMETOOLONG, -EMFILE, -ENFILE, -ENOMEM
  */
 LAT_MUST_CHECK int lat_door_find(struct lat_door *d);
+/*
+ * The same place, by its path: the directory that was found has been removed, or another one is in its place. Without a sentence; on
+ * failure it is the one that was.
+ */
+LAT_MUST_CHECK int lat_door_find_again(struct lat_door *d);
 /* One that was not found is fine. */
 void lat_door_leave(struct lat_door *d);
 

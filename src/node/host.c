@@ -51,12 +51,21 @@ struct member {
 	UT_hash_handle hh;         /* by number: those that have said HELLO */
 };
 
+/* A channel to a pid whose member has not come back from the host before. */
+struct waiting {
+	struct waiting *next;
+	struct member *member;
+	struct lat_note note;
+};
+
 struct lat_host {
 	struct lat_door_held door;
 	struct lat_claims *claims;
 	struct member *all, *greeted, *dead;
 	lattice_node_id number;
-	uint32_t strangers;
+	uint32_t strangers, waiting_count;
+	struct waiting *waiting;
+	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
 	uint64_t resume_ns; /* when to accept again; UINT64_MAX: it does */
 	int watch, stop;
 	struct tag stop_tag, door_tag;
@@ -77,11 +86,29 @@ static void update_counts(struct lat_host *h)
 	atomic_store_explicit(&h->pids, lat_claims_count(h->claims), memory_order_relaxed);
 }
 
+static void forget_waiting(struct lat_host *h, const struct member *m)
+{
+	struct waiting **at = &h->waiting;
+
+	while (*at != NULL) {
+		struct waiting *w = *at;
+
+		if (w->member != m) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		h->waiting_count--;
+		free(w);
+	}
+}
+
 static void dismiss(struct lat_host *h, struct member *m)
 {
 	if (m->gone)
 		return;
 	m->gone = true;
+	forget_waiting(h, m);
 	if (m->greeted) {
 		HASH_DEL(h->greeted, m);
 		lat_claims_give_all(h->claims, m->cred.member);
@@ -169,6 +196,47 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 	return 0;
 }
 
+static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in);
+
+/* Those who waited for @pid; 0: all. */
+static void go_on(struct lat_host *h, int32_t pid)
+{
+	struct waiting **at = &h->waiting, *due = NULL, *w;
+
+	while ((w = *at) != NULL) {
+		if (pid != 0 && w->note.dst != pid) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		h->waiting_count--;
+		w->next = due;
+		due = w;
+	}
+	while ((w = due) != NULL) {
+		due = w->next;
+		if (!w->member->gone)
+			on_open(h, w->member, &w->note);
+		free(w);
+	}
+}
+
+/* true: it waits for its pid to be claimed. */
+static bool wait_for_pid(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct waiting *w;
+
+	if (h->grace_ns == 0 || h->waiting_count == LAT_HOST_WAITING_MAX)
+		return false;
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return false;
+	*w = (struct waiting){ .next = h->waiting, .member = m, .note = *in };
+	h->waiting = w;
+	h->waiting_count++;
+	return true;
+}
+
 static void on_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
 	struct lat_note out = { .kind = LAT_NOTE_CLAIMED, .token = in->token, .dst = in->dst };
@@ -189,6 +257,8 @@ static void on_claim(struct lat_host *h, struct member *m, const struct lat_note
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	(void)tell(h, m, &out);
+	if (out.rc == 0)
+		go_on(h, in->dst);
 }
 
 /* The receiver hears who comes before the sender hears that it may. */
@@ -201,6 +271,8 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 	uint64_t holder = lat_claims_holder(h->claims, in->dst);
 	struct member *other = holder != 0 ? find(h, holder) : NULL;
 
+	if (other == NULL && wait_for_pid(h, m, in))
+		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
 	out.rc = in->node != 0 && in->node != h->number ? -ENETUNREACH : 0;
@@ -401,8 +473,13 @@ static void run(void *arg)
 	struct lat_host *h = arg;
 
 	for (;;) {
-		size_t n = lat_watch_wait(h->watch, events, EVENTS, h->resume_ns);
+		uint64_t next = h->grace_ns != 0 && h->grace_ns < h->resume_ns ? h->grace_ns : h->resume_ns;
+		size_t n = lat_watch_wait(h->watch, events, EVENTS, next);
 
+		if (h->grace_ns != 0 && lat_clock_monotonic_ns() >= h->grace_ns) {
+			h->grace_ns = 0;
+			go_on(h, 0);
+		}
 		if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
 			h->resume_ns = UINT64_MAX;
 			lat_watch_change(h->watch, h->door.sock.fd, true, false, &h->door_tag);
@@ -431,7 +508,8 @@ static void run(void *arg)
 	}
 }
 
-int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number, pid_t *holder)
+int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number, bool again,
+		  pid_t *holder)
 {
 	struct lat_host *h = calloc(1, sizeof(*h));
 	int rc;
@@ -442,6 +520,8 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_no
 	h->number = number;
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
+	if (again)
+		h->grace_ns = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_HOST_GRACE_NS);
 	h->stop_tag.what = TAG_STOP;
 	h->door_tag.what = TAG_DOOR;
 	rc = lat_door_take(door, &h->door, holder);

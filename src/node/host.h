@@ -15,17 +15,21 @@
 enum {
 	LAT_HOST_MEMBERS_MAX = 4096,
 	LAT_HOST_STRANGERS_MAX = 64, /* connected, and have not said HELLO */
+	LAT_HOST_WAITING_MAX = 1024, /* channels to pids that are not claimed yet */
 };
+
+/* How long after it took over a host waits for a pid to be claimed again before it says that nobody has it. */
+#define LAT_HOST_GRACE_NS (1 * LAT_NS_PER_S)
 
 struct lat_host;
 struct lat_stats;
 
 /*
- * Takes the door and starts to host a node of that @number. 0, or as lat_door_take(), or -EAGAIN (no thread to be had), -ENOMEM,
+ * Takes the door and starts to host a node of that @number; @again: after another, whose members will come. 0, or as lat_door_take(), or -EAGAIN (no thread to be had), -ENOMEM,
  * -EMFILE, -ENFILE.
  */
 LAT_MUST_CHECK int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number,
-				 pid_t *holder);
+				 bool again, pid_t *holder);
 /* Members find that it is gone, and look for another. NULL is fine. */
 void lat_host_close(struct lat_host *h);
 

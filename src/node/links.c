@@ -122,9 +122,11 @@ static void end(struct lat_pair *p, int why)
 	} else {
 		count(&ls->broke);
 		lat_log(LAT_LOG_WARN, "local: the link to process %d is cut: %s", (int)p->process,
-			why == -EPROTO || why == -EPERM ? "it broke a rule" : lattice_error_name(why));
+			why == -EPROTO || why == -EPERM ? "a rule was broken" : lattice_error_name(why));
 		why = why == -EPROTO || why == -EPERM ? -EPROTO : -ECONNRESET;
 	}
+	if (why == -ECONNRESET || why == -EPROTO)
+		lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_BYE, .rc = why });
 	lat_post_close(&p->post);
 	if (p->pidfd >= 0)
 		lat_watch_remove(lat_attach_watch(ls->attach), p->pidfd);
@@ -300,6 +302,8 @@ static int on_note(struct lat_pair *p, const struct lat_note *n, const int *fds,
 		return lat_lane_gone(p, n);
 	case LAT_NOTE_EXTENT:
 		return lat_link_extend(p->link, &x, fds, fd_count);
+	case LAT_NOTE_BYE:
+		return n->rc == -EPROTO ? -EPROTO : -ECONNRESET;
 	default:
 		pthread_mutex_lock(&p->ls->lock);
 		p->hosted_ns = lat_clock_monotonic_ns();

@@ -23,6 +23,7 @@
  *   CHAN_CLOSE chan       -->
  *                         <--   CHAN_GONE chan rc number(last received)
  *   HOSTED                <->                                     (attached again, to another host)
+ *   BYE rc                <->                                     (and hangs up: why)
  *
  * All fields are the machine's own byte order: nobody else ever sees them.
  */
@@ -58,6 +59,7 @@ enum lat_note_kind {
 	LAT_NOTE_CHAN_CLOSE,
 	LAT_NOTE_CHAN_GONE,
 	LAT_NOTE_HOSTED,
+	LAT_NOTE_BYE,
 	LAT_NOTE_KINDS,
 };
 

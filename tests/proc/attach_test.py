@@ -85,6 +85,42 @@ def who_had_a_pid_gets_it_back_or_hears_that_not(folder):
 
 
 @case
+def a_place_that_is_removed_is_made_again(folder):
+    with opened(folder) as a, opened(folder) as b:
+        b.do("listen", 7)
+        a.stop()
+        shutil.rmtree(os.path.dirname(place(folder)))
+        a.kill()
+        b.until("local.hosted", 1)
+        with opened(folder) as c:
+            c.fails("EADDRINUSE", "listen", 7)
+
+
+@case
+def hosts_follow_each_other(folder):
+    """Whoever hosts is killed, until one is left; each keeps its pid, whoever comes anew finds them."""
+    members = [opened(folder) for _ in range(12)]
+    try:
+        for i, w in enumerate(members):
+            w.do("listen", i + 1)
+        while len(members) > 1:
+            until(lambda: any(w.stat("local.hosted") for w in members), "nobody hosts")
+            host = next(w for w in members if w.stat("local.hosted"))
+            members.remove(host)
+            host.kill()
+            host.__exit__()
+            for w in members:
+                w.until("local.up", 1)
+                assert w.stat("local.pids_lost") == 0
+            with opened(folder) as new:
+                free = sum(new.ask("listen", pid)[0] == "0" for pid in range(1, 13))
+                assert free == 12 - len(members), free
+    finally:
+        for w in members:
+            w.__exit__()
+
+
+@case
 def a_child_does_not_keep_the_door(folder):
     """Forked from the host, it lives on with copies of what the host had open."""
     with opened(folder) as a, opened(folder) as b:

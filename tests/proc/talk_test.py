@@ -1,7 +1,8 @@
 """Channels between processes: messages, closing, death. Real processes."""
 import os
+import shutil
 
-from workers import case, main, opened, until
+from workers import case, main, opened, place, until
 
 
 @case
@@ -117,6 +118,49 @@ def channels_go_on_without_their_host(folder):
         a.do("send", 1, 10, 40, -1)
         assert b.do("take", 7, 10, -1) == "10"
         assert a.stat("links.made") == 1
+
+
+@case
+def what_nobody_hosts_for_long_is_closed(folder):
+    """There is no place to meet any more: after five seconds in which neither side has a host."""
+    with opened(folder) as host, opened(folder) as a, opened(folder) as b:
+        b.do("listen", 7)
+        a.do("join", 0, 1, 7)
+        a.do("send", 0, 10, 40, -1)
+        shutil.rmtree(os.path.dirname(place(folder)))
+        with open(os.path.dirname(place(folder)), "wb"):
+            pass
+        host.kill()
+        a.do("send", 0, 10, 40, -1)
+        assert b.do("take", 7, 20, -1) == "20"
+        until(lambda: a.ask("send", 0, 1, 40, 0)[0] == "ECONNRESET", "it goes on without a host")
+        b.ask("drain", 7)
+        assert b.stat("links") == 0
+        os.unlink(os.path.dirname(place(folder)))
+        for w in (a, b):
+            w.until("local.up", 1)
+        a.do("part", 0)
+        a.do("join", 0, 1, 7)
+        a.do("send", 0, 10, 40, -1)
+
+
+@case
+def channels_wait_for_those_who_come_back(folder):
+    """A channel to a pid that has not been claimed again from the next host is not refused at once."""
+    with opened(folder) as host, opened(folder) as a, opened(folder) as b:
+        b.do("listen", 7)
+        b.stop()
+        host.kill()
+        a.until("local.hosted", 1)
+        a.tell("join", 0, 1, 7)
+        b.go_on()
+        result, rest = a.answer()
+        if result != "0":   # the machine is slower than the host waits
+            assert result == "ECONNREFUSED", (result, rest)
+            b.until("local.up", 1)
+            a.do("join", 0, 1, 7)
+        a.do("send", 0, 5, 40, -1)
+        assert b.do("take", 7, 5, -1) == "5"
 
 
 @case

@@ -8,8 +8,10 @@
  *   send SLOT COUNT BYTES TIMEOUT_MS             numbered messages     -> RC SENT
  *   flush SLOT TIMEOUT_MS                        -> RC SENT RECEIVED
  *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
+ *   drain PID                                    the same, until no other process has a channel here     -> RC TAKEN
  *   say SLOT TEXT | hear PID TIMEOUT_MS          -> RC SOURCE TEXT
  *   stat NAME                                    -> 0 VALUE
+ *   host                                         -> 0 PROCESS
  *   fds | fork | close | quit
  */
 #include <dirent.h>
@@ -174,6 +176,39 @@ static void do_take(char **arg)
 	answer(rc, e != NULL ? e->ep : NULL, "%" PRIu64, done);
 }
 
+static uint64_t counter(const char *name)
+{
+	struct lattice_stat stats[STATS];
+	size_t count = lattice_node_stats(node, stats, STATS);
+
+	for (size_t i = 0; i < count && i < STATS; i++)
+		if (strcmp(stats[i].name, name) == 0)
+			return stats[i].value;
+	return UINT64_MAX;
+}
+
+static void do_drain(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	bool last = false, done = false;
+	struct lattice_msg msg;
+	uint64_t taken = 0;
+	int rc = e == NULL ? -EINVAL : 0;
+
+	while (rc == 0 && !done) {
+		rc = lattice_endpoint_recv(e->ep, &msg, buffer, sizeof(buffer), last ? 0 : 1000000);
+		if (rc == 0 && !in_order(e, &msg))
+			rc = -EILSEQ;
+		taken += rc == 0;
+		if (rc == -ETIMEDOUT || rc == -ENOMSG) {
+			done = last;
+			last = counter("links.in") == 0;
+			rc = 0;
+		}
+	}
+	answer(rc, e != NULL ? e->ep : NULL, "%" PRIu64, taken);
+}
+
 static void do_hear(char **arg)
 {
 	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
@@ -229,15 +264,21 @@ static void do_deaf(char **arg)
 
 static void do_stat(char **arg)
 {
-	struct lattice_stat stats[STATS];
-	size_t count = lattice_node_stats(node, stats, STATS);
+	uint64_t value = counter(arg[1]);
 
-	for (size_t i = 0; i < count && i < STATS; i++)
-		if (strcmp(stats[i].name, arg[1]) == 0) {
-			answer(0, NULL, "%" PRIu64, stats[i].value);
-			return;
-		}
-	answer(-ENOENT, NULL, "0");
+	if (value == UINT64_MAX)
+		answer(-ENOENT, NULL, "0");
+	else
+		answer(0, NULL, "%" PRIu64, value);
+}
+
+static void do_host(char **arg)
+{
+	struct lattice_node_host host = { 0 };
+	int rc = lattice_node_host(node, &host);
+
+	(void)arg;
+	answer(rc, node, "%d", (int)host.process);
 }
 
 static void do_close(char **arg)
@@ -289,10 +330,12 @@ static const struct {
 	int args;
 	void (*run)(char **arg);
 } commands[] = {
-	{ "open", 1, do_open }, { "listen", 1, do_listen }, { "deaf", 1, do_deaf }, { "join", 3, do_join },
-	{ "part", 1, do_part }, { "send", 4, do_send },     { "take", 3, do_take }, { "say", 2, do_say },
-	{ "hear", 2, do_hear }, { "flush", 2, do_flush },   { "stat", 1, do_stat }, { "close", 0, do_close },
-	{ "fds", 0, do_fds },   { "fork", 0, do_fork },
+	{ "open", 1, do_open },   { "listen", 1, do_listen }, { "deaf", 1, do_deaf },
+	{ "join", 3, do_join },   { "part", 1, do_part },     { "send", 4, do_send },
+	{ "take", 3, do_take },   { "say", 2, do_say },       { "hear", 2, do_hear },
+	{ "flush", 2, do_flush }, { "stat", 1, do_stat },     { "close", 0, do_close },
+	{ "fds", 0, do_fds },     { "fork", 0, do_fork },     { "drain", 1, do_drain },
+	{ "host", 0, do_host },
 };
 
 static void print_log(void *ctx, int level, const char *text)
