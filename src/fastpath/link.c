@@ -479,6 +479,7 @@ void lat_link_out_accept(struct lat_link_out *out)
 
 	rc = lat_tiers_tx_init(&out->sender.tx, &mem, &sizes, NULL, NULL);
 	LAT_ASSERT(rc == 0);
+	(void)rc;
 	lat_sender_init(&out->sender, &cfg);
 	get(&out->refs);
 	pthread_mutex_lock(&link->lock);

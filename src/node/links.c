@@ -50,6 +50,7 @@ void lat_pair_put(struct lat_pair *p)
 	lat_link_close(p->link);
 	lat_post_fini(&p->post);
 	lat_process_forget(p->pidfd);
+	(void)atomic_fetch_sub_explicit(&p->ls->alive, 1, memory_order_relaxed);
 	free(p);
 }
 
@@ -403,6 +404,7 @@ int lat_links_meet(struct lat_links *ls, const struct lat_note *n, const int *fd
 		return rc;
 	}
 	p->ls = ls;
+	count(&ls->alive);
 	p->member = n->member;
 	p->process = n->process;
 	p->pidfd = fd_count > 2 ? fds[2] : -1;
@@ -604,10 +606,8 @@ void lat_links_close(struct lat_links *ls)
 void lat_links_stats(struct lat_links *ls, struct lat_stats *s)
 {
 	struct lat_link_stats sum = { 0 };
-	uint32_t pairs;
 
 	pthread_mutex_lock(&ls->lock);
-	pairs = ls->pair_count;
 	for (struct lat_pair *p = ls->pairs; p != NULL; p = p->next) {
 		struct lat_link_stats one;
 
@@ -618,7 +618,8 @@ void lat_links_stats(struct lat_links *ls, struct lat_stats *s)
 		sum.extent_bytes += one.extent_bytes;
 	}
 	pthread_mutex_unlock(&ls->lock);
-	lat_stats_put(s, "links", "links to other processes of this machine", pairs);
+	lat_stats_put(s, "links", "links to other processes of this machine",
+		      atomic_load_explicit(&ls->alive, memory_order_relaxed));
 	lat_stats_put(s, "links.made", "links made", atomic_load_explicit(&ls->made, memory_order_relaxed));
 	lat_stats_put(s, "links.died", "links whose other process, or end, is gone",
 		      atomic_load_explicit(&ls->died, memory_order_relaxed));

@@ -30,6 +30,7 @@ struct lat_links {
 	struct lat_pair *pairs, *dead; /* dead: until the turn is over, an event of theirs may follow */
 	struct lat_grant *grants, **grants_end;
 	uint32_t grant_count, pair_count;
+	_Atomic(uint64_t) alive; /* pairs that have memory and descriptors */
 	_Atomic(uint64_t) made, died, broke, lanes, intakes;
 };
 

@@ -108,7 +108,7 @@ def left_behind(folder):
 
 def run(kills, seed):
     rng = random.Random(seed)
-    killed = 0
+    killed, told = 0, 0
     with tempfile.TemporaryDirectory(prefix="lattice-kill-") as folder:
         scene = Round(folder, rng)
         try:
@@ -117,6 +117,9 @@ def run(kills, seed):
                 scene.run()
                 killed += len(WHO) - len(scene.at)
                 assert before <= len(WHO)
+                if killed - told >= 1000:
+                    told = killed
+                    print(f"{killed} killed", flush=True)
         finally:
             for w in scene.at.values():
                 w.__exit__()
