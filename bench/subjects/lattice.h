@@ -12,6 +12,7 @@ extern const struct bench_subject lattice_threads_one, lattice_threads_free, lat
 extern const struct bench_subject lattice_processes, lattice_processes_streamed;
 extern const struct bench_subject lattice_processes_rate48, lattice_processes_rate64;
 extern const struct bench_subject lattice_processes_one, lattice_processes_free, lattice_processes_handoff;
+extern const struct bench_subject lattice_threads_block, lattice_processes_block;
 extern const struct bench_subject lattice_threads_second, lattice_threads_last, lattice_threads_idle;
 extern const struct bench_subject lattice_processes_second, lattice_processes_last, lattice_processes_idle;
 

@@ -1,18 +1,20 @@
 /*
  * Two parties with an endpoint each and a channel each way: two threads of one process, or two processes that share a node. They
- * poll or sleep; messages go there and back, or one way.
+ * poll or sleep; messages go there and back, or one way, or are lent and taken.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "subjects/lattice.h"
 
-enum { BYTES = 48, MOST = 64 };
+enum { BYTES = 48, MOST = 64, BLOCK = 1 << 20 };
 
 /* A subject's arg: how it waits, whether each end is one thread's, and the bytes of a message where that varies. */
 #define HOW(wait, single, bytes) ((size_t)(wait) << 16 | (size_t)(single) << 24 | (size_t)(bytes))
+#define LENT                     ((size_t)1 << 25) /* messages of BLOCK bytes */
 
 struct party {
 	struct lattice_node *node;
@@ -86,10 +88,17 @@ static int open_channel(const struct bench_side *side, bool far)
 				    (side->subject->arg >> 24 & 1) != 0 ? LATTICE_CHANNEL_SINGLE : 0);
 }
 
+static struct lattice_node_config config(const struct bench_side *side, enum lattice_host host)
+{
+	return (struct lattice_node_config){ .host = host,
+					     .max_msg_bytes = (side->subject->arg & LENT) != 0 ? 2 * BLOCK
+											       : 0 };
+}
+
 /* All by the near side, in one node that nobody else sees. */
 static int enter_threads(struct bench_side *side)
 {
-	const struct lattice_node_config cfg = { .host = LATTICE_HOST_PRIVATE };
+	const struct lattice_node_config cfg = config(side, LATTICE_HOST_PRIVATE);
 	struct talk *t = side->shared;
 	int rc;
 
@@ -127,12 +136,13 @@ static void leave_threads(struct bench_side *side)
 /* Each by itself; the other's endpoint must be there before a channel to it is opened. */
 static int enter_process(struct bench_side *side)
 {
+	const struct lattice_node_config cfg = config(side, LATTICE_HOST_AUTO);
 	struct talk *t = side->shared;
 	struct party *p = &t->party[side->far];
 	int rc;
 
 	side->own = p;
-	rc = lattice_node_open(&p->node, NULL);
+	rc = lattice_node_open(&p->node, &cfg);
 	if (rc == 0)
 		rc = open_inbox(side, side->far);
 	if (rc == 0)
@@ -202,6 +212,70 @@ static int rate_far(struct bench_side *side, uint64_t n)
 	return rc;
 }
 
+/* As limits/block.c: the first and the last word are written and read. */
+static int put_block(const struct party *p, uint32_t mark)
+{
+	struct lattice_block block;
+	int rc = lattice_channel_loan(p->channel, BLOCK, &block, LATTICE_FOREVER);
+
+	if (rc < 0)
+		return rc;
+	memcpy(block.data, &mark, sizeof(mark));
+	memcpy((char *)block.data + BLOCK - sizeof(mark), &mark, sizeof(mark));
+	return lattice_channel_publish(p->channel, &block, 1, BLOCK, LATTICE_FOREVER);
+}
+
+static int get_block(const struct party *p, uint32_t *mark)
+{
+	struct lattice_hold hold;
+	struct lattice_msg msg;
+	uint32_t last = 0;
+	int rc = lattice_endpoint_take(p->inbox, &msg, &hold, LATTICE_TAKE_SHARED, LATTICE_FOREVER);
+
+	if (rc < 0)
+		return rc;
+	if (msg.len == BLOCK) {
+		memcpy(mark, msg.data, sizeof(*mark));
+		memcpy(&last, (const char *)msg.data + BLOCK - sizeof(last), sizeof(last));
+	}
+	lattice_endpoint_release(p->inbox, &hold);
+	return msg.len == BLOCK && last == *mark ? 0 : -EPROTO;
+}
+
+static int block_near(struct bench_side *side, uint64_t n)
+{
+	const struct party *p = side->own;
+	uint32_t mark = 0;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--) {
+		rc = put_block(p, (uint32_t)n);
+		if (rc == 0)
+			rc = get_block(p, &mark);
+		if (rc == 0 && mark != (uint32_t)n)
+			rc = -EPROTO;
+	}
+	return rc;
+}
+
+static int block_far(struct bench_side *side, uint64_t n)
+{
+	const struct party *p = side->own;
+	uint32_t mark = 0;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--) {
+		rc = get_block(p, &mark);
+		if (rc == 0)
+			rc = put_block(p, mark);
+	}
+	return rc;
+}
+
+#define BLOCKS(name_, what_)                                                                          \
+	.name = (name_), .what = (what_), .limit = "block", .kind = BENCH_TRIP, .place = BENCH_APART, \
+	.make = make, .near = block_near, .far = block_far, .arg = POLLING(0) | LENT,                 \
+	.shared_bytes = sizeof(struct talk), .group = 32
 #define TRIP(name_, what_, limit_, place_, how_, ...)                                               \
 	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_TRIP, .place = (place_), \
 	.make = make, .near = trip_near, .far = trip_far, .arg = (how_),                            \
@@ -259,3 +333,8 @@ const struct bench_subject lattice_processes_free =
 const struct bench_subject lattice_processes_handoff =
 	PROCESSES(TRIP("process-handoff", "Lattice, 48 B, two processes, hand-off, placed freely", "futex-1",
 		       BENCH_FREE, HOW(LATTICE_WAIT_HANDOFF, true, 0), .group = 0));
+
+const struct bench_subject lattice_threads_block =
+	THREADS(BLOCKS("threads-block", "Lattice, 1 MiB lent and taken, two threads"));
+const struct bench_subject lattice_processes_block =
+	PROCESSES(BLOCKS("process-block", "Lattice, 1 MiB lent and taken, two processes"));
