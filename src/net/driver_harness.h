@@ -108,12 +108,19 @@ static void end_conn_up(void *ctx, uint32_t node)
 	pthread_mutex_unlock(&e->lock);
 }
 
+static void end_may_rest(struct end *e, uint32_t node)
+{
+	pthread_mutex_lock(&e->lock);
+	if (e->rest)
+		lat_driver_rest(e->d, node);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void end_conn_down(void *ctx, uint32_t node, int err)
 {
 	struct end *e = ctx;
 
-	if (e->rest)
-		lat_driver_rest(e->d, node);
+	end_may_rest(e, node);
 	end_tell(ctx, TOLD_DOWN, node, err);
 }
 
@@ -126,8 +133,7 @@ static void end_idle(void *ctx, uint32_t node)
 {
 	struct end *e = ctx;
 
-	if (e->rest)
-		lat_driver_rest(e->d, node);
+	end_may_rest(e, node);
 	end_tell(e, TOLD_IDLE, node, 0);
 }
 
@@ -226,6 +232,13 @@ static inline unsigned int end_told(struct end *e, enum told what)
 	count = e->told[what];
 	pthread_mutex_unlock(&e->lock);
 	return count;
+}
+
+static inline void end_let_rest(struct end *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->rest = true;
+	pthread_mutex_unlock(&e->lock);
 }
 
 static inline uint32_t end_idle_node(struct end *e)

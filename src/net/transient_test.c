@@ -26,7 +26,7 @@ TEST(an_idle_connection_is_let_go)
 	a.prove_as = 2;
 	b.prove_as = 1;
 	b.echo = true;
-	a.rest = true;
+	end_let_rest(&a);
 	to = transient_at(2, lat_driver_port(b.d));
 	for (unsigned int life = 1; life <= 5; life++) {
 		packet_fill(packet, sizeof(packet), life);
@@ -114,7 +114,8 @@ TEST(what_comes_after_the_end)
 	second = plain_accept(listener);
 	plain_write(first, frame, frame_fill(frame, 200, 3));
 	CHECK(end_wait(&a, TOLD_PACKET, 2));
-	CHECK_EQ(a.last_bytes, 200);
+	packet_fill(packet, 200, 3);
+	end_expect_last(&a, "after the end", packet, 200);
 	close(first);
 	CHECK_EQ(end_send_patiently(&a, &to, packet, sizeof(packet)), 0);
 	CHECK_EQ(end_told(&a, TOLD_DOWN), 0);
@@ -137,7 +138,7 @@ TEST(a_peer_that_holds_on)
 	cfg.unauth_ns = 200 * LAT_NS_PER_MS;
 	end_open(&a, &cfg);
 	a.prove_as = 2;
-	a.rest = true;
+	end_let_rest(&a);
 	to = transient_at(2, port);
 	packet_fill(packet, sizeof(packet), 1);
 	CHECK_EQ(lat_driver_send(a.d, &to, packet, sizeof(packet)), -EAGAIN);
@@ -174,7 +175,7 @@ TEST(a_transient_connection_breaks)
 	CHECK_EQ(end_send_patiently(&a, &to, packet, sizeof(packet)), 0);
 	CHECK(end_wait(&a, TOLD_PACKET, 2));
 
-	a.rest = true;
+	end_let_rest(&a);
 	lat_driver_forget(b.d, 1);
 	CHECK(end_wait(&a, TOLD_DOWN, 2));
 	CHECK_EQ(end_send_patiently(&a, &to, packet, sizeof(packet)), 0);

@@ -872,7 +872,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "soak: no memory, or no folder for the state directories\n");
 		return 2;
 	}
-	(void)snprintf(door, sizeof(door), "%s/place/node.sock", root); /* a place of its own for the machine's processes */
+	(void)snprintf(door, sizeof(door), "%s/place/node.sock",
+		       root); /* a place of its own for the machine's processes */
 	(void)setenv("LATTICE_SOCKET", door, 1);
 	if (make_members(relays, seed) && make_default() && make_channels())
 		run(seconds, seed, relays);
