@@ -41,6 +41,39 @@ static uint32_t load_once(const uint32_t *p)
 	return *(const volatile uint32_t *)p;
 }
 
+/*
+ * As memcpy(), for the bytes of one slot: two moves that may overlap instead of a loop. So a byte may be read twice;
+ * nothing is decided by it.
+ */
+static inline void move(unsigned char *to, const unsigned char *from, uint32_t n)
+{
+	if (n >= 32) {
+		unsigned char a[32], b[32];
+
+		memcpy(a, from, 32);
+		memcpy(b, from + n - 32, 32);
+		memcpy(to, a, 32);
+		memcpy(to + n - 32, b, 32);
+	} else if (n >= 16) {
+		unsigned char a[16], b[16];
+
+		memcpy(a, from, 16);
+		memcpy(b, from + n - 16, 16);
+		memcpy(to, a, 16);
+		memcpy(to + n - 16, b, 16);
+	} else if (n >= 8) {
+		uint64_t a, b;
+
+		memcpy(&a, from, 8);
+		memcpy(&b, from + n - 8, 8);
+		memcpy(to, &a, 8);
+		memcpy(to + n - 8, &b, 8);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+}
+
 static bool count_valid(uint32_t count)
 {
 	return count >= LAT_RING_SLOTS_MIN && count <= LAT_RING_SLOTS_MAX && (count & (count - 1)) == 0;
@@ -182,39 +215,55 @@ static const struct lat_ring_slot *rx_slot(const struct lat_ring_rx *rx, uint32_
 	return &rx->slots[(number - 1) & (rx->count - 1)];
 }
 
+/* It looks full: looks again. 0, -EAGAIN, -EPROTO. */
+static int look_for_room(struct lat_ring_tx *tx, uint32_t need)
+{
+	int rc = head_refresh(tx);
+
+	if (rc < 0)
+		return rc;
+	return tx->count - (sent_of(tx) - tx->head) < need ? -EAGAIN : 0;
+}
+
+/* The slots that follow the first. */
+static void fill_rest(struct lat_ring_tx *tx, const unsigned char *bytes, uint32_t len)
+{
+	uint32_t need = slots_for(len), sent = sent_of(tx);
+
+	for (uint32_t i = 1, at = LAT_RING_FIRST_DATA; i < need; i++) {
+		struct lat_ring_slot *slot = tx_slot(tx, sent + 1 + i);
+		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
+
+		move(slot->next, bytes + at, n);
+		atomic_store_explicit(&slot->seq, sent + 1 + i, memory_order_relaxed);
+		at += n;
+	}
+}
+
 int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t word)
 {
-	const unsigned char *bytes = data;
 	uint32_t len = word & ~LAT_RING_NOTE, need = slots_for(len), sent = sent_of(tx);
-	uint32_t part = len < LAT_RING_FIRST_DATA ? len : LAT_RING_FIRST_DATA;
-	struct lat_ring_slot *first;
-	int rc;
+	struct lat_ring_slot *first = tx_slot(tx, sent + 1);
 
 	if (tx->poisoned)
 		return -EPROTO;
 	if (need > tx->count)
 		return -EMSGSIZE;
-	if (tx->count - (sent - tx->head) < need) { /* looks full: look again */
-		rc = head_refresh(tx);
+	if (tx->count - (sent - tx->head) < need) {
+		int rc = look_for_room(tx, need);
+
 		if (rc < 0)
 			return rc;
-		if (tx->count - (sent - tx->head) < need)
-			return -EAGAIN;
 	}
-	for (uint32_t i = 1, at = part; i < need; i++) {
-		struct lat_ring_slot *slot = tx_slot(tx, sent + 1 + i);
-		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
-
-		memcpy(slot->next, bytes + at, n);
-		atomic_store_explicit(&slot->seq, sent + 1 + i, memory_order_relaxed);
-		at += n;
+	if (need == 1) {
+		move(first->first.data, data, len);
+	} else {
+		fill_rest(tx, data, len);
+		move(first->first.data, data, LAT_RING_FIRST_DATA);
 	}
-	first = tx_slot(tx, sent + 1);
 	first->first.len = word;
 	first->first.type = type;
 	first->first.msg_seq = seq;
-	if (part > 0)
-		memcpy(first->first.data, bytes, part);
 	atomic_store_explicit(&first->seq, sent + 1, memory_order_release); /* [P] */
 	atomic_store_explicit(&tx->sent, sent + need, memory_order_relaxed);
 	return 0;
@@ -266,18 +315,21 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 int lat_ring_copy(struct lat_ring_rx *rx, const struct lat_ring_msg *m, void *buf)
 {
 	uint32_t len = m->len & ~LAT_RING_NOTE, need = slots_for(len);
-	uint32_t part = len < LAT_RING_FIRST_DATA ? len : LAT_RING_FIRST_DATA;
+	const struct lat_ring_slot *first = rx_slot(rx, rx->taken + 1);
 	unsigned char *bytes = buf;
 
-	if (part > 0)
-		memcpy(bytes, rx_slot(rx, rx->taken + 1)->first.data, part);
-	for (uint32_t i = 1, at = part; i < need; i++) {
+	if (need == 1) {
+		move(bytes, first->first.data, len);
+		return 0;
+	}
+	move(bytes, first->first.data, LAT_RING_FIRST_DATA);
+	for (uint32_t i = 1, at = LAT_RING_FIRST_DATA; i < need; i++) {
 		const struct lat_ring_slot *slot = rx_slot(rx, rx->taken + 1 + i);
 		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
 
 		if (atomic_load_explicit(&slot->seq, memory_order_relaxed) != rx->taken + 1 + i)
 			return poison(rx);
-		memcpy(bytes + at, slot->next, n);
+		move(bytes + at, slot->next, n);
 		at += n;
 	}
 	return 0;

@@ -9,6 +9,7 @@
 #include "node/links.h"
 #include "node/node.h"
 #include "node/remote.h"
+#include "os/clock.h"
 
 static struct lat_sender_loan loan_of(const struct lattice_block *block)
 {
@@ -42,7 +43,7 @@ int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattic
 		return rc;
 	if (ch->local != NULL) {
 		rc = lat_channel_local_rc(lat_sender_loan(lat_chan_sender(ch->local), bytes, &loan,
-							  lat_channel_deadline(timeout_ns)));
+							  lat_clock_until(timeout_ns)));
 		if (rc == 0)
 			*block =
 				(struct lattice_block){ .data = loan.data, .bytes = bytes, .id = loan.block };
@@ -74,11 +75,11 @@ int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *bl
 	if (ch->local != NULL) {
 		loan = loan_of(block);
 		rc = lat_channel_local_rc(lat_sender_publish(lat_chan_sender(ch->local), type, &loan, len,
-							     lat_channel_deadline(timeout_ns)));
+							     lat_clock_until(timeout_ns)));
 	} else if (len > block->bytes) {
 		rc = -EMSGSIZE;
 	} else {
-		rc = send_copy(ch, type, block->data, len, lat_channel_deadline(timeout_ns));
+		rc = send_copy(ch, type, block->data, len, lat_clock_until(timeout_ns));
 		if (rc == 0)
 			free(block->data);
 	}

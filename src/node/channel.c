@@ -270,11 +270,6 @@ int lat_channel_local_rc(int rc)
 	}
 }
 
-uint64_t lat_channel_deadline(int64_t timeout_ns)
-{
-	return timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
-}
-
 int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
 {
 	int rc;
@@ -286,13 +281,13 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 		return rc;
 	if (ch->local != NULL)
 		rc = lat_channel_local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len,
-							lat_channel_deadline(timeout_ns)));
+							lat_clock_until(timeout_ns)));
 	else if (ch->lane != NULL)
-		rc = lat_channel_local_rc(lat_lane_send(ch->lane, msg->type, msg->data, msg->len,
-							lat_channel_deadline(timeout_ns)));
+		rc = lat_channel_local_rc(
+			lat_lane_send(ch->lane, msg->type, msg->data, msg->len, lat_clock_until(timeout_ns)));
 	else
 		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len,
-				       lat_channel_deadline(timeout_ns));
+				       lat_clock_until(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
@@ -303,11 +298,11 @@ int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 	if (rc < 0)
 		return rc;
 	if (ch->local != NULL)
-		rc = lat_channel_local_rc(lat_chan_flush(ch->local, lat_channel_deadline(timeout_ns)));
+		rc = lat_channel_local_rc(lat_chan_flush(ch->local, lat_clock_until(timeout_ns)));
 	else if (ch->lane != NULL)
-		rc = lat_channel_local_rc(lat_lane_flush(ch->lane, lat_channel_deadline(timeout_ns)));
+		rc = lat_channel_local_rc(lat_lane_flush(ch->lane, lat_clock_until(timeout_ns)));
 	else
-		rc = lat_outbound_flush(ch->remote, lat_channel_deadline(timeout_ns));
+		rc = lat_outbound_flush(ch->remote, lat_clock_until(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 

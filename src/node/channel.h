@@ -27,11 +27,9 @@ struct lattice_channel {
 	atomic_bool ready; /* which of them does not change any more */
 };
 
-/* For the calls that send, in other files. The sentence for one that failed; the inbox's words in ours; when to give up. */
+/* For the calls that send, in other files. The sentence for one that failed; the inbox's words in ours. */
 int lat_channel_why(const struct lattice_channel *ch, int rc);
 int lat_channel_local_rc(int rc);
-uint64_t lat_channel_deadline(int64_t timeout_ns);
-
 /* What its tiers have counted counts for the node when it is gone. Under the node's lock. */
 void lat_channel_leave_tiers_locked(const struct lattice_channel *ch);
 /* The sums of all channels to this node. */

@@ -196,7 +196,7 @@ static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const s
 
 	if (rc < 0)
 		return rc;
-	deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
+	deadline = lat_clock_until(timeout_ns);
 	held = !ep->single || deadline != 0; /* it may be closed meanwhile */
 	if (held)
 		(void)endpoint_get(ep);

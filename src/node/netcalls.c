@@ -184,7 +184,7 @@ int lattice_net_send(lattice_node_id node, const void *data, size_t bytes)
 
 int lattice_net_recv(struct lattice_packet *packet, void *buf, size_t bytes, int64_t timeout_ns)
 {
-	uint64_t deadline = timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
+	uint64_t deadline = lat_clock_until(timeout_ns);
 	struct lat_default *d;
 	int rc = lat_default_get(&d, LAT_DEFAULT_NETWORK);
 

@@ -15,5 +15,7 @@ uint64_t lat_clock_monotonic_ns(void);
 uint64_t lat_clock_wall_s(void);
 /* now + timeout, saturating at UINT64_MAX ("no limit"), which a negative timeout (LATTICE_FOREVER) gives too. */
 uint64_t lat_clock_deadline(uint64_t now_ns, int64_t timeout_ns);
+/* The same from now on, as a call that waits wants it: 0 (do not wait) stays 0. Looks at the clock only if it has to. */
+uint64_t lat_clock_until(int64_t timeout_ns);
 
 #endif

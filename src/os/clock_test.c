@@ -41,4 +41,14 @@ TEST(deadlines)
 		CHECK_ROW(rows[i].why, lat_clock_deadline(rows[i].now, rows[i].timeout) == rows[i].want);
 }
 
+TEST(until)
+{
+	uint64_t before = lat_clock_monotonic_ns(), until = lat_clock_until(LAT_NS_PER_S);
+
+	CHECK_EQ(lat_clock_until(0), 0);
+	CHECK(lat_clock_until(-1) == UINT64_MAX);
+	CHECK(until >= before + (uint64_t)LAT_NS_PER_S);
+	CHECK(until <= lat_clock_monotonic_ns() + (uint64_t)LAT_NS_PER_S);
+}
+
 TEST_MAIN
