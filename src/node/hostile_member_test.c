@@ -1,0 +1,294 @@
+/*
+ * A member that speaks the notes by itself, and wrongly: to a node that hosts, over the socket of a link. What it says harms nobody: the
+ * link is cut and counted, or it is let pass, and an honest process goes on.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lattice/lattice.h>
+
+#include "base/test.h"
+#include "fastpath/link.h"
+#include "node/door.h"
+#include "node/note.h"
+#include "os/clock.h"
+#include "os/eventfd.h"
+#include "os/fdpass.h"
+#include "os/poll.h"
+
+enum { PID = 7, STEPS = 4, STATS = 256 };
+
+static const uint64_t wait_ns = (uint64_t)(60 * LAT_NS_PER_S); /* reached only when something is broken */
+
+struct scene {
+	struct lattice_node *node;
+	struct lattice_endpoint *ep;
+	struct lat_door door;
+	int host, pair, bell; /* ours: to the host, and of the link */
+	uint64_t victim, grant;
+	struct lat_link *link; /* our side of it, for a segment that is one */
+	int segment;
+};
+
+static uint64_t stat_of(struct lattice_node *node, const char *name)
+{
+	struct lattice_stat stats[STATS];
+	size_t count = lattice_node_stats(node, stats, STATS);
+
+	for (size_t i = 0; i < count && i < STATS; i++)
+		if (strcmp(stats[i].name, name) == 0)
+			return stats[i].value;
+	return 0;
+}
+
+static int say(int fd, struct lat_note n, const int *fds, size_t count)
+{
+	n.version = LAT_NOTE_VERSION;
+	return lat_fdpass_send(fd, &n, sizeof(n), fds, count);
+}
+
+/* The next note. 1, or 0 when the other has hung up. */
+static int hear(int fd, struct lat_note *n, int *fds, size_t *count)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		ssize_t got;
+		size_t room = LAT_NOTE_FDS;
+
+		CHECK_EQ(lat_poll_until(&wait, 1, lat_clock_monotonic_ns() + wait_ns), 1);
+		got = lat_fdpass_recv(fd, n, sizeof(*n), fds, &room);
+		if (got == -EAGAIN)
+			continue;
+		*count = got > 0 ? room : 0;
+		return got > 0;
+	}
+}
+
+static struct lat_note ask(struct scene *s, struct lat_note n, enum lat_note_kind want, int *fds,
+			   size_t *count)
+{
+	struct lat_note got;
+
+	n.token = 1;
+	CHECK_EQ(say(s->host, n, NULL, 0), 0);
+	do {
+		CHECK_EQ(hear(s->host, &got, fds, count), 1);
+		if (got.kind != want)
+			lat_fdpass_close(fds, *count);
+	} while (got.kind != want);
+	return got;
+}
+
+static void open_scene(struct scene *s)
+{
+	static uint64_t member = 1000;
+	int fds[LAT_NOTE_FDS];
+	struct lat_process host;
+	struct lat_note got;
+	size_t count;
+
+	memset(s, 0, sizeof(*s));
+	CHECK_EQ(lattice_node_open(&s->node, NULL), 0);
+	CHECK_EQ(lattice_endpoint_open(&s->ep, s->node, PID), 0);
+	CHECK_EQ(lat_door_find(&s->door), 0);
+	CHECK_EQ(lat_door_knock(&s->door, &s->host, &host), 0);
+	CHECK_EQ(say(s->host, (struct lat_note){ .kind = LAT_NOTE_HELLO, .member = ++member }, NULL, 0), 0);
+	CHECK_EQ(hear(s->host, &got, fds, &count), 1);
+	CHECK_EQ(got.kind, LAT_NOTE_WELCOME);
+	CHECK_EQ(got.rc, 0);
+	got = ask(s, (struct lat_note){ .kind = LAT_NOTE_OPEN, .src = 1, .dst = PID }, LAT_NOTE_OPENED, fds,
+		  &count);
+	CHECK_EQ(got.rc, 0);
+	s->victim = got.member;
+	s->grant = got.grant;
+	got = ask(s, (struct lat_note){ .kind = LAT_NOTE_MEET, .member = s->victim }, LAT_NOTE_PEER, fds,
+		  &count);
+	CHECK_EQ(got.rc, 0);
+	CHECK(count >= 2);
+	s->pair = fds[0];
+	s->bell = dup(fds[1]);
+	CHECK_EQ(lat_link_open(&s->link,
+			       &(struct lat_link_config){ .ops = &(struct lat_link_ops){ 0 },
+							  .bell_fd = fds[1] },
+			       &s->segment),
+		 0);
+	if (count > 2)
+		close(fds[2]);
+}
+
+static void close_scene(struct scene *s)
+{
+	lat_link_close(s->link);
+	close(s->segment);
+	close(s->bell);
+	close(s->pair);
+	close(s->host);
+	lat_door_leave(&s->door);
+	lattice_endpoint_close(s->ep);
+	lattice_node_close(s->node);
+}
+
+static void wait_stat(struct scene *s, const char *why, const char *name, uint64_t least)
+{
+	uint64_t deadline = lat_clock_monotonic_ns() + wait_ns;
+
+	while (stat_of(s->node, name) < least) {
+		CHECK_ROW(why, lat_clock_monotonic_ns() < deadline);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+/* What goes with a note. */
+enum with { NOTHING, SEGMENT, NO_SEGMENT };
+
+static const struct row {
+	const char *why;
+	const char *counter; /* which goes up; NULL: the link stays */
+	struct {
+		struct lat_note n;
+		enum with with;
+	} say[STEPS];
+	size_t short_by; /* bytes, of the last */
+} rows[] = {
+	{ "a channel before the segment",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID, .grant = 1 }, NOTHING } },
+	  0 },
+	{ "no segment", "links.broke", { { { .kind = LAT_NOTE_JOIN }, NO_SEGMENT } }, 0 },
+	{ "two segments",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_JOIN }, SEGMENT } },
+	  0 },
+	{ "an acceptance of nothing",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_CHAN_ACCEPT }, NOTHING } },
+	  0 },
+	{ "a refusal of nothing",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_CHAN_REFUSE, .rc = -1 }, NOTHING } },
+	  0 },
+	{ "the end of nothing",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_CHAN_GONE }, NOTHING } },
+	  0 },
+	{ "a number that no channel has",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT },
+	    { { .kind = LAT_NOTE_CHAN_OPEN, .chan = LAT_LINK_CHANS_MAX, .src = 1, .dst = PID, .grant = 1 },
+	      NOTHING } },
+	  0 },
+	{ "a host's note",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_GRANT, .src = 1, .dst = PID, .grant = 1, .member = 1 }, NOTHING } },
+	  0 },
+	{ "half a note", "links.broke", { { { .kind = LAT_NOTE_HOSTED }, NOTHING } }, 40 },
+	{ "more channels than may wait, then a rule broken",
+	  "links.broke",
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT },
+	    { { .kind = LAT_NOTE_CHAN_OPEN, .chan = 1, .src = 1, .dst = PID, .grant = 1 }, NOTHING },
+	    { { .kind = LAT_NOTE_CHAN_OPEN, .chan = 2, .src = 1, .dst = PID, .grant = 2 }, NOTHING },
+	    { { .kind = LAT_NOTE_CHAN_ACCEPT, .chan = 1 }, NOTHING } },
+	  0 },
+	{ "the close of nothing, which may have ended by itself",
+	  NULL,
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_CHAN_CLOSE, .chan = 3 }, NOTHING } },
+	  0 },
+	{ "another host", NULL, { { { .kind = LAT_NOTE_HOSTED }, NOTHING } }, 0 },
+	{ "a goodbye without a reason that is one",
+	  "links.died",
+	  { { { .kind = LAT_NOTE_BYE, .rc = -1 }, NOTHING } },
+	  0 },
+};
+
+static void play(struct scene *s, const struct row *row)
+{
+	for (size_t i = 0; i < STEPS && row->say[i].n.kind != 0; i++) {
+		bool last = i + 1 == STEPS || row->say[i + 1].n.kind == 0;
+		struct lat_note n = row->say[i].n;
+		int fd = -1;
+
+		n.version = LAT_NOTE_VERSION;
+		if (row->say[i].with == SEGMENT)
+			fd = dup(s->segment);
+		else if (row->say[i].with == NO_SEGMENT)
+			CHECK_EQ(lat_eventfd_open(&fd), 0);
+		/* It may have hung up already. */
+		(void)!lat_fdpass_send(s->pair, &n, sizeof(n) - (last ? row->short_by : 0), &fd, fd >= 0);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* An honest channel of another node of this process goes on as if nothing had been. */
+static void check_honest(struct scene *s, const char *why)
+{
+	struct lattice_msg msg = { .type = 3, .data = "hello", .len = 5 };
+	struct lattice_channel *ch;
+	struct lattice_node *other;
+	char buf[16];
+
+	CHECK_EQ_ROW(why, lattice_node_open(&other, NULL), 0);
+	CHECK_EQ_ROW(why, lattice_channel_open(&ch, other, 2, PID, 0, 0), 0);
+	CHECK_EQ_ROW(why, lattice_channel_send(ch, &msg, LATTICE_FOREVER), 0);
+	CHECK_EQ_ROW(why, lattice_endpoint_recv(s->ep, &msg, buf, sizeof(buf), LATTICE_FOREVER), 0);
+	CHECK_EQ_ROW(why, msg.source, 2);
+	lattice_channel_close(ch);
+	lattice_node_close(other);
+}
+
+TEST(rules_that_are_broken_over_a_link)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *row = &rows[i];
+		struct lat_note n;
+		int fds[LAT_NOTE_FDS];
+		struct scene s;
+		size_t count;
+
+		open_scene(&s);
+		play(&s, row);
+		if (row->counter != NULL) {
+			wait_stat(&s, row->why, row->counter, 1);
+			while (hear(s.pair, &n, fds, &count) == 1) /* until it has hung up */
+				lat_fdpass_close(fds, count);
+		}
+		check_honest(&s, row->why);
+		CHECK_EQ_ROW(row->why, stat_of(s.node, "links.broke"),
+			     row->counter != NULL && strcmp(row->counter, "links.broke") == 0);
+		close_scene(&s);
+	}
+}
+
+TEST(a_grant_is_for_one_channel)
+{
+	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID }, n;
+	int fds[LAT_NOTE_FDS];
+	struct scene s;
+	size_t count;
+
+	open_scene(&s);
+	CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+	open.grant = s.grant;
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	do {
+		CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+		lat_fdpass_close(fds, count);
+	} while (n.kind == LAT_NOTE_JOIN);
+	CHECK_EQ(n.kind, LAT_NOTE_CHAN_ACCEPT);
+	open.chan = 1; /* used already: it waits for its grant, and is refused */
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+	CHECK_EQ(n.kind, LAT_NOTE_CHAN_REFUSE);
+	CHECK_EQ(n.chan, 1);
+	CHECK_EQ(n.rc, -EAGAIN);
+	open.chan = 0; /* that number is open */
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	wait_stat(&s, "a number twice", "links.broke", 1);
+	check_honest(&s, "after all that");
+	close_scene(&s);
+}
+
+TEST_MAIN
