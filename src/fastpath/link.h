@@ -33,7 +33,7 @@
 
 enum {
 	LAT_LINK_CHANS_MAX = 16384,  /* in each direction */
-	LAT_LINK_EXTENTS_MAX = 4096, /* mapped at a time, of each side's */
+	LAT_LINK_EXTENTS_MAX = 8192, /* mapped at a time, of each side's */
 };
 #define LAT_LINK_EXTENT_BYTES_MAX (UINT64_C(1) << 32) /* of all extents of one side */
 
@@ -149,7 +149,7 @@ struct lat_link_in_config {
 	int (*admit)(void *user);
 	/*
 	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
-	 * -ESHUTDOWN (the inbox was closed), admit's reason, or the reason of lat_link_dead(). Once, under no lock,
+	 * -ESHUTDOWN (the inbox was closed), admit's reason, -ENOMEM (lat_link_extend()), or the reason of lat_link_dead(). Once, under no lock,
 	 * on whichever thread saw it, perhaps before lat_link_in_open() (*out is set by then) or _end() return; it
 	 * may call lat_link_in_close(). The channel's number is free for the peer once GONE was sent: so close first.
 	 */
@@ -186,8 +186,7 @@ bool lat_link_in_close(struct lat_link_in *in);
  *   -EPROTO  no such channel or tier, not the fds that go with it, a size that is none, LAT_LINK_EXTENTS_MAX,
  *            LAT_LINK_EXTENT_BYTES_MAX
  *   -EPERM   not a memfd of ordinary pages, or not sealed
- *   -ENOMEM  address space, mappings, or pages that were announced and are not there
- * An extent for a channel that has just ended here is 0, and dropped.
+ * An extent for a channel that has just ended here is 0, and dropped. Where there is no memory for it, the channel is gone(-ENOMEM).
  */
 LAT_MUST_CHECK int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds,
 				   size_t count);

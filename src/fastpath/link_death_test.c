@@ -10,46 +10,55 @@
 
 enum {
 	BEFORE = 5,  /* messages that come before the one in question */
-	POINTS = 40, /* at which each deed is cut off, spread over its instructions */
+	POINTS = 25, /* at which each deed is cut off, spread over its instructions */
 	STEPS_MAX = 200000,
 	LEN = 200,
+	LONG = 4000, /* needs memory of its own */
 };
 
 static struct party self;
 static struct lat_link_out *out;
 
-static void fill(unsigned char *buf, uint32_t n)
+static void fill(unsigned char *buf, size_t len, uint32_t n)
 {
-	for (size_t i = 0; i < LEN; i++)
+	for (size_t i = 0; i < len; i++)
 		buf[i] = (unsigned char)(n * 17 + i * 3);
 }
 
-static int send_one(uint32_t n)
+static int send_one(uint32_t n, size_t len)
 {
-	unsigned char buf[LEN];
+	unsigned char buf[LONG];
 
-	fill(buf, n);
-	return lat_sender_send(lat_link_out_sender(out), (int32_t)n, buf, sizeof(buf), 0);
+	fill(buf, len, n);
+	return lat_sender_send(lat_link_out_sender(out), (int32_t)n, buf, len, 0);
 }
 
 /* The next message: its number, -ENOMSG, or -EBADMSG when it is not whole. */
 static int recv_one(void)
 {
-	unsigned char got[LEN], want[LEN];
+	static unsigned char got[LONG], want[LONG];
 	struct lat_inbox_info info;
 	int rc = lat_inbox_recv(self.inbox, got, sizeof(got), &info, 0);
 
 	if (rc < 0)
 		return rc;
-	fill(want, (uint32_t)info.seq);
-	return info.len == LEN && memcmp(got, want, LEN) == 0 ? (int)info.seq : -EBADMSG;
+	fill(want, info.len, (uint32_t)info.seq);
+	return (info.len == LEN || info.len == LONG) && memcmp(got, want, info.len) == 0 ? (int)info.seq
+											 : -EBADMSG;
 }
 
 /* --- the deeds of a victim, and what its survivor sees ------------------------------------------------- */
 
+static unsigned char last[LONG]; /* filled before */
+
 static int victim_send(void)
 {
-	return send_one(BEFORE + 1);
+	return lat_sender_send(lat_link_out_sender(out), 0, last, LEN, 0);
+}
+
+static int victim_send_long(void)
+{
+	return lat_sender_send(lat_link_out_sender(out), 0, last, LONG, 0);
 }
 
 static int victim_recv(void)
@@ -80,14 +89,16 @@ static int victim_leave(void)
 static const struct deed {
 	const char *why;
 	int (*deed)(void);
+	bool sends;
 	bool sleeper; /* the survivor sleeps meanwhile, to be woken */
 } deeds[] = {
-	{ "sends to one that sleeps", victim_send, true },
-	{ "sends to one that does not look", victim_send, false },
-	{ "receives", victim_recv, false },
-	{ "ends a channel", victim_end, false },
-	{ "opens a channel", victim_open, false },
-	{ "gives up the link", victim_leave, false },
+	{ "sends to one that sleeps", victim_send, true, true },
+	{ "sends to one that does not look", victim_send, true, false },
+	{ "adds memory", victim_send_long, true, false },
+	{ "receives", victim_recv, false, false },
+	{ "ends a channel", victim_end, false, false },
+	{ "opens a channel", victim_open, false, false },
+	{ "gives up the link", victim_leave, false, false },
 };
 
 static const struct deed *deed;
@@ -100,7 +111,7 @@ static int run_victim(void)
 	if (party_open(&self, &out, 0) < 0)
 		return 2;
 	for (uint32_t n = 1; n <= BEFORE; n++)
-		if (send_one(n) < 0)
+		if (send_one(n, LEN) < 0)
 			return 3;
 	while (rc == 0) { /* until the survivor's messages have come */
 		struct lat_bell *bell = (struct lat_bell *)self.link;
@@ -113,6 +124,7 @@ static int run_victim(void)
 		if (rc == -ENOMSG)
 			rc = 0;
 	}
+	fill(last, LONG, BEFORE + 1);
 	if (rc != 1 || ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		return 4;
 	raise(SIGSTOP);
@@ -177,7 +189,7 @@ static long one_death(long steps)
 	CHECK_EQ(party_open(&self, &own, 0), 0);
 	out = own;
 	for (uint32_t n = 1; n <= BEFORE; n++)
-		CHECK_EQ(send_one(n), 0);
+		CHECK_EQ(send_one(n, LEN), 0);
 	if (deed->sleeper) {
 		while (next <= BEFORE) {
 			rc = recv_one();
@@ -203,14 +215,14 @@ static long one_death(long steps)
 
 	/* At once, and for good: no deadline is needed. */
 	while ((rc = lat_sender_flush(lat_link_out_sender(own), UINT64_MAX)) == 0)
-		CHECK_EQ(send_one(BEFORE + 1), 0);
+		CHECK_EQ(send_one(BEFORE + 1, LEN), 0);
 	CHECK_EQ_ROW(deed->why, rc, -EOWNERDEAD);
 	while (self.ins_gone == 0) {
 		rc = recv_one();
 		CHECK_ROW(deed->why, rc == -ENOMSG || rc == next);
 		next += rc > 0;
 	}
-	CHECK_ROW(deed->why, next == BEFORE + 1 || (deed->deed == victim_send && next == BEFORE + 2));
+	CHECK_ROW(deed->why, next == BEFORE + 1 || (deed->sends && next == BEFORE + 2));
 	CHECK_ROW(deed->why,
 		  self.last_why == -EOWNERDEAD || (deed->deed == victim_end && self.last_why == 0));
 	lat_link_out_close(own);

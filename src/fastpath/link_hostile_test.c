@@ -140,6 +140,38 @@ static void scribble_bell(uint32_t chan)
 		(void)!send(bad.bell, bad.own, 4000, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+enum { EXTENT_SLOTS = 128, EXTENT_BYTES = EXTENT_SLOTS * LAT_RING_SLOT };
+
+/* Adds memory, real or not, and writes what it likes into that. */
+static void scribble_extents(uint32_t chan)
+{
+	static _Atomic(uint32_t) *extent[8];
+	static size_t made;
+	uint32_t tier = any() % 5;
+	struct party_msg m = { .word = WORD_EXTENT, .extent = { chan, tier, EXTENT_BYTES } };
+	size_t one = any() % ARRAY_LEN(extent);
+	int fd = -1;
+	void *map;
+
+	if (made < 200 && any() % 256 == 0) {
+		if (any() % 4 == 0)
+			m.extent.bytes = any();
+		if (lat_memfd_create(&fd, &map, EXTENT_BYTES, "bad") < 0)
+			return;
+		lat_memfd_unmap(extent[one], EXTENT_BYTES);
+		extent[one] = map;
+		made++;
+		(void)!lat_fdpass_send(bad.sock, &m, sizeof(m), &fd, 1);
+		lat_memfd_close(fd);
+	}
+	for (size_t i = 0; extent[one] != NULL && i < 32; i++)
+		put(&extent[one][any() % (EXTENT_BYTES / 4)], any() % 2 == 0 ? any() % EXTENT_SLOTS : any());
+	for (size_t i = 0; i < LAT_TIERS - 1; i++)
+		put(&bad.own->tx[chan].front.made[i], any() % 3);
+	put(&bad.own->tx[chan].front.epoch, any());
+	scribble_bytes(chan);
+}
+
 static const struct mode {
 	const char *why;
 	void (*scribble)(uint32_t chan);
@@ -152,6 +184,7 @@ static const struct mode {
 	{ "what it gave back", scribble_back },
 	{ "what it wants, and its extents", scribble_wishes },
 	{ "the bell", scribble_bell },
+	{ "memory that it adds", scribble_extents },
 };
 
 static int bad_hello(const struct meeting *m)

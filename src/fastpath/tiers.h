@@ -114,17 +114,21 @@ struct lat_tiers_rx {
 	struct lat_ring_rx ring[LAT_TIER_RINGS];
 	const struct lat_tiers_front *front;
 	struct lat_tiers_back *back;
-	uint32_t seq;   /* of the last message taken */
-	uint32_t epoch; /* of front, when everything in it was adopted */
-	uint32_t rings; /* bit t: ring t is there */
-	uint32_t made[LAT_TIERS];
+	uint32_t seq;             /* of the last message taken */
+	uint32_t epoch;           /* of front, when everything in it was adopted */
+	uint32_t rings;           /* bit t: ring t is there */
+	uint32_t made[LAT_TIERS]; /* number of the extent in use, 0 none */
+	const void *mem[LAT_TIERS];
+	uint64_t bytes[LAT_TIERS];
 	const unsigned char *spill;
 	uint64_t spill_bytes, populated;
+	void (*let_go)(void *user, const void *mem, uint64_t bytes);
+	void *user;
 	bool foreign, lossy, poisoned;
 	_Atomic(uint32_t) held; /* blocks taken in place and not released */
 	_Atomic(uint64_t) gaps; /* lossy: numbers that never came */
 	struct {
-		_Atomic(uint32_t) number;
+		_Atomic(uint32_t) number; /* 0: taken into use, or none */
 		const void *mem;
 		uint64_t bytes;
 	} offer[LAT_TIERS];
@@ -162,10 +166,16 @@ struct lat_tiers_rx_config {
 	bool foreign; /* another process's memory: pages that it says are there are made sure of before they are read */
 	uint32_t l1_slots; /* 0: LAT_TIERS_L1_SLOTS */
 	bool lossy;        /* numbers may be skipped: counted; otherwise that is a lie */
+	/* An extent that was offered is not needed any more: on the consumer's thread, or by fini. NULL: nobody is told. */
+	void (*let_go)(void *user, const void *mem, uint64_t bytes);
+	void *user;
 };
 
 void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 		       const struct lat_tiers_rx_config *cfg);
+
+/* Lets go of all extents. Nobody is at work in @rx, nor holds a block. */
+void lat_tiers_rx_fini(struct lat_tiers_rx *rx);
 
 /*
  * Publishes one message whole, or nothing. @seq is its number: one more than the last one's (more, on a lossy
@@ -223,8 +233,8 @@ void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct la
 
 /*
  * Offers the consumer's end the producer's extent @number of @tier, mapped at @mem. Any thread, one at a time. It is
- * taken into use when the producer says so, and stays until lat_tiers_rx_forget(). 0, or -EPROTO: no such tier, a
- * size that is none, or the tier has one.
+ * taken into use when the producer says so, and stays until the producer says otherwise, or lat_tiers_rx_forget(). 0, or
+ * -EPROTO: no such tier, a size that is none, or one that was offered before has not been taken into use.
  */
 LAT_MUST_CHECK int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number,
 				      const void *mem, uint64_t bytes);

@@ -28,7 +28,9 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 				     .back = mem->back,
 				     .rings = 1u << LAT_TIER_L1,
 				     .foreign = cfg->foreign,
-				     .lossy = cfg->lossy };
+				     .lossy = cfg->lossy,
+				     .let_go = cfg->let_go,
+				     .user = cfg->user };
 	lat_ring_rx_over(&rx->ring[LAT_TIER_L1], mem->l1, lat_tiers_l1_slots(cfg->l1_slots), 0,
 			 &mem->back->head[LAT_TIER_L1]);
 }
@@ -50,17 +52,35 @@ int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t num
 	return 0;
 }
 
-int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier)
+static void give_up(struct lat_tiers_rx *rx, enum lat_tier tier)
 {
-	if (tier == LAT_TIER_SPILL) {
-		if (atomic_load_explicit(&rx->held, memory_order_acquire) != 0)
-			return -EBUSY;
-		rx->spill = NULL;
-	}
+	if (rx->made[tier] == 0)
+		return;
 	rx->rings &= ~(1u << tier);
 	rx->made[tier] = 0;
+	if (tier == LAT_TIER_SPILL)
+		rx->spill = NULL;
+	if (rx->let_go != NULL)
+		rx->let_go(rx->user, rx->mem[tier], rx->bytes[tier]);
+}
+
+int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier)
+{
+	if (tier == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0)
+		return -EBUSY;
+	give_up(rx, tier);
 	atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_release);
 	return 0;
+}
+
+void lat_tiers_rx_fini(struct lat_tiers_rx *rx)
+{
+	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
+		give_up(rx, t);
+		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) != 0 &&
+		    rx->let_go != NULL)
+			rx->let_go(rx->user, rx->offer[t].mem, rx->offer[t].bytes);
+	}
 }
 
 static int poison_rx(struct lat_tiers_rx *rx)
@@ -69,7 +89,31 @@ static int poison_rx(struct lat_tiers_rx *rx)
 	return -EPROTO;
 }
 
-/* Takes into use what the producer says is made. false: not all of it was offered yet. */
+/* Takes the offer of @tier into use. */
+static void adopt_one(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number)
+{
+	const void *mem = rx->offer[tier].mem;
+	uint64_t bytes = rx->offer[tier].bytes;
+
+	atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_release);
+	rx->made[tier] = number;
+	rx->mem[tier] = mem;
+	rx->bytes[tier] = bytes;
+	if (tier == LAT_TIER_SPILL) {
+		rx->spill = mem;
+		rx->spill_bytes = bytes;
+		rx->populated = rx->foreign ? 0 : bytes;
+		return;
+	}
+	lat_ring_rx_over(&rx->ring[tier], mem, (uint32_t)(bytes / LAT_RING_SLOT), rx->ring[tier].taken,
+			 &rx->back->head[tier]);
+	rx->rings |= 1u << tier;
+}
+
+/*
+ * Lets go of what the producer says it has given back, and takes into use what it says is made. false: not all
+ * of it was offered yet.
+ */
 static bool adopt(struct lat_tiers_rx *rx)
 {
 	uint32_t epoch = atomic_load_explicit(&rx->front->epoch, memory_order_acquire); /* [m] */
@@ -80,23 +124,19 @@ static bool adopt(struct lat_tiers_rx *rx)
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
 		uint32_t made = atomic_load_explicit(&rx->front->made[t - 1], memory_order_acquire); /* [m] */
 
-		if (made == 0 || made == rx->made[t])
+		if (made == rx->made[t])
 			continue;
-		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) != made) { /* [o] */
+		if (t == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0) {
+			rx->poisoned = true; /* it cannot be given back: we hold blocks of it */
+			return true;
+		}
+		give_up(rx, t);
+		if (made == 0)
+			continue;
+		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) == made) /* [o] */
+			adopt_one(rx, t, made);
+		else
 			all = false;
-			continue;
-		}
-		rx->made[t] = made;
-		if (t == LAT_TIER_SPILL) {
-			rx->spill = rx->offer[t].mem;
-			rx->spill_bytes = rx->offer[t].bytes;
-			rx->populated = rx->foreign ? 0 : rx->spill_bytes;
-			continue;
-		}
-		lat_ring_rx_over(&rx->ring[t], rx->offer[t].mem,
-				 (uint32_t)(rx->offer[t].bytes / LAT_RING_SLOT), rx->ring[t].taken,
-				 &rx->back->head[t]);
-		rx->rings |= 1u << t;
 	}
 	if (all)
 		rx->epoch = epoch;
