@@ -84,7 +84,7 @@ static void wake(void *ctx, void *flow)
 	uint64_t one = 1;
 
 	(void)ctx;
-	atomic_store(&c->woken, true);
+	atomic_store_explicit(&c->woken, true, memory_order_release);
 	(void)!write(loop.wake_fd, &one, sizeof(one));
 }
 
@@ -105,7 +105,7 @@ static void end_waits(void)
 	for (int i = 0; i < COROUTINES; i++) {
 		struct coroutine *c = &loop.all[i];
 
-		if (c->waits && atomic_exchange(&c->woken, false))
+		if (c->waits && atomic_exchange_explicit(&c->woken, false, memory_order_acquire))
 			end_wait(c, 0);
 		else if (c->waits && c->deadline_ns <= now)
 			end_wait(c, -ETIMEDOUT);

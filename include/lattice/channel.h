@@ -124,6 +124,39 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_publish(struct lattice_channel 
 LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct lattice_block *block);
 
 /**
+ * Sends a request and waits for its reply: exactly one, or an error.
+ *
+ * Between two tasks of one thread, when the receiver waits in lattice_endpoint_recv() with a buffer that is long enough, a request of at most 48
+ * bytes is put into its hands and it runs at once. Otherwise the request goes the way of other messages, after those that were sent
+ * before it. Several calls may be under way on one channel; the receiver answers them in the order that it likes.
+ *
+ * @param request     type, data, len are read
+ * @param reply       filled in: source is the receiver's pid; type, data (= @buf) and len are the reply's
+ * @param buf         @bytes of the caller's, where the reply is copied to
+ * @param timeout_ns  longest wait for room and for the reply, more than 0; LATTICE_FOREVER does not give up. A reply that comes later
+ *                    is dropped, and counted
+ *
+ * Threads: any number may call and send on one channel.
+ * @return 0, or
+ *   -ETIMEDOUT    no reply; the receiver may have the request
+ *   -EDEADLK      the receiver waits, through however many others, for the caller: all would wait for ever. Nothing was sent;
+ *                 lattice_explain() names the ring. (What waits is known where tasks and threads call each other, and in
+ *                 lattice_sched_block_on(); of a pid that several tasks or threads receive for, only once one of them has the request)
+ *   -EMSGSIZE     the request is over the channel's limit: nothing was sent; or the reply has more than @bytes: reply->len says how
+ *                 many, and it is lost
+ *   -EOWNERDEAD   the receiving endpoint was closed
+ *   -EOPNOTSUPP   the receiver is in another process or on another node; or the calling thread has a hook (lattice_sched_hook_set())
+ *                 without a wake function
+ *   -ENOBUFS      65536 calls are under way to that pid
+ *   -EINVAL, -EPROTO, -ESHUTDOWN  as lattice_channel_send(); timeout_ns is 0
+ *   -ENOMEM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_call(struct lattice_channel *ch,
+						      const struct lattice_msg *request,
+						      struct lattice_msg *reply, void *buf, size_t bytes,
+						      int64_t timeout_ns);
+
+/**
  * Waits until everything accepted so far is acknowledged by the other node (to this node: until it was taken out of the
  * channel).
  * @return 0, -EAGAIN (it is not, and timeout_ns was 0), -ETIMEDOUT, or what lattice_channel_send() says of a peer that is out

@@ -55,6 +55,20 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
 						       void *buf, size_t bytes, int64_t timeout_ns);
 
+/**
+ * Answers a call: a message that was received from this endpoint, and whose @call is not 0. Once; in any order; by any task or thread of
+ * the process. Does not wait.
+ *
+ * @param msg    as it was received
+ * @param reply  type, data, len are read; the bytes are copied before return
+ * @return 0 (the caller has it; if its buffer was too short, it was told so), or
+ *   -EALREADY  it was answered before, or the caller has given up: the reply was dropped, and counted
+ *   -EINVAL    no call of this endpoint
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_reply(struct lattice_endpoint *ep,
+							const struct lattice_msg *msg,
+							const struct lattice_msg *reply);
+
 enum lattice_take_flags {
 	LATTICE_TAKE_SHARED =
 		1 /* in place from other processes too: the sender may change the bytes while they are read */

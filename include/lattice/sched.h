@@ -245,6 +245,8 @@ struct lattice_sched_hook {
 	 * called, @flow is in a call of the library. NULL: the library gives wait() descriptors only.
 	 */
 	void (*wake)(void *ctx, void *flow);
+	/* Whether @flow, which is in wait(), may run before the current one goes on: its priority is not lower. NULL: it may. */
+	bool (*may_hand_off)(void *ctx, void *flow);
 	/*
 	 * Ends the wait() of @flow, which is of this thread, and runs it now, in place of the current flow. That waits meanwhile, as in wait() without a
 	 * descriptor; or, @deadline_ns being 0, runs again when its turn comes. Returns what wait() does. NULL: the library wakes and waits

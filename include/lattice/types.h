@@ -39,9 +39,11 @@ struct lattice_msg {
 	int32_t type;         /* the sender's; the library gives it no meaning */
 	uint32_t badge;       /* set on receive: badge of the capability used; 0 for a grant by identity */
 	lattice_node_id node; /* set on receive: the sender's node, 0 for this one */
-	uint64_t seq;         /* set on receive: the message's number on its channel, from 1 */
-	const void *data;     /* len bytes; on receive they lie in the caller's buffer */
+	uint64_t
+		seq; /* set on receive: the message's number on its channel, from 1; 0 for a call that was handed off */
+	const void *data; /* len bytes; on receive they lie in the caller's buffer */
 	size_t len;
+	uint64_t call; /* set on receive: not 0 if the sender waits for lattice_endpoint_reply() */
 };
 
 #ifdef __cplusplus

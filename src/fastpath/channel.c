@@ -10,27 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fastpath/sender.h"
+#include "fastpath/channel_state.h"
 #include "fastpath/sizes.h"
 #include "os/membarrier.h"
 #include "os/memfd.h"
 #include "os/region.h"
-
-struct lat_chan {
-	struct lat_inbox_source src;
-	struct lat_tiers_rx rx;
-	alignas(LAT_CACHELINE) struct lat_rx_words rx_words; /* the receiver's line */
-	int (*admit)(void *user);
-	void (*freed)(void *user);
-	alignas(LAT_CACHELINE) struct lat_sender sender; /* the senders' lines */
-	alignas(LAT_CACHELINE) struct lat_tx_words tx_words;
-	_Atomic(uint32_t) refs;
-	void *region; /* the caller's memory for blocks; NULL: there is none. In the sender's turn */
-	uint64_t region_bytes;
-	struct lat_tiers_front front;
-	struct lat_tiers_back back; /* a line of its own */
-	alignas(LAT_CACHELINE) struct lat_ring_slot l1[];
-};
 
 static_assert(offsetof(struct lat_chan, src) == 0, "of_source");
 
@@ -49,6 +33,7 @@ static void chan_free(struct lat_chan *ch)
 	lat_sender_fini(&ch->sender);
 	lat_tiers_tx_fini(&ch->sender.tx);
 	lat_memfd_unmap(ch->region, (size_t)ch->region_bytes);
+	free(atomic_load_explicit(&ch->src.calls, memory_order_relaxed));
 	free(ch);
 }
 
@@ -83,6 +68,8 @@ static void source_gone(struct lat_inbox_source *src, int why)
 	else if (why == 0)
 		why = -ESHUTDOWN; /* our own */
 	lat_sender_end(&ch->sender, why);
+	if (why != -ESHUTDOWN)
+		lat_calls_fail(src->inbox, ch, why == -EPIPE ? -EOWNERDEAD : why);
 	chan_put(ch);
 }
 
@@ -220,7 +207,26 @@ fail:
 
 int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
 {
+	/* Only for tasks: others are spared a look at what is the receivers'. */
+	if (lat_wait_hook != NULL && lat_chan_execute(ch, type, data, len) == 0)
+		return 0;
 	return lat_sender_send(&ch->sender, type, data, len, deadline_ns);
+}
+
+int lat_chan_queue(struct lat_chan *ch)
+{
+	struct lat_call_queue *q = atomic_load_explicit(&ch->src.calls, memory_order_acquire), *made;
+
+	if (q != NULL)
+		return 0;
+	made = aligned_alloc(alignof(struct lat_call_queue), sizeof(*made));
+	if (made == NULL)
+		return -ENOMEM;
+	memset(made, 0, sizeof(*made));
+	if (!atomic_compare_exchange_strong_explicit(&ch->src.calls, &q, made, memory_order_acq_rel,
+						     memory_order_acquire))
+		free(made);
+	return 0;
 }
 
 struct lat_sender *lat_chan_sender(struct lat_chan *ch)

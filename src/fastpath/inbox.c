@@ -17,8 +17,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "fastpath/inbox_state.h"
+#include "fastpath/inbox_fast.h"
 
 enum {
 	BELL_EVERY = 16,       /* takes, between two looks at the bells while there are messages */
@@ -172,6 +173,7 @@ static void put_behind_locked(struct lat_inbox *inbox, struct lat_inbox_source *
 	if (src->behind != NULL)
 		src->behind->followers--;
 	src->behind = first;
+	atomic_store_explicit(&src->second, first != NULL, memory_order_relaxed);
 	if (first == NULL)
 		return;
 	first->followers++;
@@ -204,6 +206,7 @@ static void line_up_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 	struct lat_inbox_source *first = NULL;
 
 	src->behind = NULL;
+	atomic_store_explicit(&src->second, false, memory_order_relaxed);
 	src->followers = 0;
 	src->held = src->left = false;
 	src->born = ++inbox->born;
@@ -284,6 +287,7 @@ static void put_end(struct lat_inbox *inbox, bool owner)
 	if (!last)
 		return;
 	lat_inbox_close_fd(inbox);
+	lat_calls_free(atomic_load_explicit(&inbox->calls, memory_order_relaxed));
 	free(inbox->bells);
 	free(inbox);
 }
@@ -303,6 +307,7 @@ int lat_inbox_open(struct lat_inbox **out)
 void lat_inbox_shutdown(struct lat_inbox *inbox)
 {
 	struct lat_gone_list gone = { .end = &gone.first };
+	bool left;
 
 	lat_turn_take(&inbox->turn);
 	inbox->closed = true;
@@ -310,7 +315,30 @@ void lat_inbox_shutdown(struct lat_inbox *inbox)
 		gone_locked(inbox, inbox->all, -ESHUTDOWN, &gone);
 	lat_inbox_wake(inbox, true); /* for good: who finds it closed does not clear the descriptor */
 	lat_turn_give(&inbox->turn);
+	left = lat_flows_close(&inbox->flows);
+	lat_calls_fail(inbox, NULL, -EOWNERDEAD);
 	lat_inbox_tell_gone(&gone);
+	if (left)
+		lat_flows_left(inbox);
+}
+
+void lat_inbox_put(struct lat_inbox *inbox)
+{
+	lat_turn_take(&inbox->turn);
+	put_end(inbox, false);
+}
+
+void lat_inbox_set_owner(struct lat_inbox *inbox, void (*keep)(void *owner), void (*drop)(void *owner),
+			 void *owner)
+{
+	inbox->keep = keep;
+	inbox->drop = drop;
+	inbox->owner = owner;
+}
+
+bool lat_inbox_at_home(const struct lat_inbox *inbox)
+{
+	return lat_flows_at_home(&inbox->flows);
 }
 
 void lat_inbox_close(struct lat_inbox *inbox)
@@ -496,6 +524,16 @@ void lat_inbox_release(struct lat_inbox_hold *hold)
 	src->ops->drop(src);
 }
 
+static void note_call_locked(const struct lat_inbox *inbox, const struct lat_inbox_source *src,
+			     struct lat_inbox_info *info)
+{
+	struct lat_call_queue *queue = atomic_load_explicit(&src->calls, memory_order_acquire);
+
+	if (queue != NULL)
+		info->call = lat_calls_taken(atomic_load_explicit(&inbox->calls, memory_order_acquire), queue,
+					     (uint32_t)info->seq);
+}
+
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
@@ -536,6 +574,8 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 						       .len = m.len,
 						       .seq = src->seq + 1 };
 		if (rc == 0)
+			note_call_locked(inbox, src, take->info);
+		if (rc == 0)
 			taken_locked(inbox, src, m.len, take->gone); /* otherwise it stays the next */
 		break;
 	}
@@ -545,7 +585,43 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 	return rc;
 }
 
-static int receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_t deadline_ns)
+void lat_inbox_put_in_hands(const struct lat_inbox_source *src, const struct lat_inbox_take *take,
+			    int32_t type, const void *data, uint32_t len, uint64_t seq, uint64_t call)
+{
+	*take->info = (struct lat_inbox_info){
+		.user = src->user, .from = src->from, .type = type, .len = len, .seq = seq, .call = call
+	};
+	if (len > 0)
+		memcpy(take->buf, data, len);
+}
+
+void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
+			     const struct lat_inbox_take *take, int32_t type, const void *data, uint32_t len)
+{
+	src->seq++;
+	src->rx->seq++;
+	inbox->stats.messages++;
+	inbox->stats.bytes += len;
+	count(&src->bytes, len);
+	atomic_store_explicit(&src->received, src->seq, memory_order_release);
+	lat_inbox_put_in_hands(src, take, type, data, len, src->seq, 0);
+	tell_received(src);
+}
+
+void lat_inbox_serve(struct lat_inbox *inbox)
+{
+	struct lat_waits *self = lat_waits_self();
+	uint64_t server = 0, id = self == NULL ? LAT_SERVERS_MANY : lat_waits_id(self);
+
+	if (atomic_compare_exchange_strong_explicit(&inbox->server, &server, id, memory_order_relaxed,
+						    memory_order_relaxed))
+		return;
+	if (server != id)
+		atomic_store_explicit(&inbox->server, lat_waits_is_alive(server) ? LAT_SERVERS_MANY : id,
+				      memory_order_relaxed);
+}
+
+int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_t deadline_ns)
 {
 	struct lat_gone_list gone = { .end = &gone.first };
 	bool held = false;
@@ -558,7 +634,7 @@ static int receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_
 		     : lat_inbox_take_locked(inbox, take, deadline_ns == 0 ? !inbox->watched : inbox->polls);
 	if (rc == -ENOMSG)
 		rc = lat_inbox_park_locked(inbox, take, deadline_ns, &held);
-	if (inbox->sleepers > 0 && !inbox->closed)
+	if ((inbox->sleepers > 0 || lat_flows_waiting(&inbox->flows)) && !inbox->closed)
 		lat_inbox_pass_on_locked(inbox);
 	if (held)
 		put_end(inbox, true);
@@ -573,7 +649,7 @@ int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_in
 {
 	struct lat_inbox_take take = { .buf = buf, .cap = cap, .info = info };
 
-	return receive(inbox, &take, deadline_ns);
+	return lat_inbox_receive_fast(inbox, &take, deadline_ns);
 }
 
 int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
@@ -581,7 +657,7 @@ int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool sh
 {
 	struct lat_inbox_take take = { .hold = hold, .shared = shared, .info = info };
 
-	return receive(inbox, &take, deadline_ns);
+	return lat_inbox_receive_fast(inbox, &take, deadline_ns);
 }
 
 /* --- sources ------------------------------------------------------------------------------------ */

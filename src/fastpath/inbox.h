@@ -27,6 +27,7 @@
 
 enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
 
+struct lat_call_queue;
 struct lat_inbox;
 struct lat_inbox_source;
 
@@ -97,11 +98,15 @@ struct lat_inbox_source {
 	 */
 	bool barriers;
 
+	_Atomic(struct lat_call_queue *)
+		calls; /* which messages are calls; NULL: none. The sending end's to set */
+
 	struct lat_inbox *inbox;
 	struct lat_inbox_source *pushed;      /* next on the stack of newly ready ones */
 	struct lat_inbox_source *next, *prev; /* ring of those that may have messages */
 	struct lat_inbox_source *all_next, *all_prev;
 	struct lat_inbox_source *behind; /* ended, of the same sender: is drained first */
+	_Atomic(bool) second;            /* behind is one: for who looks without a turn */
 	uint32_t followers;              /* those behind this one */
 	uint64_t born;                   /* its number among those attached so far */
 	uint64_t seq;                    /* of the last message taken */
@@ -129,7 +134,8 @@ struct lat_inbox_info {
 	struct lat_inbox_from from;
 	int32_t type;
 	uint32_t len;
-	uint64_t seq; /* on its channel, from 1 */
+	uint64_t seq;  /* on its channel, from 1; 0: a call that was handed off, which has none */
+	uint64_t call; /* not 0: the sender waits for a reply (fastpath/call.h) */
 };
 
 struct lat_inbox_stats {
@@ -169,6 +175,16 @@ void lat_inbox_shutdown(struct lat_inbox *inbox);
  * a new call on it afterwards except through its sources. NULL is fine.
  */
 void lat_inbox_close(struct lat_inbox *inbox);
+
+/*
+ * Who is kept, besides the inbox, while flows of control may be in lat_inbox_recv() (fastpath/flows.h): @keep is called at most once,
+ * then @drop, when the inbox was shut down and the last has left. Before anybody receives.
+ */
+void lat_inbox_set_owner(struct lat_inbox *inbox, void (*keep)(void *owner), void (*drop)(void *owner),
+			 void *owner);
+
+/* The calling thread's flows wait in it without a descriptor, and keep its owner. */
+bool lat_inbox_at_home(const struct lat_inbox *inbox);
 
 /* While nobody receives, or by the single receiver. */
 void lat_inbox_tune(struct lat_inbox *inbox, const struct lat_inbox_tuning *tuning);

@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fastpath/call.h"
+#include "fastpath/flows.h"
 #include "fastpath/inbox.h"
 #include "fastpath/spin.h"
 #include "fastpath/turn.h"
 
 /* Which sleepers there are to wake. */
-enum { LAT_SLEEPS_FUTEX = 1, LAT_SLEEPS_FD = 2 };
+enum { LAT_SLEEPS_FUTEX = 1, LAT_SLEEPS_FD = 2, LAT_SLEEPS_FLOW = 4 };
 
 struct lat_inbox_bell {
 	struct lat_bell *bell;
@@ -30,6 +32,15 @@ struct lat_inbox {
 	_Atomic(uint32_t) wake;    /* counts wake-ups; slept on */
 	_Atomic(uint32_t) sleeps;  /* LAT_SLEEPS_: written in a turn, before armed */
 	_Atomic(uint32_t) written; /* to the eventfd, times */
+
+	/* Read by all, seldom written. */
+	alignas(LAT_CACHELINE) _Atomic(struct lat_calls *) calls; /* NULL: there was none */
+	_Atomic(uint64_t) server; /* the one flow that receives, as lat_waits_id(); 0: nobody has */
+	void (*keep)(void *owner);
+	void (*drop)(void *owner);
+	void *owner;
+
+	alignas(LAT_CACHELINE) struct lat_flows flows;
 
 	/* All from here on in a turn. What a receive writes has lines of its own. */
 	alignas(LAT_CACHELINE) struct lat_turn turn;
@@ -48,6 +59,7 @@ struct lat_inbox {
 	uint32_t peer_cpu; /* where the last message was sent from */
 	bool polls;        /* the last receiver that waited spun: so will the next */
 	bool closed;
+	bool has_flows;   /* has had flows that wait in it */
 	bool bells_armed; /* some that need a barrier, since the last one */
 	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
 
@@ -73,7 +85,41 @@ struct lat_inbox_take {
 	bool shared;
 	struct lat_inbox_info *info;
 	struct lat_gone_list *gone;
+	struct lat_flow_wait *flow; /* of a flow that waits; NULL: a thread */
 };
+
+#define LAT_SERVERS_MANY UINT64_MAX
+
+/* lat_inbox_recv() and the like, @take->gone not set. */
+int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_t deadline_ns);
+
+/* The same for a flow, which has waited already if it could: what that came to. */
+int lat_flows_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, struct lat_flow_wait *w,
+		      int waited, uint64_t deadline_ns);
+
+/* The calling flow, which receives here, is not the one that is known to. */
+void lat_inbox_serve(struct lat_inbox *inbox);
+
+/* The flow is about to wait: it can be woken and handed messages from now on. In the inbox's turn. false: not at home here. */
+bool lat_flows_enter_locked(struct lat_inbox *inbox, struct lat_flow_wait *w);
+/* It waits no more, and was not handed a message. */
+void lat_flows_leave(struct lat_flows *f, struct lat_flow_wait *w);
+
+/* No flow waits any more. true: what is kept for them is to be let go, by lat_flows_left(). */
+bool lat_flows_close(struct lat_flows *f);
+void lat_flows_left(struct lat_inbox *inbox);
+/* What other processes send is announced by bells, on which a flow can only sleep by a descriptor. */
+void lat_flows_set_bells(struct lat_flows *f, bool bells);
+
+/* A message that did not go through the channel: into a receiver's hands. */
+void lat_inbox_put_in_hands(const struct lat_inbox_source *src, const struct lat_inbox_take *take,
+			    int32_t type, const void *data, uint32_t len, uint64_t seq, uint64_t call);
+/* The same, and it is the channel's next message. In the inbox's turn. */
+void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
+			     const struct lat_inbox_take *take, int32_t type, const void *data, uint32_t len);
+
+/* Gives up a reference that is not the last of the owner's. No turn. */
+void lat_inbox_put(struct lat_inbox *inbox);
 
 /*
  * One message of the source whose turn it is: 0, -EMSGSIZE, -ENOMSG (no source has any). @poll: the receiver will look again at once,

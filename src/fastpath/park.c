@@ -45,6 +45,8 @@ void lat_inbox_wake(struct lat_inbox *inbox, bool all)
 
 	atomic_fetch_add_explicit(&inbox->wake, 1, memory_order_release); /* [K] */
 	sleeps = atomic_load_explicit(&inbox->sleeps, memory_order_acquire);
+	if ((sleeps & LAT_SLEEPS_FLOW) != 0)
+		lat_flows_wake(&inbox->flows, all);
 	if ((sleeps & LAT_SLEEPS_FUTEX) != 0)
 		(void)lat_futex_wake(&inbox->wake, all ? INT_MAX : 1, false);
 	if ((sleeps & LAT_SLEEPS_FD) == 0)
@@ -91,6 +93,8 @@ static void set_sleeps_locked(struct lat_inbox *inbox)
 		sleeps |= LAT_SLEEPS_FUTEX;
 	if (inbox->fd_sleepers > 0 || inbox->watched)
 		sleeps |= LAT_SLEEPS_FD;
+	if (inbox->has_flows)
+		sleeps |= LAT_SLEEPS_FLOW;
 	atomic_store_explicit(&inbox->sleeps, sleeps, memory_order_release);
 	for (uint32_t i = 0; i < inbox->bells_count; i++)
 		arm_bell_locked(inbox, &inbox->bells[i], sleeps);
@@ -125,6 +129,7 @@ int lat_inbox_bell_get_locked(struct lat_inbox *inbox, struct lat_bell *bell)
 	rc = inbox->epoll >= 0 ? lat_poll_set_add(inbox->epoll, bell->ops->fd(bell)) : 0;
 	if (rc < 0)
 		return rc;
+	lat_flows_set_bells(&inbox->flows, true);
 	b = &inbox->bells[inbox->bells_count++];
 	*b = (struct lat_inbox_bell){ .bell = bell, .word = bell->ops->word(bell), .sources = 1 };
 	b->seen = atomic_load_explicit(b->word, memory_order_acquire) - 1; /* to be looked at once */
@@ -143,6 +148,8 @@ void lat_inbox_bell_put_locked(struct lat_inbox *inbox, struct lat_bell *bell)
 	if (inbox->epoll >= 0)
 		lat_poll_set_remove(inbox->epoll, bell->ops->fd(bell));
 	*b = inbox->bells[--inbox->bells_count];
+	if (inbox->bells_count == 0)
+		lat_flows_set_bells(&inbox->flows, false);
 }
 
 /* 0, -EMFILE, -ENFILE, -ENOMEM. */
@@ -249,7 +256,9 @@ static int sleep_on(const struct lat_futex_word *words, size_t count, uint64_t d
 static int sleep_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, uint64_t deadline_ns,
 			bool *held)
 {
-	bool on_fd = lat_wait_hooked() || inbox->bells_count > BELLS_SLEPT_ON;
+	bool flow = inbox->bells_count == 0 && take->flow != NULL &&
+		    lat_flows_enter_locked(inbox, take->flow);
+	bool on_fd = !flow && (lat_wait_hooked() || inbox->bells_count > BELLS_SLEPT_ON);
 	struct lat_futex_word words[LAT_FUTEX_WORDS_MAX];
 	size_t count = 1;
 	int rc = on_fd ? make_fd_locked(inbox) : 0, waited = 0, fd = inbox->epoll;
@@ -259,12 +268,12 @@ static int sleep_locked(struct lat_inbox *inbox, const struct lat_inbox_take *ta
 	words[0] = (struct lat_futex_word){
 		&inbox->wake, atomic_load_explicit(&inbox->wake, memory_order_acquire), false /* [k] */
 	};
-	inbox->sleepers++;
+	inbox->sleepers += !flow;
 	inbox->fd_sleepers += on_fd;
 	set_sleeps_locked(inbox);
 	rc = arm_and_look_locked(inbox, take);
 	if (rc == -ENOMSG) {
-		for (uint32_t i = 0; !on_fd && i < inbox->bells_count; i++)
+		for (uint32_t i = 0; !flow && !on_fd && i < inbox->bells_count; i++)
 			words[count++] = (struct lat_futex_word){ inbox->bells[i].word, inbox->bells[i].seen,
 								  true };
 		inbox->stats.sleeps++;
@@ -272,10 +281,18 @@ static int sleep_locked(struct lat_inbox *inbox, const struct lat_inbox_take *ta
 		*held = true;
 		lat_turn_end(&inbox->turn);
 		lat_inbox_tell_gone(take->gone);
-		waited = on_fd ? lat_wait_fd(fd, POLLIN, deadline_ns) : sleep_on(words, count, deadline_ns);
+		if (flow)
+			waited = lat_wait_hook->wait(lat_wait_hook->ctx, -1, 0, deadline_ns);
+		else
+			waited = on_fd ? lat_wait_fd(fd, POLLIN, deadline_ns)
+				       : sleep_on(words, count, deadline_ns);
 		lat_turn_begin(&inbox->turn);
+		if (flow && take->flow->handed)
+			return 0;
 	}
-	inbox->sleepers--;
+	if (flow)
+		lat_flows_leave(&inbox->flows, take->flow);
+	inbox->sleepers -= !flow;
 	inbox->fd_sleepers -= on_fd;
 	set_sleeps_locked(inbox);
 	if (rc != -ENOMSG)

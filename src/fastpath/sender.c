@@ -18,6 +18,7 @@
 #include <poll.h>
 
 #include "base/cpu.h"
+#include "fastpath/call.h"
 #include "fastpath/wait.h"
 #include "os/clock.h"
 #include "os/cpu.h"
@@ -33,6 +34,8 @@ struct outgoing {
 	uint32_t len;
 	struct lat_sender_loan *loan; /* to fill in, or to publish */
 	bool publish;
+	struct lat_call_queue *queue; /* NULL: it is no call */
+	uint64_t token;
 };
 
 /* One writer at a time, so a load and a store do. */
@@ -95,6 +98,25 @@ void lat_sender_end(struct lat_sender *s, int why)
 	wake_all(s);
 }
 
+/* 0, -EAGAIN. What the receiving end takes from it is decided by the message's number, once that is published. */
+static int queue_call(struct lat_call_queue *q, uint32_t seq, uint64_t token)
+{
+	uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+
+	if (tail - atomic_load_explicit(&q->head, memory_order_acquire) == LAT_CALL_QUEUE_MAX)
+		return -EAGAIN;
+	q->at[tail % LAT_CALL_QUEUE_MAX].seq = seq;
+	q->at[tail % LAT_CALL_QUEUE_MAX].token = token;
+	atomic_store_explicit(&q->tail, tail + 1, memory_order_release); /* [T] */
+	return 0;
+}
+
+static void unqueue_call(struct lat_call_queue *q)
+{
+	atomic_store_explicit(&q->tail, atomic_load_explicit(&q->tail, memory_order_relaxed) - 1,
+			      memory_order_relaxed);
+}
+
 /* 0, -EAGAIN, or why it will never be. */
 static int send_locked(struct lat_sender *s, const struct outgoing *m)
 {
@@ -104,14 +126,21 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 
 	if (rc < 0)
 		return rc;
+	if (m->queue != NULL)
+		rc = queue_call(m->queue, (uint32_t)seq, m->token);
+	if (rc < 0)
+		return rc;
 	if (m->loan == NULL)
 		rc = lat_tiers_publish(&s->tx, m->type, (uint32_t)seq, m->data, m->len);
 	else if (!lat_tiers_loaned(&s->tx, m->loan->block, m->loan->data))
 		rc = -EINVAL;
 	else
 		rc = lat_tiers_publish_loan(&s->tx, m->type, (uint32_t)seq, m->loan->block, m->len);
-	if (rc < 0)
+	if (rc < 0) {
+		if (m->queue != NULL)
+			unqueue_call(m->queue);
 		return rc;
+	}
 	count(&s->sent_bytes, m->len);
 	atomic_store_explicit(&s->sent, seq, memory_order_relaxed);
 	cpu = lat_cpu_now();
@@ -396,6 +425,31 @@ void lat_sender_tidy(struct lat_sender *s, struct lat_tiers_rx *rx)
 	lat_mutex_unlock(&s->turn.lock);
 }
 
+int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t len,
+		    struct lat_call_queue *queue, uint64_t token, uint64_t deadline_ns)
+{
+	struct outgoing m = {
+		.type = type, .data = data, .len = (uint32_t)len, .queue = queue, .token = token
+	};
+	int rc;
+
+	if (len > s->len_max)
+		return -EMSGSIZE;
+	lat_turn_begin(&s->turn);
+	rc = send_locked(s, &m);
+	if (rc == -EAGAIN)
+		return wait_end(s, &m, 0, deadline_ns);
+	lat_turn_end(&s->turn);
+	return rc;
+}
+
+void lat_sender_handed_locked(struct lat_sender *s, size_t len)
+{
+	count(&s->sent, 1);
+	count(&s->sent_bytes, len);
+	count(&s->handed, 1);
+}
+
 int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
 {
 	uint64_t upto;
@@ -448,7 +502,10 @@ void lat_sender_tiers(struct lat_sender *s, struct lat_tier_stats out[LAT_TIERS]
 		lat_tiers_collect(&s->tx); /* else what was released counts until the next look at it */
 		lat_mutex_unlock(&s->turn.lock);
 	}
-	lat_tiers_stats(&s->tx, atomic_load_explicit(&s->sent, memory_order_relaxed), out);
+	lat_tiers_stats(&s->tx,
+			atomic_load_explicit(&s->sent, memory_order_relaxed) -
+				atomic_load_explicit(&s->handed, memory_order_relaxed),
+			out);
 }
 
 void lat_sender_close(struct lat_sender *s)

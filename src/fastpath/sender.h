@@ -17,6 +17,7 @@
 #include "fastpath/turn.h"
 #include "sync/qlock.h"
 
+struct lat_call_queue;
 struct lat_sender;
 
 struct lat_sender_ops {
@@ -66,6 +67,7 @@ struct lat_sender {
 	const struct lat_rx_words *peer;
 	_Atomic(int) dead; /* 0, or what sends return from now on */
 	_Atomic(uint64_t) sent, sent_bytes;
+	_Atomic(uint64_t) handed; /* of those sent: that were not published */
 	const struct lat_sender_ops *ops;
 	struct lat_tx_words *words;
 	struct lat_bell *bell;
@@ -107,6 +109,16 @@ void lat_sender_fini(struct lat_sender *s);
  */
 LAT_MUST_CHECK int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len,
 				   uint64_t deadline_ns);
+
+/*
+ * The same for the request of a call: @queue, which is this channel's, is told its number and @token. Also -EAGAIN, or a wait, when
+ * LAT_CALL_QUEUE_MAX of them have not been received.
+ */
+LAT_MUST_CHECK int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t len,
+				   struct lat_call_queue *queue, uint64_t token, uint64_t deadline_ns);
+
+/* In the sender's turn: a message of @len bytes was received without having been published. It has a number all the same. */
+void lat_sender_handed_locked(struct lat_sender *s, size_t len);
 
 /* A block to write a message into. */
 struct lat_sender_loan {

@@ -13,6 +13,7 @@
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
+#include "sched/point.h"
 #include "os/clock.h"
 #include "wire/control.h"
 #include "wire/path.h"
@@ -279,6 +280,7 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
+	lat_sched_point();
 	if (ch->local != NULL)
 		rc = lat_channel_local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len,
 							lat_clock_until(timeout_ns)));

@@ -1,10 +1,11 @@
 /* Receiving: the public calls on an endpoint. */
+#include "node/channel.h"
 #include "node/endpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fastpath/inbox.h"
+#include "fastpath/inbox_fast.h"
 #include "node/attach.h"
 #include "node/explain.h"
 #include "node/network.h"
@@ -12,6 +13,7 @@
 #include "node/remote.h"
 #include "node/stats.h"
 #include "os/clock.h"
+#include "sched/point.h"
 
 static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
 {
@@ -80,6 +82,16 @@ static bool leave(struct lattice_endpoint *ep)
 	return was;
 }
 
+static void keep(void *owner)
+{
+	(void)endpoint_get(owner);
+}
+
+static void drop(void *owner)
+{
+	lat_endpoint_put(owner);
+}
+
 int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node, int32_t pid)
 {
 	struct lattice_endpoint *ep;
@@ -103,8 +115,10 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 	ep->pid = pid;
 	atomic_init(&ep->refs, 1);
 	rc = lat_inbox_open(&ep->inbox);
-	if (rc == 0)
+	if (rc == 0) {
+		lat_inbox_set_owner(ep->inbox, keep, drop, ep);
 		rc = enter(ep);
+	}
 	if (rc == 0 && lat_node_attach(node) != NULL) {
 		rc = lat_attach_claim(lat_node_attach(node), pid);
 		if (rc < 0)
@@ -160,12 +174,15 @@ struct place {
 	bool shared;
 };
 
-static int from_inbox(struct lattice_endpoint *ep, const struct place *to, struct lat_inbox_info *info,
-		      uint64_t deadline)
+/* Inline, like what it calls, because it is where tasks switch: see fastpath/inbox_fast.h. */
+LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct place *to,
+			       struct lat_inbox_info *info, uint64_t deadline)
 {
-	if (to->hold != NULL)
-		return lat_inbox_take(ep->inbox, to->hold, to->shared, info, deadline);
-	return lat_inbox_recv(ep->inbox, to->buf, to->bytes, info, deadline);
+	struct lat_inbox_take take = {
+		.buf = to->buf, .cap = to->bytes, .hold = to->hold, .shared = to->shared, .info = info
+	};
+
+	return lat_inbox_receive_fast(ep->inbox, &take, deadline);
 }
 
 /* The caller runs the network: waits for a message and for packets together. */
@@ -185,8 +202,8 @@ static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *t
 	return rc;
 }
 
-static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
-		   int64_t timeout_ns)
+LAT_FAST_INLINE int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
+			    int64_t timeout_ns)
 {
 	struct lattice_node *node = ep->node;
 	struct lat_inbox_info info;
@@ -196,8 +213,10 @@ static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const s
 
 	if (rc < 0)
 		return rc;
+	lat_sched_point();
 	deadline = lat_clock_until(timeout_ns);
-	held = !ep->single || deadline != 0; /* it may be closed meanwhile */
+	/* It may be closed meanwhile. Where tasks of this thread wait, the inbox keeps it. */
+	held = (!ep->single || deadline != 0) && !(deadline != 0 && lat_flows_at_home(&ep->inbox->flows));
 	if (held)
 		(void)endpoint_get(ep);
 	if (node->no_threads && node->network != NULL)
@@ -215,6 +234,7 @@ static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const s
 			.seq = info.seq,
 			.data = to->hold != NULL ? to->hold->data : to->buf,
 			.len = info.len,
+			.call = info.call,
 		};
 	if (rc == -EMSGSIZE) {
 		msg->len = info.len;

@@ -5,7 +5,7 @@
 
 #include "base/why.h"
 #include "os/clock.h"
-#include "sched/task.h"
+#include "sched/switch.h"
 
 /* The calling task if @task is of its scheduler, else NULL. */
 static struct lattice_task *beside(const struct lattice_task *task)
@@ -81,7 +81,7 @@ static int add_edge(struct lattice_task *self, struct lattice_task *on)
 	struct lat_wait_path path;
 	char text[512];
 
-	if (lat_waitgraph_add(self->waiter, lat_waiter_id(on->waiter), &path) == 0)
+	if (lat_waitgraph_add(self->waiter, lat_waits_id(on->waiter), &path) == 0)
 		return 0;
 	(void)lat_wait_path_text(&path, text, sizeof(text));
 	return lat_why(NULL, -EDEADLK, "nobody would ever wake: %s", text);
@@ -190,7 +190,7 @@ int lattice_sched_direct_handoff(struct lattice_task *task, int64_t timeout_ns)
 	/* It waits for nobody from here on, so the caller may wait for it without closing a ring. */
 	task->unblocked = true;
 	lat_waitgraph_remove(task->waiter);
-	lat_waitgraph_add_idle(self->waiter, lat_waiter_id(task->waiter));
+	lat_waitgraph_add_idle(self->waiter, lat_waits_id(task->waiter));
 	begin(self, task);
 	until = deadline(timeout_ns);
 	rc = lat_sched_hand_off(self->sched, task, until);

@@ -4,6 +4,7 @@
 #include <lattice/sched.h>
 
 #include "sched/task.h"
+#include "sync/waitgraph.h"
 
 /* Of the thread, because its address tells the threads apart (fastpath/wait.h). */
 static _Thread_local struct lattice_sched_hook own;
@@ -16,6 +17,7 @@ int lattice_sched_hook_set(const struct lattice_sched_hook *hook)
 		return -EINVAL;
 	if (hook != NULL)
 		own = *hook;
+	lat_waits_thread_unknown(hook != NULL);
 	(void)lat_wait_hook_set(hook == NULL ? NULL : &own);
 	return 0;
 }

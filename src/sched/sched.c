@@ -12,51 +12,10 @@
 #include "base/util.h"
 #include "os/eventfd.h"
 #include "os/fork.h"
-#include "sched/task.h"
-
-enum { TURNS = 64 };
+#include "sched/switch.h"
 
 _Thread_local struct lattice_sched *lat_sched_of_thread;
-
-/* --- who runs ----------------------------------------------------------------------------------- */
-
-static void runs(struct lattice_sched *s, struct lattice_task *task)
-{
-	task->state = LAT_TASK_RUNNING;
-	s->current = task;
-	lat_waiter_current = task->waiter;
-}
-
-static void to_dispatcher(struct lattice_sched *s, struct lattice_task *self)
-{
-	s->current = NULL;
-	lat_fiber_switch(&self->fiber, &s->dispatcher);
-}
-
-void lat_task_switch(struct lattice_sched *s, struct lattice_task *self, struct lattice_task *to)
-{
-	if (s->turns == 0) {
-		lat_task_ready(s, to);
-		to_dispatcher(s, self);
-		return;
-	}
-	s->turns--;
-	runs(s, to);
-	if (to != self)
-		lat_fiber_switch(&self->fiber, &to->fiber);
-}
-
-void lat_task_give_way(struct lattice_sched *s, struct lattice_task *self)
-{
-	struct lattice_task *to = s->turns > 0 ? lat_task_first(s) : NULL;
-
-	if (to == NULL) {
-		to_dispatcher(s, self);
-		return;
-	}
-	lat_task_unready(s, to);
-	lat_task_switch(s, self, to);
-}
+_Thread_local _Atomic(bool) *lat_sched_asked;
 
 /* --- a task's life ------------------------------------------------------------------------------ */
 
@@ -72,7 +31,7 @@ static void entry(void *arg)
 static void task_free(struct lattice_task *task)
 {
 	lat_fiber_fini(&task->fiber);
-	lat_waiter_close(task->waiter);
+	lat_waits_close(task->waiter);
 	free(task);
 }
 
@@ -111,7 +70,7 @@ static void task_ended(struct lattice_sched *s, struct lattice_task *task)
 static void dispatch(struct lattice_sched *s, struct lattice_task *task)
 {
 	lat_task_unready(s, task);
-	runs(s, task);
+	lat_task_runs(s, task);
 	lat_fiber_switch(&s->dispatcher, &task->fiber);
 }
 
@@ -154,7 +113,7 @@ int lattice_task_open(struct lattice_task **out, struct lattice_sched *s, int32_
 	rc = make(&task, s, stack_bytes);
 	if (rc < 0)
 		return rc;
-	rc = lat_waiter_open(&task->waiter, pid);
+	rc = lat_waits_open(&task->waiter, pid);
 	if (rc < 0) {
 		task_free(task);
 		return rc;
@@ -229,6 +188,7 @@ int lattice_sched_open(struct lattice_sched **out)
 		.current = lat_sched_current,
 		.wait = lat_sched_wait,
 		.wake = lat_sched_wake,
+		.may_hand_off = lat_sched_may_hand_off,
 		.hand_off = lat_sched_hand_off,
 	};
 	rc = lat_fork_watch();
@@ -268,7 +228,7 @@ int lattice_sched_run(struct lattice_sched *s)
 {
 	const struct lattice_sched_hook *hook;
 	struct lattice_task *task;
-	struct lat_waiter *waiter;
+	struct lat_waits *waiter;
 
 	if (s->generation != lat_fork_generation())
 		return -EPERM;
@@ -280,12 +240,13 @@ int lattice_sched_run(struct lattice_sched *s)
 	}
 	lat_fiber_adopt(&s->dispatcher);
 	lat_sched_of_thread = s;
+	lat_sched_asked = &s->preempt;
 	hook = lat_wait_hook_set(&s->hook);
-	waiter = lat_waiter_current;
+	waiter = lat_waits_current;
 	while (s->tasks > 0) {
 		lat_sched_take_woken(s);
 		lat_sched_look(s);
-		s->turns = TURNS;
+		s->turns = LAT_TURNS;
 		task = lat_task_first(s);
 		if (task == NULL)
 			continue;
@@ -296,9 +257,10 @@ int lattice_sched_run(struct lattice_sched *s)
 			task_ended(s, task);
 		}
 	}
-	lat_waiter_current = waiter;
+	lat_waits_current = waiter;
 	(void)lat_wait_hook_set(hook);
 	lat_sched_of_thread = NULL;
+	lat_sched_asked = NULL;
 	atomic_store_explicit(&s->running, false, memory_order_release);
 	return 0;
 }

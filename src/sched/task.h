@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "fastpath/wait.h"
 #include "sched/fiber.h"
+#include "sched/point.h"
 #include "sched/polls.h"
 #include "sync/waitgraph.h"
 
@@ -27,7 +28,7 @@ struct lat_task_queue {
 struct lattice_task {
 	struct lat_fiber fiber;
 	struct lattice_sched *sched;
-	struct lat_waiter *waiter;
+	struct lat_waits *waiter;
 	struct lat_task_queue
 		*in; /* the one queue that it is in: ready, timed or on descriptors; NULL: none */
 	struct lattice_task *next, *prev;
@@ -134,25 +135,11 @@ static inline void lat_task_unready(struct lattice_sched *s, struct lattice_task
 		s->ready_bits &= ~(UINT32_C(1) << task->priority);
 }
 
-/*
- * The current task, which has been put where it belongs, does not run on: somebody else does. Returns when it runs again.
- */
-void lat_task_give_way(struct lattice_sched *s, struct lattice_task *self);
-/*
- * The same, and it is @to who runs, who was ready or waiting and is in no queue any more; only after many such switches in a row
- * it takes its turn among the ready ones.
- */
-void lat_task_switch(struct lattice_sched *s, struct lattice_task *self, struct lattice_task *to);
-
-/* Puts the current task to wait; as lattice_sched_hook.wait without a descriptor. */
-int lat_task_wait(struct lattice_sched *s, struct lattice_task *self, uint64_t deadline_ns);
-/* Ends the wait of a waiting task, which is in no queue then. */
-void lat_task_unwait(struct lattice_sched *s, struct lattice_task *task, int rc);
-
 /* lattice_sched_hook */
 void *lat_sched_current(void *ctx);
 int lat_sched_wait(void *ctx, int fd, short events, uint64_t deadline_ns);
 void lat_sched_wake(void *ctx, void *flow);
+bool lat_sched_may_hand_off(void *ctx, void *flow);
 int lat_sched_hand_off(void *ctx, void *flow, uint64_t deadline_ns);
 
 /* Takes in what other threads woke. */
@@ -161,14 +148,5 @@ void lat_sched_take_woken(struct lattice_sched *s);
 void lat_sched_push_woken(struct lattice_task *task, uint32_t bits);
 /* Makes those ready whose wait is over; sleeps until there is one, unless a task is ready already. */
 void lat_sched_look(struct lattice_sched *s);
-
-/* Called first in the library's calls that may wait: the task yields if it was asked to. */
-static inline void lat_sched_point(void)
-{
-	struct lattice_sched *s = lat_sched_of_thread;
-
-	if (s != NULL && atomic_load_explicit(&s->preempt, memory_order_relaxed))
-		(void)lattice_sched_yield();
-}
 
 #endif

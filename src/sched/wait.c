@@ -13,9 +13,8 @@
 
 #include "os/clock.h"
 #include "os/eventfd.h"
-#include "os/fork.h"
 #include "os/poll.h"
-#include "sched/task.h"
+#include "sched/switch.h"
 
 enum { LOOK_NS = 50000 }; /* while tasks are ready, descriptors and deadlines are looked at this often */
 
@@ -28,45 +27,10 @@ void *lat_sched_current(void *ctx)
 	return s->current;
 }
 
-/* 0, or why no task of it waits any more. */
-static int may_wait(const struct lattice_sched *s)
-{
-	if (lat_sched_is_stopped(s))
-		return -ESHUTDOWN;
-	return s->generation == lat_fork_generation() ? 0 : -EPERM;
-}
-
-/* In no queue, if it has no deadline. */
-static void put_to_wait(struct lattice_sched *s, struct lattice_task *task, uint64_t deadline_ns)
-{
-	task->state = LAT_TASK_WAITING;
-	task->deadline_ns = deadline_ns;
-	if (deadline_ns != UINT64_MAX) {
-		if (deadline_ns < s->nearest_ns)
-			s->nearest_ns = deadline_ns;
-		lat_task_queue_push(&s->timed, task);
-	}
-}
-
-int lat_task_wait(struct lattice_sched *s, struct lattice_task *self, uint64_t deadline_ns)
-{
-	int rc = may_wait(s);
-
-	if (rc < 0)
-		return rc;
-	if (self->permit) {
-		self->permit = false;
-		return 0;
-	}
-	put_to_wait(s, self, deadline_ns);
-	lat_task_give_way(s, self);
-	return self->rc;
-}
-
 static int wait_on_fd(struct lattice_sched *s, struct lattice_task *self, int fd, short events,
 		      uint64_t deadline_ns)
 {
-	int rc = may_wait(s);
+	int rc = lat_sched_may_wait(s);
 
 	if (rc == 0)
 		rc = lat_polls_reserve(&s->polls, s->on_fds_count + 2, fd > s->wake_fd ? fd : s->wake_fd);
@@ -90,15 +54,6 @@ int lat_sched_wait(void *ctx, int fd, short events, uint64_t deadline_ns)
 	return wait_on_fd(s, s->current, fd, events, deadline_ns);
 }
 
-void lat_task_unwait(struct lattice_sched *s, struct lattice_task *task, int rc)
-{
-	if (task->in == &s->on_fds)
-		s->on_fds_count--;
-	if (task->in != NULL)
-		lat_task_queue_remove(task);
-	task->rc = rc;
-}
-
 static void wake(struct lattice_sched *s, struct lattice_task *task)
 {
 	if (task->state == LAT_TASK_WAITING) {
@@ -117,11 +72,21 @@ void lat_sched_wake(void *ctx, void *flow)
 		lat_sched_push_woken(flow, LAT_WOKEN);
 }
 
+bool lat_sched_may_hand_off(void *ctx, void *flow)
+{
+	const struct lattice_sched *s = ctx;
+	const struct lattice_task *to = flow;
+
+	/* One that was woken meanwhile is ready, and takes its turn. */
+	return to->state == LAT_TASK_WAITING && to->priority >= s->current->priority &&
+	       !lat_sched_is_stopped(s);
+}
+
 int lat_sched_hand_off(void *ctx, void *flow, uint64_t deadline_ns)
 {
 	struct lattice_sched *s = ctx;
 	struct lattice_task *self = s->current, *to = flow;
-	int rc = deadline_ns == 0 ? 0 : may_wait(s);
+	int rc = deadline_ns == 0 ? 0 : lat_sched_may_wait(s);
 
 	LAT_ASSERT(to->sched == s && to->state == LAT_TASK_WAITING);
 	if (rc < 0) {
@@ -137,7 +102,7 @@ int lat_sched_hand_off(void *ctx, void *flow, uint64_t deadline_ns)
 		self->rc = 0;
 		lat_task_ready(s, self);
 	} else {
-		put_to_wait(s, self, deadline_ns);
+		lat_task_put_to_wait(s, self, deadline_ns);
 	}
 	lat_task_switch(s, self, to);
 	return self->rc;

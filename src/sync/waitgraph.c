@@ -25,8 +25,8 @@ enum { CHUNK = 64, CHUNKS = LAT_WAITERS_MAX / CHUNK };
 
 static struct {
 	pthread_mutex_t lock;
-	struct lat_waiter *chunks[CHUNKS]; /* never given back */
-	struct lat_waiter *free;
+	struct lat_waits *chunks[CHUNKS]; /* never given back */
+	struct lat_waits *free;
 	uint32_t made;
 } graph = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -36,38 +36,38 @@ static uint32_t number_of(uint64_t id)
 	return (uint32_t)id;
 }
 
-static struct lat_waiter *find_locked(uint64_t id)
+static struct lat_waits *find_locked(uint64_t id)
 {
 	uint32_t index = number_of(id) - 1;
-	struct lat_waiter *w;
+	struct lat_waits *w;
 
 	if (id == 0 || index >= graph.made)
 		return NULL;
 	w = &graph.chunks[index / CHUNK][index % CHUNK];
-	return lat_waiter_id(w) == id ? w : NULL;
+	return lat_waits_id(w) == id ? w : NULL;
 }
 
-static struct lat_waiter *make_locked(void)
+static struct lat_waits *make_locked(void)
 {
 	uint32_t index = graph.made;
-	struct lat_waiter *w;
+	struct lat_waits *w;
 
 	if (index % CHUNK == 0) {
-		struct lat_waiter *chunk = aligned_alloc(alignof(struct lat_waiter), CHUNK * sizeof(*chunk));
+		struct lat_waits *chunk = aligned_alloc(alignof(struct lat_waits), CHUNK * sizeof(*chunk));
 
 		if (chunk == NULL)
 			return NULL;
 		graph.chunks[index / CHUNK] = chunk;
 	}
 	w = &graph.chunks[index / CHUNK][index % CHUNK];
-	*w = (struct lat_waiter){ .last_id = index + 1 };
+	*w = (struct lat_waits){ .last_id = index + 1 };
 	graph.made++;
 	return w;
 }
 
-int lat_waiter_open(struct lat_waiter **out, int32_t pid)
+int lat_waits_open(struct lat_waits **out, int32_t pid)
 {
-	struct lat_waiter *w = NULL;
+	struct lat_waits *w = NULL;
 	int rc = 0;
 
 	pthread_mutex_lock(&graph.lock);
@@ -91,7 +91,7 @@ int lat_waiter_open(struct lat_waiter **out, int32_t pid)
 	return rc;
 }
 
-void lat_waiter_close(struct lat_waiter *w)
+void lat_waits_close(struct lat_waits *w)
 {
 	if (w == NULL)
 		return;
@@ -108,12 +108,13 @@ void lat_waiter_close(struct lat_waiter *w)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool have_key;
-_Thread_local struct lat_waiter *lat_waiter_current;
+_Thread_local struct lat_waits *lat_waits_current;
+static _Thread_local bool thread_unknown;
 
 static void thread_ends(void *w)
 {
-	lat_waiter_current = NULL;
-	lat_waiter_close(w);
+	lat_waits_current = NULL;
+	lat_waits_close(w);
 }
 
 static void make_key(void)
@@ -121,32 +122,53 @@ static void make_key(void)
 	have_key = pthread_key_create(&key, thread_ends) == 0;
 }
 
-struct lat_waiter *lat_waiter_of_thread(void)
+struct lat_waits *lat_waits_of_thread(void)
 {
-	struct lat_waiter *w;
+	struct lat_waits *w;
 
+	if (thread_unknown)
+		return NULL;
 	pthread_once(&once, make_key);
-	if (!have_key || lat_waiter_open(&w, 0) < 0)
+	if (!have_key || lat_waits_open(&w, 0) < 0)
 		return NULL;
 	if (pthread_setspecific(key, w) != 0) {
-		lat_waiter_close(w);
+		lat_waits_close(w);
 		return NULL;
 	}
-	lat_waiter_current = w;
+	lat_waits_current = w;
 	return w;
+}
+
+void lat_waits_thread_unknown(bool unknown)
+{
+	if (unknown && lat_waits_current != NULL) {
+		(void)pthread_setspecific(key, NULL); /* it had a value, so this cannot fail */
+		thread_ends(lat_waits_current);
+	}
+	thread_unknown = unknown;
+}
+
+bool lat_waits_is_alive(uint64_t id)
+{
+	bool alive;
+
+	pthread_mutex_lock(&graph.lock);
+	alive = find_locked(id) != NULL;
+	pthread_mutex_unlock(&graph.lock);
+	return alive;
 }
 
 /* --- edges -------------------------------------------------------------------------------------- */
 
-static void tell_locked(const struct lat_waiter *w, uint64_t on, struct lat_wait_path *path)
+static void tell_locked(const struct lat_waits *w, uint64_t on, struct lat_wait_path *path)
 {
-	const struct lat_waiter *at = w;
+	const struct lat_waits *at = w;
 
 	*path = (struct lat_wait_path){ 0 };
 	do {
 		if (path->count < LAT_WAIT_PATH_MAX) {
 			path->at[path->count].pid = atomic_load_explicit(&at->pid, memory_order_relaxed);
-			path->at[path->count].number = number_of(lat_waiter_id(at));
+			path->at[path->count].number = number_of(lat_waits_id(at));
 			path->count++;
 		}
 		path->total++;
@@ -154,9 +176,9 @@ static void tell_locked(const struct lat_waiter *w, uint64_t on, struct lat_wait
 	} while (at != NULL && at != w);
 }
 
-int lat_waitgraph_add(struct lat_waiter *w, uint64_t on, struct lat_wait_path *path)
+int lat_waitgraph_add(struct lat_waits *w, uint64_t on, struct lat_wait_path *path)
 {
-	const struct lat_waiter *at;
+	const struct lat_waits *at;
 	uint32_t steps = 0;
 	int rc = 0;
 

@@ -9,6 +9,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,12 +21,12 @@ enum {
 };
 
 /* A flow. Its memory is used again, but stays a flow's, so one that has ended may still be looked at. */
-struct lat_waiter {
+struct lat_waits {
 	alignas(LAT_CACHELINE) _Atomic(uint64_t) on; /* the id of whom it waits for; 0: nobody */
 	_Atomic(uint64_t) id;                        /* 0: it has ended */
 	_Atomic(int32_t) pid;                        /* for people */
 	uint64_t last_id;
-	struct lat_waiter *next_free;
+	struct lat_waits *next_free;
 };
 
 /* Going along the chain from the one that was to wait, back to it. */
@@ -38,22 +39,30 @@ struct lat_wait_path {
 };
 
 /* A flow that waits for nobody. @pid 0: none. 0, -ENOMEM, -ENOBUFS (LAT_WAITERS_MAX). Any thread. */
-LAT_MUST_CHECK int lat_waiter_open(struct lat_waiter **out, int32_t pid);
+LAT_MUST_CHECK int lat_waits_open(struct lat_waits **out, int32_t pid);
 /* It ends: who waits for it waits for nobody in the graph. NULL is fine. Any thread. */
-void lat_waiter_close(struct lat_waiter *w);
+void lat_waits_close(struct lat_waits *w);
 
 /* The flow that runs on this thread: a scheduler sets it to its tasks. NULL: the thread itself, which has had no need of one yet. */
-extern _Thread_local struct lat_waiter *lat_waiter_current __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct lat_waits *lat_waits_current __attribute__((tls_model("initial-exec")));
 
-/* Makes the calling thread's own, which ends with it, the current one. NULL: there is no memory for one. */
-struct lat_waiter *lat_waiter_of_thread(void);
+/* Makes the calling thread's own, which ends with it, the current one. NULL: there is no memory for one, or it is unknown. */
+struct lat_waits *lat_waits_of_thread(void);
 
-static inline struct lat_waiter *lat_waiter_self(void)
+static inline struct lat_waits *lat_waits_self(void)
 {
-	return lat_waiter_current != NULL ? lat_waiter_current : lat_waiter_of_thread();
+	return lat_waits_current != NULL ? lat_waits_current : lat_waits_of_thread();
 }
 
-static inline uint64_t lat_waiter_id(const struct lat_waiter *w)
+/* Whether the flow of that id has not ended. Any thread. */
+bool lat_waits_is_alive(uint64_t id);
+
+/*
+ * The calling thread runs flows that the graph does not know, so it is none itself (@unknown), or is again one (not @unknown).
+ */
+void lat_waits_thread_unknown(bool unknown);
+
+static inline uint64_t lat_waits_id(const struct lat_waits *w)
 {
 	return atomic_load_explicit(&w->id, memory_order_relaxed);
 }
@@ -63,19 +72,19 @@ static inline uint64_t lat_waiter_id(const struct lat_waiter *w)
  * itself, or while it cannot run. 0, or -EDEADLK: @on waits, through however many others, for @w; *path (may be NULL)
  * says how, and @w waits for whom it did.
  */
-LAT_MUST_CHECK int lat_waitgraph_add(struct lat_waiter *w, uint64_t on, struct lat_wait_path *path);
+LAT_MUST_CHECK int lat_waitgraph_add(struct lat_waits *w, uint64_t on, struct lat_wait_path *path);
 
 /*
  * The same where it cannot close a ring: @on waits for nobody, and belongs to the calling thread: it is that thread itself,
  * or one of its tasks. Without a lock.
  */
-static inline void lat_waitgraph_add_idle(struct lat_waiter *w, uint64_t on)
+static inline void lat_waitgraph_add_idle(struct lat_waits *w, uint64_t on)
 {
 	atomic_store_explicit(&w->on, on, memory_order_release);
 }
 
 /* @w waits for nobody. By itself or by whoever ends its wait, before anybody can learn that it is over. */
-static inline void lat_waitgraph_remove(struct lat_waiter *w)
+static inline void lat_waitgraph_remove(struct lat_waits *w)
 {
 	atomic_store_explicit(&w->on, 0, memory_order_release);
 }

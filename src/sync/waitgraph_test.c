@@ -9,18 +9,18 @@
 
 enum { FLOWS = 6 };
 
-static struct lat_waiter *flow[FLOWS];
+static struct lat_waits *flow[FLOWS];
 
 static void open_flows(void)
 {
 	for (int32_t i = 0; i < FLOWS; i++)
-		CHECK_EQ(lat_waiter_open(&flow[i], i + 1), 0);
+		CHECK_EQ(lat_waits_open(&flow[i], i + 1), 0);
 }
 
 static void close_flows(void)
 {
 	for (uint32_t i = 0; i < FLOWS; i++)
-		lat_waiter_close(flow[i]);
+		lat_waits_close(flow[i]);
 }
 
 TEST(rings_are_refused)
@@ -62,11 +62,11 @@ TEST(rings_are_refused)
 		open_flows();
 		for (size_t e = 0; e < FLOWS && rows[i].edges[e].from + rows[i].edges[e].to > 0; e++)
 			CHECK_EQ(lat_waitgraph_add(flow[rows[i].edges[e].from],
-						   lat_waiter_id(flow[rows[i].edges[e].to]), NULL),
+						   lat_waits_id(flow[rows[i].edges[e].to]), NULL),
 				 0);
 		before = flow[rows[i].from]->on;
 		CHECK_EQ_ROW(rows[i].why,
-			     lat_waitgraph_add(flow[rows[i].from], lat_waiter_id(flow[rows[i].to]), &path),
+			     lat_waitgraph_add(flow[rows[i].from], lat_waits_id(flow[rows[i].to]), &path),
 			     rows[i].want);
 		if (rows[i].want < 0) {
 			int len = lat_wait_path_text(&path, text, sizeof(text));
@@ -85,52 +85,52 @@ TEST(rings_are_refused)
 TEST(a_wait_that_is_over)
 {
 	open_flows();
-	lat_waitgraph_add_idle(flow[0], lat_waiter_id(flow[1]));
-	CHECK_EQ(lat_waitgraph_add(flow[1], lat_waiter_id(flow[0]), NULL), -EDEADLK);
+	lat_waitgraph_add_idle(flow[0], lat_waits_id(flow[1]));
+	CHECK_EQ(lat_waitgraph_add(flow[1], lat_waits_id(flow[0]), NULL), -EDEADLK);
 	lat_waitgraph_remove(flow[0]);
-	CHECK_EQ(lat_waitgraph_add(flow[1], lat_waiter_id(flow[0]), NULL), 0);
+	CHECK_EQ(lat_waitgraph_add(flow[1], lat_waits_id(flow[0]), NULL), 0);
 	close_flows();
 }
 
 /* Its memory is another flow's now; who waited for it does not wait for that one. */
 TEST(a_flow_that_ended)
 {
-	struct lat_waiter *again;
+	struct lat_waits *again;
 	uint64_t id;
 
 	open_flows();
-	id = lat_waiter_id(flow[1]);
+	id = lat_waits_id(flow[1]);
 	CHECK_EQ(lat_waitgraph_add(flow[0], id, NULL), 0);
-	lat_waiter_close(flow[1]);
-	CHECK_EQ(lat_waiter_open(&again, 9), 0);
+	lat_waits_close(flow[1]);
+	CHECK_EQ(lat_waits_open(&again, 9), 0);
 	CHECK(again == flow[1]);
-	CHECK(lat_waiter_id(again) != id);
-	CHECK_EQ(lat_waitgraph_add(again, lat_waiter_id(flow[0]), NULL), 0);
+	CHECK(lat_waits_id(again) != id);
+	CHECK_EQ(lat_waitgraph_add(again, lat_waits_id(flow[0]), NULL), 0);
 	CHECK_EQ(lat_waitgraph_add(flow[2], id, NULL), 0);
 	flow[1] = again;
 	close_flows();
-	lat_waiter_close(NULL);
+	lat_waits_close(NULL);
 }
 
 TEST(a_long_ring_is_cut_short)
 {
 	enum { LONG = 1000 };
-	struct lat_waiter *w[LONG];
+	struct lat_waits *w[LONG];
 	struct lat_wait_path path;
 	char text[512];
 
 	for (int32_t i = 0; i < LONG; i++)
-		CHECK_EQ(lat_waiter_open(&w[i], 100 + i), 0);
+		CHECK_EQ(lat_waits_open(&w[i], 100 + i), 0);
 	for (uint32_t i = 0; i + 1 < LONG; i++)
-		CHECK_EQ(lat_waitgraph_add(w[i], lat_waiter_id(w[i + 1]), NULL), 0);
-	CHECK_EQ(lat_waitgraph_add(w[LONG - 1], lat_waiter_id(w[0]), &path), -EDEADLK);
+		CHECK_EQ(lat_waitgraph_add(w[i], lat_waits_id(w[i + 1]), NULL), 0);
+	CHECK_EQ(lat_waitgraph_add(w[LONG - 1], lat_waits_id(w[0]), &path), -EDEADLK);
 	CHECK_EQ(path.count, LAT_WAIT_PATH_MAX);
 	CHECK_EQ(path.total, LONG);
 	CHECK(lat_wait_path_text(&path, text, sizeof(text)) > 0);
 	CHECK(strstr(text, "pid 1099 waits for pid 100, which waits for pid 101,") == text);
 	CHECK(strstr(text, "pid 106, and so on, 1000 in all, back to pid 1099") != NULL);
 	for (uint32_t i = 0; i < LONG; i++)
-		lat_waiter_close(w[i]);
+		lat_waits_close(w[i]);
 }
 
 /* --- against a model ---------------------------------------------------------------------------- */
@@ -157,7 +157,7 @@ TEST(agrees_with_a_model)
 		}
 		for (at = to; at != from && on[at] != 0;)
 			at = on[at] - 1;
-		CHECK_EQ(lat_waitgraph_add(flow[from], lat_waiter_id(flow[to]), NULL),
+		CHECK_EQ(lat_waitgraph_add(flow[from], lat_waits_id(flow[to]), NULL),
 			 at == from ? -EDEADLK : 0);
 		if (at != from)
 			on[from] = to + 1;
@@ -169,15 +169,15 @@ TEST(agrees_with_a_model)
 
 static void *whose(void *arg)
 {
-	struct lat_waiter **out = arg;
+	struct lat_waits **out = arg;
 
-	*out = lat_waiter_self();
-	return (void *)(uintptr_t)(*out != NULL && *out == lat_waiter_self());
+	*out = lat_waits_self();
+	return (void *)(uintptr_t)(*out != NULL && *out == lat_waits_self());
 }
 
 TEST(each_thread_is_a_flow)
 {
-	struct lat_waiter *mine = lat_waiter_self(), *theirs;
+	struct lat_waits *mine = lat_waits_self(), *theirs;
 	pthread_t thread;
 	void *same;
 
@@ -186,13 +186,13 @@ TEST(each_thread_is_a_flow)
 	CHECK_EQ(pthread_join(thread, &same), 0);
 	CHECK(same != NULL);
 	CHECK(theirs != mine);
-	CHECK_EQ(lat_waiter_id(theirs), 0); /* it has ended */
+	CHECK_EQ(lat_waits_id(theirs), 0); /* it has ended */
 }
 
 enum { RINGS = 3000 };
 
 struct ring {
-	struct lat_waiter *mine, *next;
+	struct lat_waits *mine, *next;
 	pthread_barrier_t *barrier;
 	uint32_t refused;
 };
@@ -204,7 +204,7 @@ static void *close_ring(void *arg)
 
 	for (uint32_t i = 0; i < RINGS; i++) {
 		pthread_barrier_wait(r->barrier);
-		r->refused += lat_waitgraph_add(r->mine, lat_waiter_id(r->next), NULL) == -EDEADLK;
+		r->refused += lat_waitgraph_add(r->mine, lat_waits_id(r->next), NULL) == -EDEADLK;
 		pthread_barrier_wait(r->barrier);
 		lat_waitgraph_remove(r->mine);
 	}

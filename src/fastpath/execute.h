@@ -1,0 +1,68 @@
+/*
+ * The hand-off: a message, or a call, put into the hands of a task that waits for it, which runs at once. Nine conditions decide;
+ * to look at them changes nothing. Then comes the point of no return, and after it only steps that cannot fail. When a condition
+ * does not hold, it is counted, and the message goes the ordinary way, to the same effect but later.
+ */
+#ifndef LAT_FASTPATH_EXECUTE_H
+#define LAT_FASTPATH_EXECUTE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+#include "fastpath/flows.h"
+
+/* In the order in which they are looked at, and by their numbers. */
+enum lat_condition {
+	LAT_P1_NO_CAPABILITY, /* none travels in the message */
+	LAT_P2_FITS,          /* one slot carries it, and the receiver's buffer takes it */
+	LAT_P3_HEALTHY,       /* the channel is open at both ends */
+	LAT_P4_RIGHT,         /* the capability is for this, and current */
+	LAT_P5_WAITING,       /* a receiver waits in the inbox */
+	LAT_P6_PRIORITY,      /* one that may run before the sender goes on */
+	LAT_P7_DOMAIN,        /* sender and receiver are tasks, or flows that can be switched to */
+	LAT_P8_FIRST,         /* nothing is queued before it */
+	LAT_P9_SCHEDULER,     /* of one scheduler */
+	LAT_CONDITIONS
+};
+
+enum { LAT_EXECUTE_LEN_MAX = 48 }; /* P2 */
+
+struct lat_execute_counts {
+	_Atomic(uint64_t) handed;
+	_Atomic(uint64_t) refused[LAT_CONDITIONS]; /* by the first that did not hold */
+};
+
+struct lat_chan;
+
+/* A hand-off about to happen. */
+struct lat_execute {
+	const struct lattice_sched_hook *hook;
+	void *self; /* the calling flow */
+	struct lat_flow_wait *to;
+};
+
+/* P5, P7, P9, as far as they can be told from afar: the receivers are flows of the calling thread. Otherwise counted. */
+bool lat_execute_near(struct lat_chan *ch);
+
+/*
+ * Looks at the conditions for @len bytes on @ch. true: all hold, *x is filled in, and the turn of the inbox's flows has begun. Else
+ * it has not, and the condition is counted. The calling thread is home to the inbox's flows.
+ */
+bool lat_execute_check(struct lat_chan *ch, size_t len, struct lat_execute *x);
+
+/* The point of no return, in that turn: the receiver is nobody else's any more. */
+void lat_execute_commit(struct lat_chan *ch, struct lat_execute *x);
+
+/*
+ * Hands a message off: 0, the receiver has it and runs or ran. -EAGAIN: a condition does not hold, nothing was done.
+ */
+LAT_MUST_CHECK int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t len);
+
+struct lat_execute_stats {
+	uint64_t handed, refused[LAT_CONDITIONS];
+};
+void lat_chan_execute_stats(const struct lat_chan *ch, struct lat_execute_stats *out);
+
+#endif

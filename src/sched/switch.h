@@ -1,0 +1,112 @@
+/*
+ * Who runs next, and the switch to it. All inline: where one task stops and another goes on, each return on the way out of the
+ * library is one that the processor mispredicts, so the way is to be short.
+ */
+#ifndef LAT_SCHED_SWITCH_H
+#define LAT_SCHED_SWITCH_H
+
+#include <errno.h>
+
+#include "os/fork.h"
+#include "sched/task.h"
+
+enum { LAT_TURNS = 64 }; /* from task to task, until the dispatcher looks around */
+
+#define LAT_SWITCH_INLINE static inline __attribute__((always_inline))
+
+LAT_SWITCH_INLINE void lat_task_runs(struct lattice_sched *s, struct lattice_task *task)
+{
+	task->state = LAT_TASK_RUNNING;
+	s->current = task;
+	lat_waits_current = task->waiter;
+}
+
+/*
+ * The current task, which has been put where it belongs, does not run on, but @to does, who was ready or waiting and is in no queue any
+ * more; after many such switches in a row it only takes its turn among the ready ones. Returns when @self runs again.
+ */
+LAT_SWITCH_INLINE void lat_task_switch(struct lattice_sched *s, struct lattice_task *self,
+				       struct lattice_task *to)
+{
+	struct lat_fiber *next = &to->fiber;
+
+	if (s->turns > 0) {
+		s->turns--;
+		lat_task_runs(s, to);
+		if (to == self)
+			return;
+	} else {
+		lat_task_ready(s, to);
+		s->current = NULL;
+		next = &s->dispatcher;
+	}
+	lat_fiber_switch(&self->fiber, next);
+}
+
+/* The same, and whoever is to run next does. */
+LAT_SWITCH_INLINE void lat_task_give_way(struct lattice_sched *s, struct lattice_task *self)
+{
+	struct lattice_task *to = s->turns > 0 ? lat_task_first(s) : NULL;
+	struct lat_fiber *next = &s->dispatcher;
+
+	if (to != NULL) {
+		s->turns--;
+		lat_task_unready(s, to);
+		lat_task_runs(s, to);
+		if (to == self)
+			return;
+		next = &to->fiber;
+	} else {
+		s->current = NULL;
+	}
+	lat_fiber_switch(&self->fiber, next);
+}
+
+/* 0, or why no task of it waits any more. */
+LAT_SWITCH_INLINE int lat_sched_may_wait(const struct lattice_sched *s)
+{
+	if (lat_sched_is_stopped(s))
+		return -ESHUTDOWN;
+	return s->generation == lat_fork_generation() ? 0 : -EPERM;
+}
+
+/* In no queue, if it has no deadline. */
+LAT_SWITCH_INLINE void lat_task_put_to_wait(struct lattice_sched *s, struct lattice_task *task,
+					    uint64_t deadline_ns)
+{
+	task->state = LAT_TASK_WAITING;
+	task->deadline_ns = deadline_ns;
+	if (deadline_ns != UINT64_MAX) {
+		if (deadline_ns < s->nearest_ns)
+			s->nearest_ns = deadline_ns;
+		lat_task_queue_push(&s->timed, task);
+	}
+}
+
+/* Puts the current task to wait; as lattice_sched_hook.wait without a descriptor. */
+LAT_SWITCH_INLINE int lat_task_wait(struct lattice_sched *s, struct lattice_task *self, uint64_t deadline_ns)
+{
+	int rc = lat_sched_may_wait(s);
+
+	if (rc < 0)
+		return rc;
+	if (self->permit) {
+		self->permit = false;
+		return 0;
+	}
+	lat_task_put_to_wait(s, self, deadline_ns);
+	lat_task_give_way(s, self);
+	return self->rc;
+}
+
+/* Ends the wait of a waiting task, which is in no queue then. */
+LAT_SWITCH_INLINE void lat_task_unwait(struct lattice_sched *s, struct lattice_task *task, int rc)
+{
+	if (task->in != NULL) {
+		s->on_fds_count -= task->in == &s->on_fds;
+		lat_task_queue_remove(task);
+	}
+	task->rc = rc;
+}
+
+#endif
