@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: wake model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
+.PHONY: wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -75,6 +75,11 @@ wake: ## the races between publishing and going to sleep, ten million times (som
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@LATTICE_WAKE_ROUNDS=10000000 $(main)/src/fastpath-wake_test
+
+tiers: ## order and exactly once over a hundred million messages of all lengths, at several paces (some minutes)
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_TIERS_MESSAGES=20000000 $(main)/src/fastpath-tiers_test
 
 model: ## search every state of the models in models/ (skipped without spin)
 	@scripts/check-model || [ $$? = 77 ]

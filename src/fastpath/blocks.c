@@ -15,18 +15,19 @@ int lat_blocks_init(struct lat_blocks *b, uint64_t bytes, const _Atomic(uint64_t
 	if (bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX)
 		return -EINVAL;
 	*b = (struct lat_blocks){ .units = (uint32_t)(bytes / LAT_BLOCK_UNIT), .first = NONE };
-	for (size_t i = 0; i < LAT_BLOCKS_WORDS; i++)
+	for (size_t i = 0; i < LAT_BLOCKS_WORDS; i++) {
 		b->seen[i] = atomic_load_explicit(&bits[i], memory_order_acquire);
+		b->free[i] = UINT64_MAX;
+	}
 	return 0;
 }
 
 static uint16_t entry_find(const struct lat_blocks *b)
 {
-	uint16_t i = 0;
-
-	while (i < LAT_BLOCKS_MAX && b->block[i].state != LAT_BLOCK_FREE)
-		i++;
-	return i;
+	for (uint16_t i = 0; i < LAT_BLOCKS_WORDS; i++)
+		if (b->free[i] != 0)
+			return (uint16_t)(i * 64 + __builtin_ctzll(b->free[i]));
+	return NONE;
 }
 
 int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
@@ -47,12 +48,16 @@ int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
 	}
 	if (after == NONE && b->units - at < units)
 		return -EAGAIN;
-	b->block[number] =
-		(struct lat_block){ .at = at, .units = units, .next = after, .state = LAT_BLOCK_HELD };
+	b->block[number] = (struct lat_block){
+		.at = at, .units = units, .next = after, .prev = before, .state = LAT_BLOCK_HELD
+	};
+	b->free[number / 64] &= ~(UINT64_C(1) << (number % 64));
 	if (before == NONE)
 		b->first = number;
 	else
 		b->block[before].next = number;
+	if (after != NONE)
+		b->block[after].prev = number;
 	b->count++;
 	if (after == NONE)
 		b->top = at + units;
@@ -83,21 +88,20 @@ void lat_blocks_out(struct lat_blocks *b, uint32_t number)
 
 static void unlink_block(struct lat_blocks *b, uint32_t number)
 {
-	uint16_t before = NONE, i = b->first;
+	struct lat_block *gone = &b->block[number];
 
-	while (i != number) {
-		before = i;
-		i = b->block[i].next;
-	}
-	if (before == NONE)
-		b->first = b->block[i].next;
+	if (gone->prev == NONE)
+		b->first = gone->next;
 	else
-		b->block[before].next = b->block[i].next;
-	if (b->block[i].next == NONE)
-		b->top = before == NONE ? 0 : b->block[before].at + b->block[before].units;
-	b->block[i].state = LAT_BLOCK_FREE;
+		b->block[gone->prev].next = gone->next;
+	if (gone->next != NONE)
+		b->block[gone->next].prev = gone->prev;
+	else
+		b->top = gone->prev == NONE ? 0 : b->block[gone->prev].at + b->block[gone->prev].units;
+	gone->state = LAT_BLOCK_FREE;
+	b->free[number / 64] |= UINT64_C(1) << (number % 64);
 	b->count--;
-	b->units_used -= b->block[i].units;
+	b->units_used -= gone->units;
 }
 
 void lat_blocks_free(struct lat_blocks *b, uint32_t number)

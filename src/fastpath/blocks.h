@@ -36,9 +36,10 @@ struct lat_blocks {
 	uint16_t count; /* in use */
 	uint32_t units_used;
 	uint64_t seen[LAT_BLOCKS_WORDS]; /* the consumer's bits as they were */
+	uint64_t free[LAT_BLOCKS_WORDS]; /* bit: an entry that is not in use */
 	struct lat_block {
 		uint32_t at, units;
-		uint16_t next; /* in use, by address; LAT_BLOCKS_MAX: none */
+		uint16_t next, prev; /* in use, by address; LAT_BLOCKS_MAX: none */
 		uint8_t state;
 	} block[LAT_BLOCKS_MAX];
 };

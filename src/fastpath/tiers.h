@@ -103,6 +103,8 @@ struct lat_tiers_tx {
 	void *mem[LAT_TIERS];
 	uint32_t number[LAT_TIERS];        /* of the last extent made */
 	uint32_t ring_len[LAT_TIER_RINGS]; /* longest message in each */
+	uint64_t len_max;                  /* longest message */
+	uint32_t l1_pause;                 /* how many messages more do not look whether L1 has room */
 	struct lat_blocks *blocks;         /* with the spill region */
 	size_t committed;
 	bool poisoned;
@@ -114,9 +116,10 @@ struct lat_tiers_rx {
 	struct lat_ring_rx ring[LAT_TIER_RINGS];
 	const struct lat_tiers_front *front;
 	struct lat_tiers_back *back;
-	uint32_t seq;             /* of the last message taken */
-	uint32_t epoch;           /* of front, when everything in it was adopted */
-	uint32_t rings;           /* bit t: ring t is there */
+	uint32_t seq;   /* of the last message taken */
+	uint32_t epoch; /* of front, when everything in it was adopted */
+	uint32_t rings; /* bit t: ring t is there */
+	uint32_t at;    /* the ring that the last message came from: there the next one is looked for first */
 	uint32_t made[LAT_TIERS]; /* number of the extent in use, 0 none */
 	const void *mem[LAT_TIERS];
 	uint64_t bytes[LAT_TIERS];

@@ -57,6 +57,7 @@ static void give_up(struct lat_tiers_rx *rx, enum lat_tier tier)
 	if (rx->made[tier] == 0)
 		return;
 	rx->rings &= ~(1u << tier);
+	rx->at = LAT_TIER_L1;
 	rx->made[tier] = 0;
 	if (tier == LAT_TIER_SPILL)
 		rx->spill = NULL;
@@ -242,6 +243,7 @@ static void taken(struct lat_tiers_rx *rx, int t, const struct lat_ring_msg *m)
 {
 	count(&rx->gaps, m->seq - rx->seq - 1);
 	rx->seq = m->seq;
+	rx->at = (uint32_t)t;
 	lat_ring_release(&rx->ring[t], m);
 }
 
@@ -270,16 +272,16 @@ static int consume_far(struct lat_tiers_rx *rx, void *buf, size_t cap, struct la
 
 int lat_tiers_consume(struct lat_tiers_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
 {
-	struct lat_ring_rx *l1 = &rx->ring[LAT_TIER_L1];
+	struct lat_ring_rx *ring = &rx->ring[rx->at];
 	struct lat_ring_msg m;
 
-	/* The usual case: the next message is the one at the head of L1. Anything else is sorted out further on. */
-	if (rx->poisoned || lat_ring_peek(l1, &m) < 0 || m.seq != rx->seq + 1 || m.len > cap ||
+	/* The usual case: the next message is where the last one was. Anything else is sorted out further on. */
+	if (rx->poisoned || lat_ring_peek(ring, &m) < 0 || m.seq != rx->seq + 1 || m.len > cap ||
 	    (m.len & LAT_RING_NOTE) != 0)
 		return consume_far(rx, buf, cap, msg);
-	if (lat_ring_copy(l1, &m, buf) < 0)
+	if (lat_ring_copy(ring, &m, buf) < 0)
 		return poison_rx(rx);
-	lat_ring_release(l1, &m);
+	lat_ring_release(ring, &m);
 	rx->seq = m.seq;
 	*msg = m;
 	return 0;

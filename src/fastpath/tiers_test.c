@@ -18,16 +18,19 @@ TEST(the_nearest_that_fits_and_has_room)
 		{ "nothing", 0, 0, 0, LAT_TIER_L1, { 0 } },
 		{ "one line", 0, 0, 48, LAT_TIER_L1, { 0 } },
 		{ "the longest for L1", 0, 0, LAT_TIERS_L1_LEN, LAT_TIER_L1, { 0 } },
-		{ "one byte more", 0, 0, LAT_TIERS_L1_LEN + 1, LAT_TIER_L2, { 0 } },
-		{ "the longest for L2", 0, 0, 48 + 31 * 60, LAT_TIER_L2, { 0 } },
-		{ "one byte more", 0, 0, 48 + 31 * 60 + 1, LAT_TIER_L3, { 0 } },
-		{ "the longest for L3", 0, 0, 48 + 127 * 60, LAT_TIER_L3, { 0 } },
-		{ "one byte more", 0, 0, 48 + 127 * 60 + 1, LAT_TIER_SPILL, { 0 } },
+		{ "one byte more", 0, 0, LAT_TIERS_L1_LEN + 1, LAT_TIER_SPILL, { 0 } },
 		{ "all there is", 0, 0, SPILL, LAT_TIER_SPILL, { 0 } },
 		{ "the last slot of L1", 63, 1, 1, LAT_TIER_L1, { 0 } },
 		{ "L1 is full", 64, 1, 1, LAT_TIER_L2, { 1 } },
 		{ "L1 has room, but not for this", 63, 1, 49, LAT_TIER_L2, { 1 } },
 		{ "L1 and L2 are full", 64 + L2, 1, 1, LAT_TIER_L3, { 1, 1 } },
+		{ "as many blocks as there may be: L2 takes what it can",
+		  LAT_BLOCKS_MAX,
+		  1000,
+		  1000,
+		  LAT_TIER_L2,
+		  { 0 } },
+		{ "and L3", LAT_BLOCKS_MAX, 3000, 3000, LAT_TIER_L3, { 0 } },
 		{ "a note goes where there is room", 64, 1, 10000, LAT_TIER_SPILL, { 0 } },
 		{ "L1 and L2 are full for a note as well", 64 + L2, 1, 10000, LAT_TIER_SPILL, { 0 } },
 	};
@@ -76,7 +79,8 @@ TEST(full_everywhere)
 		{ "L1 alone, five slots each", { .spill_bytes = 0 }, LAT_TIERS_L1_LEN, 12 },
 		{ "L1 and L2", { .slots = { 0, L2 } }, 1, 64 + L2 },
 		{ "without L2", { .slots = { 0, 0, L3 } }, 1, 64 + L3 },
-		{ "notes fill the ring", { .spill_bytes = SPILL }, 300, 64 },
+		{ "notes fill L1", { .spill_bytes = SPILL }, 300, 64 },
+		{ "blocks, then L2", { .slots = { 0, L2 }, .spill_bytes = SPILL }, 1000, LAT_BLOCKS_MAX + 3 },
 		{ "blocks fill the region", { .spill_bytes = 10 * 4096 }, 4096, 10 },
 		{ "as many blocks as there may be",
 		  { .slots = { 0, L2 }, .spill_bytes = SPILL },
@@ -176,21 +180,22 @@ TEST(no_memory_is_no_room)
 TEST(an_extent_that_comes_late_is_no_gap)
 {
 	struct pair p;
+	uint32_t n = 1;
 
 	pair_open(&p, &pair_sizes, false);
 	p.keep = true;
-	CHECK_EQ(pair_publish(&p, 1, 1), 0);
-	CHECK_EQ(pair_publish(&p, 2, 1000), 0); /* into L2 */
-	CHECK_EQ(pair_publish(&p, 3, 1), 0);
-	CHECK_EQ(pair_publish(&p, 4, 20000), 0); /* into a block, its note into L1 */
-	CHECK_EQ(pair_consume(&p, 1, 1), 0);
-	CHECK_EQ(pair_consume(&p, 2, 1000), -ENOMSG);
+	for (; n <= 66; n++)
+		CHECK_EQ(pair_publish(&p, n, 1), 0); /* the last two into L2 */
+	for (n = 1; n <= 64; n++)
+		CHECK_EQ(pair_consume(&p, n, 1), 0);
+	CHECK_EQ(pair_publish(&p, 67, 20000), 0); /* into a block, its note into L1 */
+	CHECK_EQ(pair_consume(&p, 65, 1), -ENOMSG);
 	CHECK_EQ(lat_tiers_rx_offer(&p.rx, LAT_TIER_L2, 1, p.late[LAT_TIER_L2], L2 * LAT_RING_SLOT), 0);
-	CHECK_EQ(pair_consume(&p, 2, 1000), 0);
-	CHECK_EQ(pair_consume(&p, 3, 1), 0);
-	CHECK_EQ(pair_consume(&p, 4, 20000), -ENOMSG);
+	CHECK_EQ(pair_consume(&p, 65, 1), 0);
+	CHECK_EQ(pair_consume(&p, 66, 1), 0);
+	CHECK_EQ(pair_consume(&p, 67, 20000), -ENOMSG);
 	CHECK_EQ(lat_tiers_rx_offer(&p.rx, LAT_TIER_SPILL, 1, p.late[LAT_TIER_SPILL], SPILL), 0);
-	CHECK_EQ(pair_consume(&p, 4, 20000), 0);
+	CHECK_EQ(pair_consume(&p, 67, 20000), 0);
 	pair_close(&p);
 }
 
@@ -408,7 +413,7 @@ TEST(order_whatever_the_pace)
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 		CHECK_EQ_ROW(rows[i].why, lat_tiers_peek(&s.p.rx, &(struct lat_ring_msg){ 0 }), -ENOMSG);
 		lat_tiers_stats(&s.p.tx, messages, st);
-		CHECK(st[LAT_TIER_SPILL].hits > 0 && st[LAT_TIER_L2].hits > 0);
+		CHECK(st[LAT_TIER_SPILL].hits > 0 && st[LAT_TIER_L1].hits > 0);
 		pair_close(&s.p);
 	}
 	free(got);

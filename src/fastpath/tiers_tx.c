@@ -10,7 +10,13 @@
 
 #include "fastpath/tiers.h"
 
-enum { COMMIT_STEP = 1 << 20 };
+enum {
+	COMMIT_STEP = 1 << 20,
+	COLLECT_COUNT = 64, /* blocks out before their bits are looked at, a line that the consumer writes */
+	COLLECT_BYTES = 256 << 10, /* or so much in them, */
+	COLLECT_LEAST = 4,         /* but not for fewer blocks */
+	L1_PAUSE = 16,             /* messages that go to L2 at once after L1 was found full */
+};
 
 static_assert(sizeof(struct lat_tiers_note) == LAT_RING_NOTE_LEN, "a note is what the ring takes for one");
 static_assert(sizeof(struct lat_tiers_back) == LAT_CACHELINE, "one line comes back");
@@ -70,6 +76,7 @@ int lat_tiers_tx_init(struct lat_tiers_tx *tx, const struct lat_tiers_mem *mem,
 	tx->ring_len[LAT_TIER_L1] = l1_len(sizes);
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++)
 		tx->ring_len[t] = ring_len(sizes->slots[t]);
+	tx->len_max = lat_tiers_len_max(sizes);
 	return 0;
 }
 
@@ -187,6 +194,12 @@ static int publish_note(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uin
 	return rc == -EPROTO ? poison_tx(tx) : rc;
 }
 
+static bool worth_collecting(const struct lat_blocks *b)
+{
+	return b->count >= COLLECT_COUNT ||
+	       (b->count >= COLLECT_LEAST && b->units_used >= COLLECT_BYTES / LAT_BLOCK_UNIT);
+}
+
 int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 {
 	size_t end;
@@ -201,9 +214,14 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 	rc = extend(tx, LAT_TIER_SPILL);
 	if (rc < 0)
 		return no_memory(tx, rc);
-	if (collect(tx) < 0)
+	if (worth_collecting(tx->blocks) && collect(tx) < 0)
 		return -EPROTO;
 	block = lat_blocks_alloc(tx->blocks, bytes);
+	if (block == -EAGAIN) {
+		if (collect(tx) < 0)
+			return -EPROTO;
+		block = lat_blocks_alloc(tx->blocks, bytes);
+	}
 	if (block < 0)
 		return block;
 	end = (size_t)tx->blocks->top * LAT_BLOCK_UNIT;
@@ -236,6 +254,7 @@ int lat_tiers_spill_size(struct lat_tiers_tx *tx, uint64_t bytes)
 	if (tx->mem[LAT_TIER_SPILL] != NULL)
 		return -EBUSY;
 	tx->sizes.spill_bytes = bytes;
+	tx->len_max = lat_tiers_len_max(&tx->sizes);
 	return 0;
 }
 
@@ -258,38 +277,62 @@ void lat_tiers_discard(struct lat_tiers_tx *tx, uint32_t block)
 	blocks_changed(tx);
 }
 
-/* L1 has no room, or the message does not fit it. */
-static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+/* Into a block, with a note of it. */
+static int publish_block(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
 {
-	bool full[LAT_TIERS] = { len <= tx->ring_len[LAT_TIER_L1] };
 	void *block_data;
-	enum lat_tier t;
-	int block, rc;
+	int block = lat_tiers_loan(tx, len, &block_data), rc;
 
-	for (t = LAT_TIER_L2; t < LAT_TIER_RINGS; t++) {
-		if (tx->sizes.slots[t] == 0 || len > tx->ring_len[t])
-			continue;
-		rc = extend(tx, t);
-		if (rc == 0)
-			rc = lat_ring_publish(&tx->ring[t], type, seq, data, len);
-		if (rc == -EPROTO)
-			return poison_tx(tx);
-		if (rc == 0)
-			goto taken;
-		full[t] = true;
-	}
-	block = lat_tiers_loan(tx, len, &block_data);
 	if (block < 0)
-		return block == -EOPNOTSUPP ? (len > lat_tiers_len_max(&tx->sizes) ? -EMSGSIZE : -EAGAIN)
-					    : block;
+		return block;
 	if (len > 0)
 		memcpy(block_data, data, len);
 	rc = publish_note(tx, type, seq, (uint32_t)block, len);
-	if (rc < 0) {
+	if (rc < 0)
 		lat_tiers_discard(tx, (uint32_t)block);
-		return rc;
+	return rc;
+}
+
+/* Into L2 or L3: as publish_block(), and which it was in *t, or LAT_TIER_SPILL. *full: those that it fits, without room. */
+static int publish_ring(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len,
+			bool full[LAT_TIERS], enum lat_tier *t)
+{
+	int rc = -EAGAIN, why = 0;
+
+	for (*t = LAT_TIER_L2; *t < LAT_TIER_RINGS; ++*t) {
+		if (tx->sizes.slots[*t] == 0 || len > tx->ring_len[*t])
+			continue;
+		why = extend(tx, *t);
+		rc = why < 0 ? -EAGAIN : lat_ring_publish(&tx->ring[*t], type, seq, data, len);
+		if (rc == -EPROTO)
+			return poison_tx(tx);
+		if (rc == 0)
+			return 0;
+		full[*t] = true;
 	}
-taken:
+	return why < 0 ? no_memory(tx, why) : -EAGAIN;
+}
+
+/*
+ * L1 has no room, or the message does not fit it. What fits L1 goes to the bigger rings and, if they are full, to a
+ * block; what does not is copied faster into a block than into slots, and a note of it fits L1.
+ */
+static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	bool fits = len <= tx->ring_len[LAT_TIER_L1], full[LAT_TIERS] = { fits };
+	enum lat_tier t = LAT_TIER_SPILL;
+	int rc = -EAGAIN, block = -EAGAIN;
+
+	if (len > tx->len_max)
+		return -EMSGSIZE;
+	if (!fits && tx->sizes.spill_bytes > 0)
+		rc = block = publish_block(tx, type, seq, data, len);
+	if (rc < 0 && rc != -EPROTO)
+		rc = publish_ring(tx, type, seq, data, len, full, &t);
+	if (fits && rc < 0 && rc != -EPROTO && tx->sizes.spill_bytes > 0)
+		rc = block = publish_block(tx, type, seq, data, len);
+	if (rc < 0)
+		return rc == -EAGAIN ? block : rc;
 	count(&tx->hits[t], 1);
 	for (enum lat_tier i = LAT_TIER_L1; i < t; i++)
 		if (full[i])
@@ -297,16 +340,31 @@ taken:
 	return 0;
 }
 
+static int publish_l1(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	return lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
+}
+
 int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
 {
+	bool fits = len <= tx->ring_len[LAT_TIER_L1];
 	int rc;
 
-	if (len <= tx->ring_len[LAT_TIER_L1]) {
-		rc = lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
+	if (fits && tx->l1_pause == 0) {
+		rc = publish_l1(tx, type, seq, data, len);
 		if (rc != -EAGAIN)
 			return rc;
+		/* The head is in a line that the consumer writes: not to be looked at for every message. */
+		if (tx->mem[LAT_TIER_L2] != NULL)
+			tx->l1_pause = L1_PAUSE;
 	}
-	return tx->poisoned ? -EPROTO : publish_far(tx, type, seq, data, len);
+	if (tx->poisoned)
+		return -EPROTO;
+	rc = publish_far(tx, type, seq, data, len);
+	if (tx->l1_pause == 0)
+		return rc;
+	tx->l1_pause--;
+	return fits && rc == -EAGAIN ? publish_l1(tx, type, seq, data, len) : rc;
 }
 
 static bool tier_drained(struct lat_tiers_tx *tx, enum lat_tier tier)

@@ -339,6 +339,7 @@ TEST(a_region_of_the_callers)
 	const size_t bytes = 32 * MIB;
 	int fd = region_memfd(bytes, MFD_ALLOW_SEALING);
 	unsigned char *mine = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const unsigned char *first = NULL;
 	struct lattice_block block;
 	struct lattice_hold hold;
 	struct lattice_msg msg;
@@ -352,7 +353,10 @@ TEST(a_region_of_the_callers)
 	close(fd);
 	for (int round = 0; round < 3; round++) {
 		CHECK_EQ(lattice_channel_loan(l.ch, 100, &block, 0), 0);
-		memset(mine + MIB, round + 1, 100); /* what a device would do */
+		if (round == 0)
+			first = block.data;
+		memset(mine + MIB + ((unsigned char *)block.data - first), round + 1,
+		       100); /* what a device would do */
 		CHECK_EQ(lattice_channel_publish(l.ch, &block, 0, 100, 0), 0);
 		CHECK_EQ(lattice_endpoint_take(l.ep, &msg, &hold, 0, 0), 0);
 		CHECK_EQ(((const unsigned char *)msg.data)[99], round + 1);
