@@ -530,7 +530,7 @@ static int prepare(struct lat_attach *a)
 }
 
 /* Waits until it is attached, or never will be. */
-static int settle(struct lat_attach *a)
+static int settle(struct lat_attach *a, lattice_node_id *number)
 {
 	uint64_t deadline = after((uint64_t)LAT_ATTACH_PATIENCE_NS * 2);
 	int rc = 0;
@@ -540,6 +540,8 @@ static int settle(struct lat_attach *a)
 		rc = lat_waitq_wait(&a->changed, &a->lock, deadline);
 	if (a->failed != 0)
 		rc = a->failed;
+	if (rc == 0)
+		*number = a->number;
 	pthread_mutex_unlock(&a->lock);
 	return rc;
 }
@@ -590,7 +592,7 @@ int lat_attach_open(struct lat_attach **out, const struct lat_attach_config *cfg
 	a->process_tag = (struct lat_attach_tag){ host_died, a };
 	rc = prepare(a);
 	if (rc == 0) {
-		rc = settle(a);
+		rc = settle(a, number);
 		if (rc < 0) {
 			lat_attach_shutdown(a);
 			rc = open_why(a, rc);
@@ -601,7 +603,6 @@ int lat_attach_open(struct lat_attach **out, const struct lat_attach_config *cfg
 		lat_attach_free(a);
 		return rc;
 	}
-	*number = a->number;
 	*out = a;
 	return 0;
 }
