@@ -24,6 +24,7 @@
 enum {
 	BELL_EVERY = 16,       /* takes, between two looks at the bells while there are messages */
 	HOT_STREAK = 8,        /* messages in a row that make a source hot */
+	FEW = 8,               /* channels that a poll looks at before all else */
 	IDLE_LOOKS_MAX = 1024, /* at empty hot sources: about what cooling them costs */
 };
 
@@ -621,6 +622,22 @@ void lat_inbox_serve(struct lat_inbox *inbox)
 				      memory_order_relaxed);
 }
 
+bool lat_inbox_idle_locked(struct lat_inbox *inbox)
+{
+	if (inbox->listed != inbox->hot || inbox->listed > FEW || inbox->closed ||
+	    atomic_load_explicit(&inbox->stack, memory_order_acquire) != NULL)
+		return false;
+	for (uint32_t i = 0; i < inbox->bells_count; i++)
+		if (atomic_load_explicit(inbox->bells[i].word, memory_order_acquire) != inbox->bells[i].seen)
+			return false;
+	for (uint32_t left = inbox->listed; left > 0; left--) {
+		if (!lat_tiers_idle(inbox->next->rx) || inbox->next->ended)
+			return false;
+		inbox->next = inbox->next->next;
+	}
+	return true;
+}
+
 int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint64_t deadline_ns)
 {
 	struct lat_gone_list gone = { .end = &gone.first };
@@ -629,6 +646,10 @@ int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint
 
 	take->gone = &gone;
 	lat_turn_begin(&inbox->turn);
+	if (deadline_ns == 0 && !inbox->watched && lat_inbox_idle_locked(inbox)) {
+		lat_turn_end(&inbox->turn);
+		return -ENOMSG;
+	}
 	rc = inbox->closed
 		     ? -ESHUTDOWN
 		     : lat_inbox_take_locked(inbox, take, deadline_ns == 0 ? !inbox->watched : inbox->polls);

@@ -127,6 +127,11 @@ void lat_inbox_put(struct lat_inbox *inbox);
  */
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll);
 
+/*
+ * Surely there was nothing a moment ago: all there is to look at is a few hot sources. false: look. For who looks again at once.
+ */
+bool lat_inbox_idle_locked(struct lat_inbox *inbox);
+
 /* Whether there is a message. What is found empty and cold leaves the list. */
 bool lat_inbox_look_locked(struct lat_inbox *inbox);
 

@@ -317,7 +317,7 @@ static int spin_locked(struct lat_inbox *inbox, const struct lat_inbox_take *tak
 		int rc;
 
 		lat_cpu_relax();
-		rc = lat_inbox_take_locked(inbox, take, true);
+		rc = lat_inbox_idle_locked(inbox) ? -ENOMSG : lat_inbox_take_locked(inbox, take, true);
 		if (rc != -ENOMSG)
 			return rc;
 		if (lat_turn_wanted(&inbox->turn))

@@ -160,6 +160,19 @@ LAT_MUST_CHECK int lat_ring_copy(struct lat_ring_rx *rx, const struct lat_ring_m
 void lat_ring_release(struct lat_ring_rx *rx, const struct lat_ring_msg *msg);
 
 /*
+ * Nothing is published, as far as one load tells; false: look. What was published before something else that the caller has seen, is
+ * found by lat_ring_peek() only.
+ */
+static inline bool lat_ring_idle(const struct lat_ring_rx *rx)
+{
+	uint32_t want = rx->taken + 1;
+	uint32_t seq = atomic_load_explicit(&rx->slots[rx->taken & (rx->count - 1)].seq,
+					    memory_order_acquire);
+
+	return seq == want - rx->count || seq == 0;
+}
+
+/*
  * Takes the next message: its bytes into @buf (@cap bytes), each read once; its slots go back to the
  * producer. One thread at a time. Never blocks.
  * 0, or

@@ -248,6 +248,13 @@ LAT_MUST_CHECK int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tie
  */
 LAT_MUST_CHECK int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier);
 
+/* Nothing is published, as far as two loads tell; false: look. For who looks again at once. */
+static inline bool lat_tiers_idle(const struct lat_tiers_rx *rx)
+{
+	return rx->rings == 1u << LAT_TIER_L1 && !rx->poisoned && lat_ring_idle(&rx->ring[LAT_TIER_L1]) &&
+	       atomic_load_explicit(&rx->front->epoch, memory_order_relaxed) == rx->epoch;
+}
+
 /*
  * The next message's header, without taking it. One thread at a time. Never blocks.
  * 0, -ENOMSG (nothing, or its extent has not come), -EPROTO (the producer lied).

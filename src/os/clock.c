@@ -37,10 +37,3 @@ uint64_t lat_clock_deadline(uint64_t now_ns, int64_t timeout_ns)
 		return UINT64_MAX;
 	return now_ns + (uint64_t)timeout_ns;
 }
-
-uint64_t lat_clock_until(int64_t timeout_ns)
-{
-	if (timeout_ns <= 0)
-		return timeout_ns == 0 ? 0 : UINT64_MAX;
-	return lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
-}
