@@ -2,7 +2,7 @@
 import os
 import shutil
 
-from workers import case, main, opened, place, until
+from workers import Worker, case, main, opened, place, until
 
 
 @case
@@ -135,7 +135,7 @@ def what_nobody_hosts_for_long_is_closed(folder):
         assert b.do("take", 7, 20, -1) == "20"
         until(lambda: a.ask("send", 0, 1, 40, 0)[0] == "ECONNRESET", "it goes on without a host")
         b.ask("drain", 7)
-        assert b.stat("links") == 0
+        until(lambda: b.stat("links") == 0, "the link stays")
         os.unlink(os.path.dirname(place(folder)))
         for w in (a, b):
             w.until("local.up", 1)
@@ -202,6 +202,20 @@ def nothing_is_left(folder):
             assert i < 1 or fds == before, f"{fds} descriptors, {before} before"
             assert "memfd:lattice" not in open(f"/proc/{a.pid}/maps", encoding="utf-8").read() or i < 1
     assert not [name for name in os.listdir("/dev/shm") if "lattice" in name]
+
+
+@case
+def the_short_calls_lead_to_other_processes(folder):
+    with Worker(folder) as a, Worker(folder) as b:
+        b.do("short", "listen", 7)
+        a.do("short", "connect", 1, 7)
+        a.do("short", "send", 1, 7, 42)
+        assert b.do("short", "recv", 7) == "42 1"
+        b.do("short", "send", 7, 1, 43)
+        assert a.do("short", "recv", 1) == "43 7"
+        b.kill()
+        until(lambda: a.ask("short", "send", 1, 7, 44)[0] != "0", "it is not told that the other is gone")
+        a.do("short", "down")
 
 
 @case

@@ -10,6 +10,8 @@
  *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
  *   drain PID                                    the same, until no other process has a channel here     -> RC TAKEN
  *   say SLOT TEXT | hear PID TIMEOUT_MS          -> RC SOURCE TEXT
+ *   short listen PID | short connect SRC DST | short send SRC DST TYPE | short recv PID | short down
+ *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
  *   host                                         -> 0 PROCESS
  *   fds | fork | close | quit
@@ -272,6 +274,30 @@ static void do_stat(char **arg)
 		answer(0, NULL, "%" PRIu64, value);
 }
 
+static void do_short(char **arg)
+{
+	int32_t a = arg[2] != NULL ? (int32_t)strtol(arg[2], NULL, 10) : 0;
+	int32_t b = arg[2] != NULL && arg[3] != NULL ? (int32_t)strtol(arg[3], NULL, 10) : 0;
+	struct lattice_message m = { 0 };
+	int rc = 0;
+
+	if (strcmp(arg[1], "listen") == 0) {
+		rc = lattice_listen(a);
+	} else if (strcmp(arg[1], "connect") == 0) {
+		rc = lattice_connect(a, b, 0);
+	} else if (strcmp(arg[1], "send") == 0) {
+		m.m_type = arg[4] != NULL ? (int32_t)strtol(arg[4], NULL, 10) : 0;
+		rc = lattice_send(a, b, &m, 0);
+	} else if (strcmp(arg[1], "recv") == 0) {
+		do
+			rc = lattice_recv(a, &m, 0);
+		while (rc == -ETIMEDOUT);
+	} else {
+		lattice_net_shutdown();
+	}
+	answer(rc, NULL, "%d %d", (int)m.m_type, (int)m.m_source);
+}
+
 static void do_host(char **arg)
 {
 	struct lattice_node_host host = { 0 };
@@ -335,7 +361,7 @@ static const struct {
 	{ "take", 3, do_take },   { "say", 2, do_say },       { "hear", 2, do_hear },
 	{ "flush", 2, do_flush }, { "stat", 1, do_stat },     { "close", 0, do_close },
 	{ "fds", 0, do_fds },     { "fork", 0, do_fork },     { "drain", 1, do_drain },
-	{ "host", 0, do_host },
+	{ "host", 0, do_host },   { "short", 1, do_short },
 };
 
 static void print_log(void *ctx, int level, const char *text)
