@@ -12,8 +12,8 @@ import xml.etree.ElementTree
 
 WAIT = 150
 FIELDS = {"name": str, "value": float, "limit": float, "unit": str, "ratio": float, "goal": float, "holds": bool,
-          "p99": float, "p999": float, "what": str, "note": str}
-NEVER_NULL = {"name", "unit", "what", "note"}
+          "p99": float, "p999": float, "wanted": str, "what": str, "note": str}
+NEVER_NULL = {"name", "unit", "wanted", "what", "note"}
 
 
 def run(*command):

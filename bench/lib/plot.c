@@ -74,8 +74,8 @@ static void row(FILE *to, int i, const struct bench_goal *g, const struct bench_
 	at = x_of(log2(g->at_least ? g->goal / v->ratio : v->ratio / g->goal));
 	fprintf(to, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n",
 		v->holds ? "holds" : "missed", fmin(at, zero), y + 7, fmax(fabs(at - zero), 1.5), BAR);
-	(void)snprintf(line, sizeof(line), "%s (%s %.2f)", bench_text(ratio, v->ratio, ""),
-		       g->at_least ? ">=" : "<=", g->goal);
+	(void)snprintf(line, sizeof(line), "%s (%s %.2f)", bench_text(ratio, v->ratio, ""), v->wanted,
+		       g->goal);
 	text(to, WIDTH - RIGHT + 14, y + 20, v->holds ? "small" : "bad", line);
 }
 

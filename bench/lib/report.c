@@ -76,7 +76,7 @@ static void table_of_goals(FILE *to, const struct bench_run *run)
 				"", "ratio", "wanted");
 		fprintf(to, "%-5s %-50s %10s  %-36s %10s %7s  %s %.2f  %s\n", g->name, g->what,
 			bench_text(value, v.value, v.unit), g->than, bench_text(limit, v.limit, v.unit),
-			bench_text(ratio, v.ratio, ""), g->at_least ? ">=" : "<=", g->goal,
+			bench_text(ratio, v.ratio, ""), v.wanted, g->goal,
 			!v.known  ? v.note
 			: v.holds ? "holds"
 				  : "MISSED");
@@ -139,6 +139,7 @@ static void json_line(FILE *to, const char *name, const char *what, const struct
 	fprintf(to, ",\"holds\":%s", !v->known || isnan(goal) ? "null" : v->holds ? "true" : "false");
 	json_number(to, "p99", p99);
 	json_number(to, "p999", p999);
+	json_text(to, "wanted", v->wanted != NULL ? v->wanted : "");
 	json_text(to, "what", what);
 	json_text(to, "note", v->note);
 	fprintf(to, "}\n");

@@ -10,7 +10,7 @@ void bench_report_table(FILE *to, const struct bench_run *run);
 
 /*
  * An object a line:
- * {"name":..,"value":..,"limit":..,"unit":..,"ratio":..,"goal":..,"holds":..,"p99":..,"p999":..,"what":..,"note":..}
+ * {"name":..,"value":..,"limit":..,"unit":..,"ratio":..,"goal":..,"holds":..,"p99":..,"p999":..,"wanted":..,"what":..,"note":..}
  * for the machine (its value is the number of cores), for each subject (its goal is null) and for each goal. What is not
  * known is null.
  */

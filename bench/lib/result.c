@@ -94,13 +94,15 @@ static bool planned(const struct bench_run *run, const char *name)
 struct bench_verdict bench_goal_verdict(const struct bench_run *run, const struct bench_goal *goal)
 {
 	const struct bench_result *r = bench_result_of(run, goal->subject), *limit = best_limit(run, goal);
-	struct bench_verdict v = {
-		.value = NAN, .limit = NAN, .ratio = NAN, .unit = "", .note = "", .against = ""
-	};
+	struct bench_verdict v = { .value = NAN,
+				   .limit = NAN,
+				   .ratio = NAN,
+				   .unit = "",
+				   .note = "",
+				   .wanted = goal->at_least ? ">=" : "<=" };
 
 	if (limit != NULL) {
 		v.limit = figure(limit, goal->of);
-		v.against = limit->subject->name;
 		v.unit = bench_result_unit(limit);
 	} else if (goal->fixed > 0) {
 		v.limit = goal->fixed;

@@ -72,7 +72,7 @@ struct bench_goal {
 struct bench_verdict {
 	double value, limit, ratio; /* NAN: not known */
 	const char *unit, *note;    /* note: "" or why it is not known */
-	const char *against;        /* the limit's name, or "" */
+	const char *wanted;         /* how the ratio is compared with the goal: "<=", ">=" */
 	bool known, holds;
 };
 
