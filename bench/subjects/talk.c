@@ -189,6 +189,35 @@ static int trip_far(struct bench_side *side, uint64_t n)
 	return rc;
 }
 
+static int call_near(struct bench_side *side, uint64_t n)
+{
+	const struct party *p = side->own;
+	unsigned char bytes[BYTES] = { 1 };
+	const struct lattice_msg request = { .type = 1, .data = bytes, .len = sizeof(bytes) };
+	struct lattice_msg reply;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--)
+		rc = lattice_channel_call(p->channel, &request, &reply, bytes, sizeof(bytes),
+					  LATTICE_FOREVER);
+	return rc;
+}
+
+static int call_far(struct bench_side *side, uint64_t n)
+{
+	const struct party *p = side->own;
+	unsigned char bytes[BYTES];
+	struct lattice_msg msg;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--) {
+		rc = lattice_endpoint_recv(p->inbox, &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+		if (rc == 0)
+			rc = lattice_endpoint_reply(p->inbox, &msg, &msg);
+	}
+	return rc;
+}
+
 static int rate_near(struct bench_side *side, uint64_t n)
 {
 	const struct party *p = side->own;
@@ -338,3 +367,19 @@ const struct bench_subject lattice_threads_block =
 	THREADS(BLOCKS("threads-block", "Lattice, 1 MiB lent and taken, two threads"));
 const struct bench_subject lattice_processes_block =
 	PROCESSES(BLOCKS("process-block", "Lattice, 1 MiB lent and taken, two processes"));
+const struct bench_subject lattice_threads_call = {
+	.name = "threads-call",
+	.what = "Lattice, call and reply, 48 B, two threads polling",
+	.limit = "slot-thread",
+	.kind = BENCH_TRIP,
+	.place = BENCH_APART,
+	.make = make,
+	.near = call_near,
+	.far = call_far,
+	.arg = POLLING(0),
+	.shared_bytes = sizeof(struct talk),
+	.group = 32,
+	.with = BENCH_THREAD,
+	.enter = enter_threads,
+	.leave = leave_threads,
+};

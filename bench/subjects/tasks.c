@@ -1,4 +1,4 @@
-/* Two tasks of one thread, an endpoint each and a channel each way. */
+/* Two tasks of one thread: a message each way, by an endpoint and a channel of each; or a call and its reply, by one. */
 #include <errno.h>
 
 #include "subjects/lattice.h"
@@ -62,6 +62,20 @@ static int near(struct bench_side *side, uint64_t n)
 	return rc;
 }
 
+static int call(struct bench_side *side, uint64_t n)
+{
+	struct tasks *t = side->shared;
+	unsigned char bytes[BYTES] = { 1 };
+	const struct lattice_msg request = { .type = 1, .data = bytes, .len = sizeof(bytes) };
+	struct lattice_msg reply;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--)
+		rc = lattice_channel_call(t->channel[0], &request, &reply, bytes, sizeof(bytes),
+					  LATTICE_FOREVER);
+	return rc;
+}
+
 static void near_task(void *arg)
 {
 	struct tasks *t = arg;
@@ -83,6 +97,21 @@ static void far_task(void *arg)
 	t->far_rc = rc;
 }
 
+static void answering_task(void *arg)
+{
+	struct tasks *t = arg;
+	unsigned char bytes[BYTES];
+	struct lattice_msg msg;
+	int rc = 0;
+
+	for (uint64_t n = t->count; n > 0 && rc == 0; n--) {
+		rc = lattice_endpoint_recv(t->inbox[1], &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+		if (rc == 0)
+			rc = lattice_endpoint_reply(t->inbox[1], &msg, &msg);
+	}
+	t->far_rc = rc;
+}
+
 static int inside(struct bench_side *side, uint64_t n, void (*slice)(void *arg), void *arg)
 {
 	struct tasks *t = side->shared;
@@ -91,7 +120,7 @@ static int inside(struct bench_side *side, uint64_t n, void (*slice)(void *arg),
 	t->count = n;
 	t->slice = slice;
 	t->arg = arg;
-	rc = lattice_task_spawn(t->sched, FAR, far_task, t, 0);
+	rc = lattice_task_spawn(t->sched, FAR, side->subject->near == call ? answering_task : far_task, t, 0);
 	if (rc == 0)
 		rc = lattice_task_spawn(t->sched, NEAR, near_task, t, 0);
 	if (rc == 0)
@@ -99,17 +128,15 @@ static int inside(struct bench_side *side, uint64_t n, void (*slice)(void *arg),
 	return rc < 0 ? rc : t->far_rc;
 }
 
-const struct bench_subject lattice_tasks = {
-	.name = "tasks",
-	.what = "Lattice, 48 B, two tasks of one thread",
-	.limit = "switch",
-	.kind = BENCH_TRIP,
-	.with = BENCH_ALONE,
-	.place = BENCH_APART,
-	.group = 32,
-	.shared_bytes = sizeof(struct tasks),
-	.enter = enter,
-	.near = near,
-	.leave = leave,
-	.inside = inside,
-};
+#define TASKS(name_, what_, near_)                                                                     \
+	{                                                                                              \
+		.name = (name_), .what = (what_), .limit = "switch", .kind = BENCH_TRIP,               \
+		.with = BENCH_ALONE, .place = BENCH_APART, .group = 32,                                \
+		.shared_bytes = sizeof(struct tasks), .enter = enter, .near = (near_), .leave = leave, \
+		.inside = inside                                                                       \
+	}
+
+const struct bench_subject lattice_tasks = TASKS("tasks", "Lattice, 48 B each way, two tasks of one thread",
+						 near);
+const struct bench_subject lattice_call =
+	TASKS("call", "Lattice, call and reply, 48 B, two tasks of one thread", call);
