@@ -1,5 +1,5 @@
 /*
- * What is under a channel to a pid of this node: its tiers. A message goes into the nearest that fits it and has room: L1, a ring
+ * What is under a channel to a pid of this machine: its tiers. A message goes into the nearest that fits it and has room: L1, a ring
  * of 64 cache lines; L2 and L3, bigger rings, sized by the machine's caches and made when they are needed; and blocks of a spill
  * region. The order of messages does not depend on it.
  */
@@ -57,7 +57,7 @@ struct lattice_message_region {
  * The library maps the region, and seals the memfd against being shortened; the descriptor stays the caller's and may be
  * closed. One region serves one channel at a time. It is unmapped when the channel is closed and everything in it was received and released.
  *
- * @param ch      a channel to a pid of this node that has sent or lent nothing in a block yet
+ * @param ch      a channel to a pid of this process that has sent or lent nothing in a block yet
  * @param region  copied
  *
  * Threads: any.
@@ -67,7 +67,7 @@ struct lattice_message_region {
  *   -EPERM       not a memfd, or sealed against being sealed
  *   -EACCES      the descriptor is not open for reading and writing
  *   -EBADF       not a descriptor
- *   -EOPNOTSUPP  a channel to another node
+ *   -EOPNOTSUPP  a channel to another process or node
  *   -ENOMEM      address space, or the process's limit of mappings
  *   -ESHUTDOWN   the node was closed
  */

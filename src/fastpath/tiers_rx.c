@@ -307,6 +307,7 @@ int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block, 
 
 void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block)
 {
-	lat_blocks_release(rx->back->released, block);
+	/* First: once the bit has turned the producer may give the region back, and must not be taken for a liar. */
 	(void)atomic_fetch_sub_explicit(&rx->held, 1, memory_order_release);
+	lat_blocks_release(rx->back->released, block);
 }

@@ -2,11 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fastpath/channel.h"
 #include "fastpath/sender.h"
 #include "node/channel.h"
 #include "node/explain.h"
-#include "node/links.h"
 #include "node/node.h"
 #include "node/remote.h"
 #include "os/clock.h"
@@ -34,6 +32,7 @@ int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattic
 			 int64_t timeout_ns)
 {
 	struct lat_sender_loan loan;
+	struct lat_sender *sender;
 	int rc;
 
 	if (ch == NULL || block == NULL)
@@ -41,9 +40,9 @@ int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattic
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->local != NULL) {
-		rc = lat_channel_local_rc(lat_sender_loan(lat_chan_sender(ch->local), bytes, &loan,
-							  lat_clock_until(timeout_ns)));
+	sender = lat_channel_sender(ch);
+	if (sender != NULL) {
+		rc = lat_channel_local_rc(lat_sender_loan(sender, bytes, &loan, lat_clock_until(timeout_ns)));
 		if (rc == 0)
 			*block =
 				(struct lattice_block){ .data = loan.data, .bytes = bytes, .id = loan.block };
@@ -53,18 +52,11 @@ int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattic
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
-static int send_copy(struct lattice_channel *ch, int32_t type, const void *data, size_t len,
-		     uint64_t deadline_ns)
-{
-	if (ch->lane != NULL)
-		return lat_channel_local_rc(lat_lane_send(ch->lane, type, data, len, deadline_ns));
-	return lat_outbound_send(ch->remote, type, data, len, deadline_ns);
-}
-
 int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *block, int32_t type, size_t len,
 			    int64_t timeout_ns)
 {
 	struct lat_sender_loan loan;
+	struct lat_sender *sender;
 	int rc;
 
 	if (ch == NULL || block == NULL || block->data == NULL)
@@ -72,14 +64,15 @@ int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *bl
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->local != NULL) {
+	sender = lat_channel_sender(ch);
+	if (sender != NULL) {
 		loan = loan_of(block);
-		rc = lat_channel_local_rc(lat_sender_publish(lat_chan_sender(ch->local), type, &loan, len,
-							     lat_clock_until(timeout_ns)));
+		rc = lat_channel_local_rc(
+			lat_sender_publish(sender, type, &loan, len, lat_clock_until(timeout_ns)));
 	} else if (len > block->bytes) {
 		rc = -EMSGSIZE;
 	} else {
-		rc = send_copy(ch, type, block->data, len, lat_clock_until(timeout_ns));
+		rc = lat_outbound_send(ch->remote, type, block->data, len, lat_clock_until(timeout_ns));
 		if (rc == 0)
 			free(block->data);
 	}
@@ -93,12 +86,14 @@ int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *bl
 void lattice_channel_discard(struct lattice_channel *ch, struct lattice_block *block)
 {
 	struct lat_sender_loan loan;
+	struct lat_sender *sender;
 
 	if (ch == NULL || block == NULL || block->data == NULL || lat_node_foreign(ch->node))
 		return;
 	loan = loan_of(block);
-	if (ch->local != NULL)
-		lat_sender_discard(lat_chan_sender(ch->local), &loan);
+	sender = lat_channel_sender(ch);
+	if (sender != NULL)
+		lat_sender_discard(sender, &loan);
 	else
 		free(block->data);
 	*block = (struct lattice_block){ 0 };

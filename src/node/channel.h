@@ -12,6 +12,7 @@
 struct lat_chan;
 struct lat_lane;
 struct lat_outbound;
+struct lat_sender;
 struct lat_stats;
 struct lattice_node;
 
@@ -30,6 +31,9 @@ struct lattice_channel {
 /* For the calls that send, in other files. The sentence for one that failed; the inbox's words in ours. */
 int lat_channel_why(const struct lattice_channel *ch, int rc);
 int lat_channel_local_rc(int rc);
+/* The sending end on this machine, or NULL: it leads to another node. */
+struct lat_sender *lat_channel_sender(const struct lattice_channel *ch);
+
 /* What its tiers have counted counts for the node when it is gone. Under the node's lock. */
 void lat_channel_leave_tiers_locked(const struct lattice_channel *ch);
 /* The sums of all channels to this node. */

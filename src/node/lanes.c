@@ -277,6 +277,11 @@ int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int3
 
 /* ---- using ---- */
 
+struct lat_sender *lat_lane_sender(struct lat_lane *lane)
+{
+	return lat_link_out_sender(lane->out);
+}
+
 int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
 {
 	return lat_sender_send(lat_link_out_sender(lane->out), type, data, bytes, deadline_ns);

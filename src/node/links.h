@@ -14,6 +14,7 @@
 struct lat_attach;
 struct lat_lane;
 struct lat_links;
+struct lat_sender;
 struct lat_stats;
 struct lattice_node;
 
@@ -63,6 +64,8 @@ LAT_MUST_CHECK int lat_lane_send(struct lat_lane *lane, int32_t type, const void
 				 uint64_t deadline_ns);
 LAT_MUST_CHECK int lat_lane_flush(struct lat_lane *lane, uint64_t deadline_ns);
 uint64_t lat_lane_sent(struct lat_lane *lane, uint64_t *received);
+/* What loans, and tells of the tiers (fastpath/sender.h). As long as @lane is open. */
+struct lat_sender *lat_lane_sender(struct lat_lane *lane);
 /* What was accepted is still received. Nobody is in a call on it. NULL is fine. */
 void lat_lane_close(struct lat_lane *lane);
 

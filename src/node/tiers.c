@@ -7,17 +7,25 @@
 #include "fastpath/sender.h"
 #include "node/channel.h"
 #include "node/explain.h"
+#include "node/links.h"
 #include "node/node.h"
 #include "node/stats.h"
 
 static_assert((int)LATTICE_TIERS == (int)LAT_TIERS && (int)LATTICE_TIER_SPILL == (int)LAT_TIER_SPILL,
 	      "the tiers have the same order inside");
 
-static int local_check(const struct lattice_channel *ch)
+struct lat_sender *lat_channel_sender(const struct lattice_channel *ch)
+{
+	if (ch->local != NULL)
+		return lat_chan_sender(ch->local);
+	return ch->lane != NULL ? lat_lane_sender(ch->lane) : NULL;
+}
+
+static int tiers_check(const struct lattice_channel *ch)
 {
 	int rc = lat_node_check(ch->node, ch);
 
-	if (rc == 0 && ch->local == NULL)
+	if (rc == 0 && lat_channel_sender(ch) == NULL)
 		return lat_why(ch, -EOPNOTSUPP, "channel %d->%d@%u leads to another node: it has no tiers",
 			       ch->key.src, ch->key.dst, ch->key.node);
 	return rc;
@@ -26,11 +34,11 @@ static int local_check(const struct lattice_channel *ch)
 int lattice_fastpath_stats(const struct lattice_channel *ch, struct lattice_tier_stats out[LATTICE_TIERS])
 {
 	struct lat_tier_stats tiers[LAT_TIERS];
-	int rc = ch == NULL || out == NULL ? -EINVAL : local_check(ch);
+	int rc = ch == NULL || out == NULL ? -EINVAL : tiers_check(ch);
 
 	if (rc < 0)
 		return rc;
-	lat_sender_tiers(lat_chan_sender(ch->local), tiers);
+	lat_sender_tiers(lat_channel_sender(ch), tiers);
 	for (size_t i = 0; i < LAT_TIERS; i++)
 		out[i] = (struct lattice_tier_stats){ .hits = tiers[i].hits,
 						      .spills = tiers[i].spills,
@@ -42,10 +50,14 @@ int lattice_fastpath_stats(const struct lattice_channel *ch, struct lattice_tier
 int lattice_fastpath_set_message_region(struct lattice_channel *ch,
 					const struct lattice_message_region *region)
 {
-	int rc = ch == NULL || region == NULL ? -EINVAL : local_check(ch);
+	int rc = ch == NULL || region == NULL ? -EINVAL : tiers_check(ch);
 
 	if (rc < 0)
 		return rc;
+	if (ch->local == NULL)
+		return lat_why(ch, -EOPNOTSUPP,
+			       "channel %d->%d leads to another process: its region cannot be set",
+			       ch->key.src, ch->key.dst);
 	rc = lat_chan_set_region(ch->local, region->memfd, region->offset, region->bytes);
 	switch (rc) {
 	case -EINVAL:
@@ -66,7 +78,7 @@ static void add(struct lat_tier_stats sum[LAT_TIERS], const struct lattice_chann
 {
 	struct lat_tier_stats tiers[LAT_TIERS];
 
-	lat_sender_tiers(lat_chan_sender(ch->local), tiers);
+	lat_sender_tiers(lat_channel_sender(ch), tiers);
 	for (size_t i = 0; i < LAT_TIERS; i++) {
 		sum[i].hits += tiers[i].hits;
 		sum[i].spills += tiers[i].spills;
@@ -79,7 +91,7 @@ void lat_channel_leave_tiers_locked(const struct lattice_channel *ch)
 {
 	struct lat_tier_stats last[LAT_TIERS] = { 0 };
 
-	if (ch->local == NULL)
+	if (lat_channel_sender(ch) == NULL)
 		return;
 	add(last, ch);
 	for (size_t i = 0; i < LAT_TIERS; i++) {
@@ -94,7 +106,7 @@ static int add_one(void *ctx, uint64_t handle, const struct lat_channels_key *ke
 
 	(void)handle;
 	(void)key;
-	if (atomic_load_explicit(&ch->ready, memory_order_acquire) && ch->local != NULL)
+	if (atomic_load_explicit(&ch->ready, memory_order_acquire) && lat_channel_sender(ch) != NULL)
 		add(ctx, ch);
 	return 0;
 }

@@ -21,6 +21,20 @@ def messages_go_from_one_to_another(folder):
 
 
 @case
+def blocks_are_lent_and_taken(folder):
+    with opened(folder) as a, opened(folder) as b:
+        b.do("listen", 7)
+        a.do("join", 0, 1, 7)
+        for flags in (0, 1):
+            for n, length in enumerate((1, 300, 5000, 1000000)):
+                a.do("lend", 0, length, n + 1)
+                assert b.do("borrow", 7, flags) == f"{length} {n + 1}"
+        a.do("flush", 0, -1)
+        assert a.stat("tier.spill_hits") == 8
+        assert a.stat("tier.spill_bytes") == 0
+
+
+@case
 def both_ways_and_many_channels_share_a_link(folder):
     with opened(folder) as a, opened(folder) as b:
         for pid in range(1, 21):

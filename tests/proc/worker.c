@@ -230,6 +230,38 @@ static void do_say(char **arg)
 	answer(rc, channels[slot].ch, "%zu", slot);
 }
 
+/* CHANNEL LEN BYTE: a loan that is filled with it. */
+static void do_lend(char **arg)
+{
+	struct lattice_channel *ch = channels[strtoul(arg[1], NULL, 10) % SLOTS].ch;
+	size_t len = strtoul(arg[2], NULL, 10);
+	struct lattice_block block;
+	int rc = lattice_channel_loan(ch, len, &block, LATTICE_FOREVER);
+
+	if (rc == 0) {
+		memset(block.data, (int)strtol(arg[3], NULL, 10), len);
+		rc = lattice_channel_publish(ch, &block, 0, len, LATTICE_FOREVER);
+	}
+	answer(rc, ch, "%zu", len);
+}
+
+/* PID FLAGS: the length and the last byte of a message that is taken, where it lies or not. */
+static void do_borrow(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	struct lattice_endpoint *ep = e != NULL ? e->ep : NULL;
+	struct lattice_hold hold;
+	struct lattice_msg msg;
+	int rc = lattice_endpoint_take(ep, &msg, &hold, (uint32_t)strtoul(arg[2], NULL, 10), LATTICE_FOREVER);
+
+	size_t len = rc == 0 ? msg.len : 0;
+	unsigned int last = len > 0 ? ((const unsigned char *)msg.data)[len - 1] : 0;
+
+	if (rc == 0)
+		lattice_endpoint_release(ep, &hold);
+	answer(rc, ep, "%zu %u", len, last);
+}
+
 static void do_flush(char **arg)
 {
 	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
@@ -356,12 +388,13 @@ static const struct {
 	int args;
 	void (*run)(char **arg);
 } commands[] = {
-	{ "open", 1, do_open },   { "listen", 1, do_listen }, { "deaf", 1, do_deaf },
-	{ "join", 3, do_join },   { "part", 1, do_part },     { "send", 4, do_send },
-	{ "take", 3, do_take },   { "say", 2, do_say },       { "hear", 2, do_hear },
-	{ "flush", 2, do_flush }, { "stat", 1, do_stat },     { "close", 0, do_close },
-	{ "fds", 0, do_fds },     { "fork", 0, do_fork },     { "drain", 1, do_drain },
-	{ "host", 0, do_host },   { "short", 1, do_short },
+	{ "open", 1, do_open },     { "listen", 1, do_listen }, { "deaf", 1, do_deaf },
+	{ "join", 3, do_join },     { "part", 1, do_part },     { "send", 4, do_send },
+	{ "take", 3, do_take },     { "say", 2, do_say },       { "hear", 2, do_hear },
+	{ "flush", 2, do_flush },   { "stat", 1, do_stat },     { "close", 0, do_close },
+	{ "fds", 0, do_fds },       { "fork", 0, do_fork },     { "drain", 1, do_drain },
+	{ "host", 0, do_host },     { "short", 1, do_short },   { "lend", 3, do_lend },
+	{ "borrow", 2, do_borrow },
 };
 
 static void print_log(void *ctx, int level, const char *text)
