@@ -17,12 +17,11 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "fastpath/channel_state.h"
-#include "fastpath/inbox_state.h"
+#include "fastpath/call_fast.h"
 #include "os/clock.h"
 #include "os/futex.h"
 
-enum { PHASE_BITS = 2, PHASE = 3, LOOKS_PER_CLOCK = 16 };
+enum { LOOKS_PER_CLOCK = 16 };
 
 /* Whom a caller waits for while its request is in a channel that several receive from: nobody yet. No flow's id. */
 #define QUEUED (UINT64_C(1) << 63)
@@ -34,41 +33,12 @@ static void count(_Atomic(uint64_t) *counter)
 
 /* --- slots -------------------------------------------------------------------------------------- */
 
-static uint64_t token_of(const struct lat_call_slot *s, uint32_t state)
-{
-	return (uint64_t)(s->index + 1) << 32 | state >> PHASE_BITS;
-}
-
 static struct lat_call_slot *slot_at(const struct lat_calls *c, uint32_t index)
 {
 	struct lat_call_slot *chunk = atomic_load_explicit(&c->chunks[index / LAT_CALL_CHUNK],
 							   memory_order_acquire);
 
 	return &chunk[index % LAT_CALL_CHUNK];
-}
-
-static struct lat_call_slot *slot_of(const struct lat_calls *c, uint64_t token)
-{
-	uint32_t index = (uint32_t)(token >> 32) - 1;
-
-	if (c == NULL || token >> 32 == 0 || index >= atomic_load_explicit(&c->made, memory_order_acquire))
-		return NULL;
-	return slot_at(c, index);
-}
-
-static bool is_life(uint32_t state, uint64_t token, enum lat_call_phase phase)
-{
-	return state == ((uint32_t)token << PHASE_BITS | (uint32_t)phase);
-}
-
-static bool is_home(const struct lat_call_slot *s)
-{
-	return atomic_load_explicit(&s->home, memory_order_relaxed);
-}
-
-static uint32_t next_life(uint32_t state)
-{
-	return ((state >> PHASE_BITS) + 1) << PHASE_BITS | LAT_CALL_IDLE;
 }
 
 /* The inbox's, made if need be; NULL: no memory. */
@@ -143,23 +113,9 @@ static void ask(struct lat_call_slot *s, const struct lat_chan *ch, const struct
 	atomic_store_explicit(&s->waiter, waiter, memory_order_relaxed);
 }
 
-/* What the replier says, where the caller finds it. The rest of a long reply is in the caller's buffer already. */
-static void answer(struct lat_call_slot *s, int rc, int32_t type, const void *data, size_t len)
-{
-	struct lat_waits *waiter = atomic_load_explicit(&s->waiter, memory_order_relaxed);
-
-	s->type = type;
-	s->len = (uint32_t)len;
-	s->rc = rc == 0 && len > s->cap ? -EMSGSIZE : rc;
-	if (s->rc == 0 && len > 0)
-		memcpy(is_home(s) || len > LAT_CALL_INLINE ? s->buf : s->data, data, len);
-	if (waiter != NULL)
-		lat_waitgraph_remove(waiter);
-}
-
 static int answered(const struct lat_call_slot *s, struct lat_call *call)
 {
-	if (s->rc == 0 && !is_home(s) && s->len <= LAT_CALL_INLINE && s->len > 0)
+	if (s->rc == 0 && s->len <= LAT_CALL_INLINE && s->len > 0)
 		memcpy(call->buf, s->data, s->len);
 	call->reply_type = s->type;
 	call->reply_len = s->len;
@@ -168,95 +124,32 @@ static int answered(const struct lat_call_slot *s, struct lat_call *call)
 
 /* --- in the hands of a flow that waits ---------------------------------------------------------- */
 
-/* Flows of this thread's: an idle slot. In no turn. */
-static int home_slot(struct lat_inbox *inbox, struct lat_calls *c)
+bool lat_call_home_slot(struct lat_inbox *inbox)
 {
+	struct lat_calls *c = atomic_load_explicit(&inbox->calls, memory_order_acquire);
 	struct lat_call_slot *s;
-	int rc;
 
-	if (inbox->flows.idle != NULL) /* only this thread takes them out */
-		return 0;
-	rc = slot_get(c, &s);
-	if (rc < 0)
-		return rc;
+	if (c == NULL || slot_get(c, &s) < 0)
+		return false;
 	atomic_store_explicit(&s->home, true, memory_order_relaxed);
 	lat_turn_begin(&inbox->flows.turn);
 	s->next = inbox->flows.idle;
 	inbox->flows.idle = s;
 	lat_turn_end(&inbox->flows.turn);
-	return 0;
-}
-
-/* Ends a call in the turn of the flows: what it came to. @rc: what its wait came to. */
-static int home_ended(struct lat_flows *f, struct lat_call_slot *s, struct lat_call *call, int rc)
-{
-	uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
-
-	if ((state & PHASE) == LAT_CALL_ANSWERED)
-		rc = answered(s, call);
-	else if (lat_waits_current != NULL)
-		lat_waitgraph_remove(lat_waits_current);
-	atomic_store_explicit(&s->state, next_life(state), memory_order_relaxed);
-	s->next = f->idle;
-	f->idle = s;
-	return rc;
-}
-
-/* -EAGAIN: it goes through the channel. */
-static int call_home(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
-{
-	struct lat_inbox *inbox = ch->src.inbox;
-	struct lat_calls *c = atomic_load_explicit(&inbox->calls, memory_order_acquire);
-	struct lat_flows *f = &inbox->flows;
-	struct lat_call_slot *s;
-	struct lat_execute x;
-	uint32_t asked;
-	int rc;
-
-	if (c == NULL || !lat_execute_near(ch) || home_slot(inbox, c) < 0)
-		return -EAGAIN;
-	if (!lat_execute_check(ch, call->len, &x))
-		return -EAGAIN;
-	lat_execute_commit(ch, &x);
-	s = f->idle;
-	f->idle = s->next;
-	ask(s, ch, call, lat_waits_current);
-	s->flow = x.self;
-	s->hook = x.hook;
-	asked = atomic_load_explicit(&s->state, memory_order_relaxed) | LAT_CALL_ASKED;
-	atomic_store_explicit(&s->state, asked, memory_order_relaxed);
-	if (lat_waits_current != NULL)
-		lat_waitgraph_add_idle(lat_waits_current, x.to->waiter);
-	lat_turn_end(&f->turn);
-	lat_inbox_put_in_hands(&ch->src, x.to->take, call->type, call->data, (uint32_t)call->len, 0,
-			       token_of(s, asked));
-	rc = x.hook->hand_off(x.hook->ctx, x.to->flow, deadline_ns);
-	lat_turn_begin(&f->turn);
-	while (rc == 0 && atomic_load_explicit(&s->state, memory_order_relaxed) == asked) {
-		lat_turn_end(&f->turn);
-		rc = x.hook->wait(x.hook->ctx, -1, 0, deadline_ns);
-		lat_turn_begin(&f->turn);
-	}
-	rc = home_ended(f, s, call, rc);
-	lat_turn_end(&f->turn);
-	return rc;
+	return true;
 }
 
 static int reply_home(struct lat_inbox *inbox, struct lat_call_slot *s, uint64_t token, int why, int32_t type,
 		      const void *data, size_t len)
 {
-	struct lat_flows *f = &inbox->flows;
-	bool home = lat_flows_begin(f);
-	int rc = -EALREADY;
+	const struct lattice_sched_hook *hook = atomic_load_explicit(&inbox->flows.home,
+								     memory_order_acquire);
+	bool home = lat_flows_begin(&inbox->flows);
+	int rc = lat_call_reply_home_locked(s, token, why, type, data, len);
 
-	if (is_life(atomic_load_explicit(&s->state, memory_order_relaxed), token, LAT_CALL_ASKED)) {
-		answer(s, why, type, data, len);
-		atomic_store_explicit(&s->state, (uint32_t)token << PHASE_BITS | LAT_CALL_ANSWERED,
-				      memory_order_relaxed);
-		s->hook->wake(s->hook->ctx, s->flow);
-		rc = 0;
-	}
-	lat_flows_end(f, home);
+	if (rc == 0)
+		hook->wake(hook->ctx, s->flow);
+	lat_flows_end(&inbox->flows, home);
 	return rc;
 }
 
@@ -264,7 +157,7 @@ static int reply_home(struct lat_inbox *inbox, struct lat_call_slot *s, uint64_t
 
 static uint32_t phase_of(const struct lat_call_slot *s)
 {
-	return atomic_load_explicit(&s->state, memory_order_acquire) & PHASE; /* [R] */
+	return atomic_load_explicit(&s->state, memory_order_acquire) & LAT_CALL_PHASE; /* [R] */
 }
 
 /* The caller is to wait for whoever receives there, if that is one; else for whoever will have received it. */
@@ -295,8 +188,8 @@ static bool give_up(struct lat_call_slot *s, uint32_t asked)
 {
 	uint32_t state = asked;
 
-	if (atomic_compare_exchange_strong_explicit(&s->state, &state, next_life(asked), memory_order_acq_rel,
-						    memory_order_acquire))
+	if (atomic_compare_exchange_strong_explicit(&s->state, &state, lat_call_next_life(asked),
+						    memory_order_acq_rel, memory_order_acquire))
 		return true;
 	return false;
 }
@@ -348,7 +241,7 @@ static int ended(struct lat_call *call, struct lat_call_slot *s, uint32_t asked)
 
 	wait_for_replier(s);
 	rc = answered(s, call);
-	atomic_store_explicit(&s->state, next_life(asked), memory_order_relaxed);
+	atomic_store_explicit(&s->state, lat_call_next_life(asked), memory_order_relaxed);
 	return rc;
 }
 
@@ -356,7 +249,7 @@ static int ended(struct lat_call *call, struct lat_call_slot *s, uint32_t asked)
 static int ask_and_wait(struct lat_chan *ch, struct lat_call *call, struct lat_call_slot *s, uint32_t asked,
 			uint64_t deadline_ns)
 {
-	uint64_t token = token_of(s, asked);
+	uint64_t token = lat_call_token(s, asked);
 	struct lat_call_queue *queue = atomic_load_explicit(&ch->src.calls, memory_order_relaxed);
 	int rc = lat_sender_call(&ch->sender, call->type, call->data, call->len, queue, token, deadline_ns);
 
@@ -367,7 +260,7 @@ static int ask_and_wait(struct lat_chan *ch, struct lat_call *call, struct lat_c
 	return ended(call, s, asked);
 }
 
-static int call_through(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
+int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
 {
 	struct lat_inbox *inbox = ch->src.inbox;
 	struct lat_calls *c = calls_of(inbox);
@@ -390,7 +283,7 @@ static int call_through(struct lat_chan *ch, struct lat_call *call, uint64_t dea
 	if (rc == 0)
 		rc = lat_chan_queue(ch);
 	if (rc == 0)
-		rc = add_edge(inbox, waiter, token_of(s, asked), &call->path);
+		rc = add_edge(inbox, waiter, lat_call_token(s, asked), &call->path);
 	if (rc == 0) {
 		atomic_store_explicit(&s->state, asked, memory_order_seq_cst); /* [C] */
 		count(&c->queued);
@@ -408,16 +301,16 @@ static int call_through(struct lat_chan *ch, struct lat_call *call, uint64_t dea
 static int reply_through(struct lat_call_slot *s, uint64_t token, int why, int32_t type, const void *data,
 			 size_t len)
 {
-	uint32_t state = (uint32_t)token << PHASE_BITS | LAT_CALL_ASKED;
+	uint32_t state = (uint32_t)token << LAT_CALL_PHASE_BITS | LAT_CALL_ASKED;
 
-	if (!atomic_compare_exchange_strong_explicit(&s->state, &state,
-						     (uint32_t)token << PHASE_BITS | LAT_CALL_ANSWERING,
-						     memory_order_acq_rel, memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(
+		    &s->state, &state, (uint32_t)token << LAT_CALL_PHASE_BITS | LAT_CALL_ANSWERING,
+		    memory_order_acq_rel, memory_order_relaxed))
 		return -EALREADY;
-	answer(s, why, type, data, len);
+	lat_call_answer(s, len > LAT_CALL_INLINE ? s->buf : s->data, why, type, data, len);
 	if (s->flow != NULL)
 		s->hook->wake(s->hook->ctx, s->flow);
-	atomic_store_explicit(&s->state, (uint32_t)token << PHASE_BITS | LAT_CALL_ANSWERED,
+	atomic_store_explicit(&s->state, (uint32_t)token << LAT_CALL_PHASE_BITS | LAT_CALL_ANSWERED,
 			      memory_order_seq_cst); /* [R] [E] */
 	if (atomic_load_explicit(&s->sleeps, memory_order_seq_cst) != 0)
 		(void)lat_futex_wake(&s->state, INT_MAX, false);
@@ -428,24 +321,25 @@ static int reply_through(struct lat_call_slot *s, uint64_t token, int why, int32
 
 int lat_chan_call(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
 {
+	struct lat_flow_ops ops;
 	int rc = -EAGAIN;
 
-	if (lat_wait_hook != NULL)
-		rc = call_home(ch, call, deadline_ns);
-	return rc == -EAGAIN ? call_through(ch, call, deadline_ns) : rc;
+	if (lat_execute_near(ch, &ops))
+		rc = lat_call_home(ch, call, deadline_ns, &ops);
+	return rc == -EAGAIN ? lat_chan_call_through(ch, call, deadline_ns) : rc;
 }
 
 static int reply(struct lat_inbox *inbox, struct lat_call_slot *s, uint64_t token, int why, int32_t type,
 		 const void *data, size_t len)
 {
-	return is_home(s) ? reply_home(inbox, s, token, why, type, data, len)
-			  : reply_through(s, token, why, type, data, len);
+	return lat_call_is_home(s) ? reply_home(inbox, s, token, why, type, data, len)
+				   : reply_through(s, token, why, type, data, len);
 }
 
 int lat_inbox_reply(struct lat_inbox *inbox, uint64_t token, int32_t type, const void *data, size_t len)
 {
 	struct lat_calls *c = atomic_load_explicit(&inbox->calls, memory_order_acquire);
-	struct lat_call_slot *s = slot_of(c, token);
+	struct lat_call_slot *s = lat_call_slot_of(c, token);
 	int rc;
 
 	if (s == NULL || len > UINT32_MAX)
@@ -467,7 +361,7 @@ uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue
 		return 0;
 	token = queue->at[head % LAT_CALL_QUEUE_MAX].token;
 	atomic_store_explicit(&queue->head, head + 1, memory_order_release);
-	waiter = atomic_load_explicit(&slot_of(c, token)->waiter, memory_order_relaxed);
+	waiter = atomic_load_explicit(&lat_call_slot_of(c, token)->waiter, memory_order_relaxed);
 	queued = QUEUED | token; /* no other call's, so a caller that gave up meanwhile is not made to wait */
 	if (self != NULL && waiter != NULL)
 		(void)atomic_compare_exchange_strong_explicit(&waiter->on, &queued, lat_waits_id(self),
@@ -489,9 +383,9 @@ void lat_calls_fail(struct lat_inbox *inbox, const struct lat_chan *ch, int why)
 		struct lat_call_slot *s = slot_at(c, i);
 		uint32_t state = atomic_load_explicit(&s->state, memory_order_seq_cst); /* [C] */
 
-		if ((state & PHASE) == LAT_CALL_ASKED &&
+		if ((state & LAT_CALL_PHASE) == LAT_CALL_ASKED &&
 		    (ch == NULL || atomic_load_explicit(&s->ch, memory_order_relaxed) == ch))
-			(void)reply(inbox, s, token_of(s, state), why, 0, NULL, 0);
+			(void)reply(inbox, s, lat_call_token(s, state), why, 0, NULL, 0);
 	}
 }
 

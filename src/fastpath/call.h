@@ -117,6 +117,12 @@ LAT_MUST_CHECK int lat_chan_call(struct lat_chan *ch, struct lat_call *call, uin
 LAT_MUST_CHECK int lat_inbox_reply(struct lat_inbox *inbox, uint64_t token, int32_t type, const void *data,
 				   size_t len);
 
+/* The same, whatever flows there are. */
+LAT_MUST_CHECK int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns);
+
+/* One more slot for calls between flows of the calling thread, which is home. In no turn. false: none, it is no loss. */
+bool lat_call_home_slot(struct lat_inbox *inbox);
+
 /* For the inbox. The calling flow took message @seq out of a channel: its token if it is a call, else 0. In the inbox's turn. */
 uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue, uint32_t seq);
 

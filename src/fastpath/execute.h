@@ -36,24 +36,16 @@ struct lat_execute_counts {
 
 struct lat_chan;
 
-/* A hand-off about to happen. */
-struct lat_execute {
-	const struct lattice_sched_hook *hook;
-	void *self; /* the calling flow */
-	struct lat_flow_wait *to;
-};
-
-/* P5, P7, P9, as far as they can be told from afar: the receivers are flows of the calling thread. Otherwise counted. */
-bool lat_execute_near(struct lat_chan *ch);
+struct lat_flow_ops;
 
 /*
- * Looks at the conditions for @len bytes on @ch. true: all hold, *x is filled in, and the turn of the inbox's flows has begun. Else
- * it has not, and the condition is counted. The calling thread is home to the inbox's flows.
+ * P5, P7, P9, as far as they can be told from afar: the caller is a flow, and the receivers are flows of its thread; *ops says how
+ * these switch. Otherwise counted; but not for a thread without flows, which that costs nothing.
  */
-bool lat_execute_check(struct lat_chan *ch, size_t len, struct lat_execute *x);
+bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops);
 
-/* The point of no return, in that turn: the receiver is nobody else's any more. */
-void lat_execute_commit(struct lat_chan *ch, struct lat_execute *x);
+/* Counts @why: -EAGAIN. */
+int lat_execute_refused(struct lat_chan *ch, enum lat_condition why);
 
 /*
  * Hands a message off: 0, the receiver has it and runs or ran. -EAGAIN: a condition does not hold, nothing was done.

@@ -586,18 +586,7 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 	return rc;
 }
 
-void lat_inbox_put_in_hands(const struct lat_inbox_source *src, const struct lat_inbox_take *take,
-			    int32_t type, const void *data, uint32_t len, uint64_t seq, uint64_t call)
-{
-	*take->info = (struct lat_inbox_info){
-		.user = src->user, .from = src->from, .type = type, .len = len, .seq = seq, .call = call
-	};
-	if (len > 0)
-		memcpy(take->buf, data, len);
-}
-
-void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
-			     const struct lat_inbox_take *take, int32_t type, const void *data, uint32_t len)
+void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, uint32_t len)
 {
 	src->seq++;
 	src->rx->seq++;
@@ -605,7 +594,6 @@ void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *s
 	inbox->stats.bytes += len;
 	count(&src->bytes, len);
 	atomic_store_explicit(&src->received, src->seq, memory_order_release);
-	lat_inbox_put_in_hands(src, take, type, data, len, src->seq, 0);
 	tell_received(src);
 }
 

@@ -111,12 +111,8 @@ void lat_flows_left(struct lat_inbox *inbox);
 /* What other processes send is announced by bells, on which a flow can only sleep by a descriptor. */
 void lat_flows_set_bells(struct lat_flows *f, bool bells);
 
-/* A message that did not go through the channel: into a receiver's hands. */
-void lat_inbox_put_in_hands(const struct lat_inbox_source *src, const struct lat_inbox_take *take,
-			    int32_t type, const void *data, uint32_t len, uint64_t seq, uint64_t call);
-/* The same, and it is the channel's next message. In the inbox's turn. */
-void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
-			     const struct lat_inbox_take *take, int32_t type, const void *data, uint32_t len);
+/* The next message of @src, of @len bytes, is received without having been published. In the inbox's turn. */
+void lat_inbox_handed_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, uint32_t len);
 
 /* Gives up a reference that is not the last of the owner's. No turn. */
 void lat_inbox_put(struct lat_inbox *inbox);

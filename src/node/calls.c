@@ -1,14 +1,13 @@
 /* Calls and their replies, within a process. */
 #include <errno.h>
 
-#include "fastpath/call.h"
-#include "fastpath/inbox.h"
+#include "fastpath/call_fast.h"
 #include "node/channel.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/node.h"
 #include "os/clock.h"
-#include "sched/point.h"
+#include "sched/switch.h"
 #include "sync/waitgraph.h"
 
 static int call_why(const struct lattice_channel *ch, const struct lat_call *call, size_t bytes, int rc)
@@ -40,6 +39,41 @@ static int call_why(const struct lattice_channel *ch, const struct lat_call *cal
 	}
 }
 
+/* Between tasks of our own scheduler all of it is inline: it is a handful of steps. */
+LAT_FAST_INLINE int call_local(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
+{
+	struct lattice_sched *s = lat_sched_of_thread;
+	int rc;
+
+	if (s == NULL || s->current == NULL ||
+	    atomic_load_explicit(&ch->src.inbox->flows.home, memory_order_relaxed) != &s->hook)
+		return lat_chan_call(ch, call, deadline_ns);
+	rc = lat_call_home(ch, call, deadline_ns,
+			   &(const struct lat_flow_ops){ s, s->current, lat_sched_may_hand_off_now,
+							 lat_sched_hand_off_now, lat_sched_wait_now });
+	return rc == -EAGAIN ? lat_chan_call_through(ch, call, deadline_ns) : rc;
+}
+
+/* -ENOENT: it is not such a call, as far as can be seen at a glance. */
+LAT_FAST_INLINE int reply_local(struct lat_inbox *inbox, uint64_t token, const struct lattice_msg *reply)
+{
+	struct lattice_sched *s = lat_sched_of_thread;
+	struct lat_call_slot *slot;
+	int rc;
+
+	if (s == NULL || atomic_load_explicit(&inbox->flows.home, memory_order_relaxed) != &s->hook)
+		return -ENOENT;
+	slot = lat_call_slot_of(atomic_load_explicit(&inbox->calls, memory_order_acquire), token);
+	if (slot == NULL || !lat_call_is_home(slot))
+		return -ENOENT;
+	lat_turn_begin(&inbox->flows.turn);
+	rc = lat_call_reply_home_locked(slot, token, 0, reply->type, reply->data, reply->len);
+	if (rc == 0)
+		lat_task_wake(s, slot->flow);
+	lat_turn_end(&inbox->flows.turn);
+	return rc == 0 ? 0 : -ENOENT; /* to be counted */
+}
+
 int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *request,
 			 struct lattice_msg *reply, void *buf, size_t bytes, int64_t timeout_ns)
 {
@@ -65,8 +99,9 @@ int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *r
 	call.buf = buf;
 	call.cap = bytes;
 	call.reply_len = 0;
-	rc = lat_channel_local_rc(lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns)));
+	rc = call_local(ch->local, &call, lat_clock_until(timeout_ns));
 	if (rc < 0) {
+		rc = lat_channel_local_rc(rc);
 		if (rc == -EMSGSIZE)
 			reply->len = call.reply_len;
 		return call_why(ch, &call, bytes, rc);
@@ -87,6 +122,8 @@ int lattice_endpoint_reply(struct lattice_endpoint *ep, const struct lattice_msg
 	rc = lat_node_check_ours(ep->node, ep);
 	if (rc < 0)
 		return rc;
+	if (reply_local(ep->inbox, msg->call, reply) == 0)
+		return 0;
 	rc = lat_inbox_reply(ep->inbox, msg->call, reply->type, reply->data, reply->len);
 	if (rc == -EINVAL)
 		return lat_why(ep, rc, "pid %d received no such call", ep->pid);

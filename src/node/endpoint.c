@@ -13,7 +13,7 @@
 #include "node/remote.h"
 #include "node/stats.h"
 #include "os/clock.h"
-#include "sched/point.h"
+#include "sched/switch.h"
 
 static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
 {
@@ -174,15 +174,27 @@ struct place {
 	bool shared;
 };
 
-/* Inline, like what it calls, because it is where tasks switch: see fastpath/inbox_fast.h. */
+/*
+ * Inline, like what it calls, because it is where tasks switch (fastpath/inbox_fast.h). A task of our own scheduler, in whose hands
+ * messages are put here, does not even go by way of the hook.
+ */
 LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct place *to,
 			       struct lat_inbox_info *info, uint64_t deadline)
 {
 	struct lat_inbox_take take = {
 		.buf = to->buf, .cap = to->bytes, .hold = to->hold, .shared = to->shared, .info = info
 	};
+	struct lattice_sched *s = lat_sched_of_thread;
+	struct lat_flow_wait w;
+	int waited;
 
-	return lat_inbox_receive_fast(ep->inbox, &take, deadline);
+	if (s == NULL || s->current == NULL || deadline == 0 ||
+	    atomic_load_explicit(&ep->inbox->flows.home, memory_order_relaxed) != &s->hook)
+		return lat_inbox_receive_fast(ep->inbox, &take, deadline);
+	lat_inbox_note_server(ep->inbox);
+	lat_flow_wait_init(&w, &take, s->current);
+	waited = lat_flows_rest(ep->inbox, &w, s, lat_sched_wait_now, deadline);
+	return w.handed ? 0 : lat_flows_receive(ep->inbox, &take, &w, waited, deadline);
 }
 
 /* The caller runs the network: waits for a message and for packets together. */

@@ -44,26 +44,12 @@ void lat_node_put(struct lattice_node *node)
 	free(node);
 }
 
-bool lat_node_foreign(const struct lattice_node *node)
-{
-	return node->generation != lat_fork_generation();
-}
-
-int lat_node_check_ours(const struct lattice_node *node, const void *handle)
+int lat_node_refuse(const struct lattice_node *node, const void *handle)
 {
 	if (lat_node_foreign(node))
 		return lat_why(handle, -EPERM,
 			       "the node was opened by this process's parent: after fork, open one here");
-	return 0;
-}
-
-int lat_node_check(const struct lattice_node *node, const void *handle)
-{
-	int rc = lat_node_check_ours(node, handle);
-
-	if (rc == 0 && atomic_load_explicit(&node->closed, memory_order_acquire))
-		rc = lat_why(handle, -ESHUTDOWN, "the node was closed");
-	return rc;
+	return lat_why(handle, -ESHUTDOWN, "the node was closed");
 }
 
 static int check_config(const struct lattice_node_config *cfg)

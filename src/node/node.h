@@ -13,6 +13,7 @@
 #include <lattice/node.h>
 
 #include "base/util.h"
+#include "os/fork.h"
 #include "fastpath/tiers.h"
 
 enum {
@@ -65,11 +66,27 @@ void lat_node_put(struct lattice_node *node);
  * A forked child has the memory of a node, but neither its threads nor its keys, and its locks as they were at that moment: it may
  * touch nothing. Without a sentence, for calls that return no error.
  */
-bool lat_node_foreign(const struct lattice_node *node);
+static inline bool lat_node_foreign(const struct lattice_node *node)
+{
+	return node->generation != lat_fork_generation();
+}
+
+/* The sentence for a node that may not be used, and why. */
+int lat_node_refuse(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
+
 /* With sentences: -EPERM in a forked child, -ESHUTDOWN once the node is closed, else 0. */
-int lat_node_check(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
+static inline int LAT_MUST_CHECK lat_node_check(const struct lattice_node *node, const void *handle)
+{
+	if (lat_node_foreign(node) || atomic_load_explicit(&node->closed, memory_order_acquire))
+		return lat_node_refuse(node, handle);
+	return 0;
+}
+
 /* The first of the two only. */
-int lat_node_check_ours(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
+static inline int LAT_MUST_CHECK lat_node_check_ours(const struct lattice_node *node, const void *handle)
+{
+	return lat_node_foreign(node) ? lat_node_refuse(node, handle) : 0;
+}
 
 /* The sentence for @handle about a failed talk to @peer; returns @rc. The node has a network. */
 int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_node_id peer, int rc);

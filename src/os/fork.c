@@ -12,13 +12,13 @@
 
 enum { CLOSED_MAX = 256 };
 
-static _Atomic(uint32_t) generation;
+_Atomic(uint32_t) lat_fork_count;
 static int watch_rc;
 static _Atomic(int) closed_in_child[CLOSED_MAX]; /* fd + 1; 0: free */
 
 static void in_child(void)
 {
-	(void)atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&lat_fork_count, 1, memory_order_relaxed);
 	for (int i = 0; i < CLOSED_MAX; i++) {
 		int fd = atomic_exchange_explicit(&closed_in_child[i], 0, memory_order_relaxed) - 1;
 
@@ -64,10 +64,4 @@ int lat_fork_watch(void)
 
 	(void)pthread_once(&once, watch);
 	return watch_rc;
-}
-
-uint32_t lat_fork_generation(void)
-{
-	/* A child has one thread, the one that ran in_child(): nothing is ordered by it. */
-	return atomic_load_explicit(&generation, memory_order_relaxed);
 }

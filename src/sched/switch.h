@@ -109,4 +109,66 @@ LAT_SWITCH_INLINE void lat_task_unwait(struct lattice_sched *s, struct lattice_t
 	task->rc = rc;
 }
 
+LAT_SWITCH_INLINE void lat_task_wake(struct lattice_sched *s, struct lattice_task *task)
+{
+	if (task->state == LAT_TASK_WAITING) {
+		lat_task_unwait(s, task, 0);
+		lat_task_ready(s, task);
+	} else {
+		task->permit = true;
+	}
+}
+
+/* lattice_sched_hook's, for who knows that it is this. */
+LAT_SWITCH_INLINE void lat_sched_wake_now(void *ctx, void *flow)
+{
+	if (lat_sched_of_thread == ctx)
+		lat_task_wake(ctx, flow);
+	else
+		lat_sched_push_woken(flow, LAT_WOKEN);
+}
+
+/* Without a descriptor. */
+LAT_SWITCH_INLINE int lat_sched_wait_now(void *ctx, int fd, short events, uint64_t deadline_ns)
+{
+	struct lattice_sched *s = ctx;
+
+	(void)fd;
+	(void)events;
+	return lat_task_wait(s, s->current, deadline_ns);
+}
+
+LAT_SWITCH_INLINE bool lat_sched_may_hand_off_now(void *ctx, void *flow)
+{
+	const struct lattice_sched *s = ctx;
+	const struct lattice_task *to = flow;
+
+	/* One that was woken meanwhile is ready, and takes its turn. */
+	return to->state == LAT_TASK_WAITING && to->priority >= s->current->priority &&
+	       !lat_sched_is_stopped(s);
+}
+
+LAT_SWITCH_INLINE int lat_sched_hand_off_now(void *ctx, void *flow, uint64_t deadline_ns)
+{
+	struct lattice_sched *s = ctx;
+	struct lattice_task *self = s->current, *to = flow;
+	int rc = deadline_ns == 0 ? 0 : lat_sched_may_wait(s);
+
+	LAT_ASSERT(to->sched == s && to->state == LAT_TASK_WAITING);
+	if (rc < 0) {
+		lat_task_wake(s, to);
+		return rc;
+	}
+	lat_task_unwait(s, to, 0);
+	if (deadline_ns == 0 || self->permit) {
+		self->permit = self->permit && deadline_ns == 0;
+		self->rc = 0;
+		lat_task_ready(s, self);
+	} else {
+		lat_task_put_to_wait(s, self, deadline_ns);
+	}
+	lat_task_switch(s, self, to);
+	return self->rc;
+}
+
 #endif

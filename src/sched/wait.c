@@ -6,6 +6,7 @@
  * at the stack once more, and only then sleeps:
  *   [S] sleeping exchange 0, acq_rel -> [s] sleeping exchange 1, acq_rel : what was pushed before is seen after
  *   [P] stack exchange, release -> [p] stack exchange, acquire : the link of a pushed task
+ *   [F] woken exchange 0, release -> woken or, acquire : the link may be written again
  *   [B] woken or, release -> [b] woken exchange, acquire : what the waker did before is seen by the task
  */
 #include <errno.h>
@@ -54,58 +55,19 @@ int lat_sched_wait(void *ctx, int fd, short events, uint64_t deadline_ns)
 	return wait_on_fd(s, s->current, fd, events, deadline_ns);
 }
 
-static void wake(struct lattice_sched *s, struct lattice_task *task)
-{
-	if (task->state == LAT_TASK_WAITING) {
-		lat_task_unwait(s, task, 0);
-		lat_task_ready(s, task);
-	} else {
-		task->permit = true;
-	}
-}
-
 void lat_sched_wake(void *ctx, void *flow)
 {
-	if (lat_sched_of_thread == ctx)
-		wake(ctx, flow);
-	else
-		lat_sched_push_woken(flow, LAT_WOKEN);
+	lat_sched_wake_now(ctx, flow);
 }
 
 bool lat_sched_may_hand_off(void *ctx, void *flow)
 {
-	const struct lattice_sched *s = ctx;
-	const struct lattice_task *to = flow;
-
-	/* One that was woken meanwhile is ready, and takes its turn. */
-	return to->state == LAT_TASK_WAITING && to->priority >= s->current->priority &&
-	       !lat_sched_is_stopped(s);
+	return lat_sched_may_hand_off_now(ctx, flow);
 }
 
 int lat_sched_hand_off(void *ctx, void *flow, uint64_t deadline_ns)
 {
-	struct lattice_sched *s = ctx;
-	struct lattice_task *self = s->current, *to = flow;
-	int rc = deadline_ns == 0 ? 0 : lat_sched_may_wait(s);
-
-	LAT_ASSERT(to->sched == s && to->state == LAT_TASK_WAITING);
-	if (rc < 0) {
-		wake(s, to);
-		return rc;
-	}
-	lat_task_unwait(s, to, 0);
-	if (deadline_ns == 0) {
-		self->rc = 0;
-		lat_task_ready(s, self);
-	} else if (self->permit) {
-		self->permit = false;
-		self->rc = 0;
-		lat_task_ready(s, self);
-	} else {
-		lat_task_put_to_wait(s, self, deadline_ns);
-	}
-	lat_task_switch(s, self, to);
-	return self->rc;
+	return lat_sched_hand_off_now(ctx, flow, deadline_ns);
 }
 
 /* --- other threads ------------------------------------------------------------------------------ */
@@ -149,11 +111,11 @@ void lat_sched_take_woken(struct lattice_sched *s)
 
 		task = in_order;
 		in_order = task->pushed; /* from the exchange on it may be pushed again */
-		bits = atomic_exchange_explicit(&task->woken, 0, memory_order_acquire); /* [b] */
+		bits = atomic_exchange_explicit(&task->woken, 0, memory_order_acq_rel); /* [b] [F] */
 		if ((bits & LAT_UNBLOCKED) != 0)
 			task->unblocked = true;
 		if ((bits & LAT_WOKEN) != 0 || task->blocking)
-			wake(s, task);
+			lat_task_wake(s, task);
 	}
 }
 
