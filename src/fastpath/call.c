@@ -393,8 +393,8 @@ void lat_calls_free(struct lat_calls *c)
 {
 	if (c == NULL)
 		return;
-	for (uint32_t i = 0; i < c->made / LAT_CALL_CHUNK; i++)
-		free(c->chunks[i]);
+	for (uint32_t i = 0; i < atomic_load_explicit(&c->made, memory_order_relaxed) / LAT_CALL_CHUNK; i++)
+		free(atomic_load_explicit(&c->chunks[i], memory_order_relaxed));
 	free(c);
 }
 

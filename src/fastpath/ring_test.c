@@ -426,7 +426,8 @@ TEST(scribbled_at_random)
 			unsigned char out[LONGEST], *in = malloc(cap + 1);
 			struct lat_ring_msg m;
 			uint32_t value = r >> 63 ? likely[(r >> 32) % ARRAY_LEN(likely)]
-						 : p.tx.sent + (uint32_t)((r >> 40) % 8) - 4;
+						 : atomic_load_explicit(&p.tx.sent, memory_order_relaxed) +
+							   (uint32_t)((r >> 40) % 8) - 4;
 			int rc;
 
 			CHECK(in != NULL);

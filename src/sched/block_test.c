@@ -264,13 +264,14 @@ TEST(another_thread_unblocks)
 	pthread_t thread;
 
 	open_sched();
-	asked = answered = 0;
+	atomic_store_explicit(&asked, 0, memory_order_relaxed);
+	atomic_store_explicit(&answered, 0, memory_order_relaxed);
 	ready(0, be_unblocked_often, NULL);
 	CHECK_EQ(pthread_create(&thread, NULL, unblock_often, NULL), 0);
 	run_all();
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(t.rc[0], 0);
-	CHECK_EQ(answered, UNBLOCKS);
+	CHECK_EQ(atomic_load_explicit(&answered, memory_order_relaxed), UNBLOCKS);
 }
 
 static void stop_waiting(void *arg)

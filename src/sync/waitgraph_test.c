@@ -64,7 +64,7 @@ TEST(rings_are_refused)
 			CHECK_EQ(lat_waitgraph_add(flow[rows[i].edges[e].from],
 						   lat_waits_id(flow[rows[i].edges[e].to]), NULL),
 				 0);
-		before = flow[rows[i].from]->on;
+		before = atomic_load_explicit(&flow[rows[i].from]->on, memory_order_relaxed);
 		CHECK_EQ_ROW(rows[i].why,
 			     lat_waitgraph_add(flow[rows[i].from], lat_waits_id(flow[rows[i].to]), &path),
 			     rows[i].want);
@@ -73,7 +73,9 @@ TEST(rings_are_refused)
 
 			CHECK_STR_ROW(rows[i].why, text, rows[i].text);
 			CHECK_EQ_ROW(rows[i].why, len, strlen(text));
-			CHECK_EQ_ROW(rows[i].why, flow[rows[i].from]->on, before);
+			CHECK_EQ_ROW(rows[i].why,
+				     atomic_load_explicit(&flow[rows[i].from]->on, memory_order_relaxed),
+				     before);
 			CHECK_EQ_ROW(rows[i].why, lat_wait_path_text(&path, text, 10), len);
 			CHECK_EQ_ROW(rows[i].why, strlen(text), 9);
 			CHECK_EQ_ROW(rows[i].why, lat_wait_path_text(&path, NULL, 0), len);
