@@ -93,8 +93,8 @@ struct lattice_block {
  * Loans memory of @bytes, where a message can be written and sent without being copied (to another node it is copied once, when it is
  * published). It is the caller's until it is published or discarded, or the channel is closed.
  *
- * A channel of this machine has 64 MiB for messages that are lent, or sent and too long for its rings, in at most 256 blocks at a
- * time. A block is free again when its message was received, or, if that was by lattice_endpoint_take(), released.
+ * A channel of this node has 64 MiB, one to another process 16 MiB, for messages that are lent, or sent and too long for its
+ * rings, in at most 256 blocks at a time. A block is free again when its message was received, or, if that was by lattice_endpoint_take(), released.
  *
  * @param block       filled in
  * @param timeout_ns  longest wait for room; 0 does not wait, LATTICE_FOREVER does not give up

@@ -5,7 +5,7 @@
  *
  *   version    what it is, and how its owner's sends are ordered
  *   rung       how many announcements its owner has made; slept on by the other side
- *   armed      whether its owner sleeps, and where it ran last
+ *   armed      how many of its owner's threads sleep, and on what
  *   log        which channels were announced
  *   tx         per channel that the owner sends: what wakes its receiver (fastpath/bell.h), which extents there are
  *   rx         per channel that the owner receives: what wakes its sender, and what it has given back
@@ -53,7 +53,6 @@ struct lat_seg {
 	_Atomic(uint32_t) flags;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) rung;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) armed;
-	_Atomic(uint32_t) cpu;
 	alignas(LAT_SEG_PAGE) _Atomic(uint32_t) log[LAT_SEG_LOG];
 	alignas(LAT_SEG_PAGE) struct lat_seg_tx tx[LAT_LINK_CHANS_MAX];
 	alignas(LAT_SEG_PAGE) struct lat_seg_rx rx[LAT_LINK_CHANS_MAX];

@@ -179,7 +179,7 @@ static int ask_locked(struct lat_lane *lane, struct lat_note *n)
 static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note *n, uint32_t len_max,
 		     uint64_t deadline_ns)
 {
-	struct lat_link_out_config cfg = { .len_max = len_max };
+	const struct lat_link_out_config cfg = { .len_max = len_max };
 	struct lat_lane *lane = calloc(1, sizeof(*lane));
 	int rc;
 
@@ -188,10 +188,6 @@ static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note 
 	lane->pair = lat_pair_get(p);
 	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
 	rc = lat_link_out_open(&lane->out, p->link, &cfg);
-	if (rc == -EINVAL) { /* longer than a link carries: then what it does */
-		cfg.len_max = 0;
-		rc = lat_link_out_open(&lane->out, p->link, &cfg);
-	}
 	if (rc < 0) {
 		lane_free(lane);
 		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;

@@ -60,6 +60,19 @@ def both_ways_and_many_channels_share_a_link(folder):
 
 
 @case
+def messages_of_all_lengths(folder):
+    """Each through another tier."""
+    with opened(folder) as a, opened(folder) as b:
+        b.do("listen", 7)
+        a.do("join", 0, 1, 7)
+        for size in (8, 48, 49, 288, 289, 4000, 20000, 200000, 500000):
+            a.tell("send", 0, 20, size, -1)
+            assert b.do("take", 7, 20, -1) == "20", size
+            assert a.answer() == ("0", "20")
+        a.do("flush", 0, -1)
+
+
+@case
 def nobody_is_there(folder):
     with opened(folder) as a, opened(folder) as b, opened(folder) as c:
         assert "pid 7" in a.fails("ECONNREFUSED", "join", 0, 1, 7)
