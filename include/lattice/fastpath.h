@@ -42,6 +42,52 @@ struct lattice_tier_stats {
 LATTICE_API LATTICE_MUST_USE int lattice_fastpath_stats(const struct lattice_channel *ch,
 							struct lattice_tier_stats out[LATTICE_TIERS]);
 
+/*
+ * The nine conditions under which a message, or a call, is handed off: put into the hands of a task of the same thread that waits for it,
+ * and that runs at once.
+ */
+enum lattice_condition {
+	LATTICE_P1_NO_CAPABILITY = 0, /* none travels in the message */
+	LATTICE_P2_FITS = 1,          /* it has at most 48 bytes, and the receiver's buffer takes it */
+	LATTICE_P3_HEALTHY = 2,       /* the channel is open at both ends */
+	LATTICE_P4_RIGHT = 3,         /* the capability is for this, and current */
+	LATTICE_P5_WAITING = 4,       /* a receiver waits there */
+	LATTICE_P6_PRIORITY = 5,      /* its priority is not lower than the sender's */
+	LATTICE_P7_DOMAIN = 6,        /* the sender is a task, or a flow that can be switched from */
+	LATTICE_P8_FIRST = 7,         /* nothing is queued before it */
+	LATTICE_P9_SCHEDULER = 8,     /* sender and receiver are of one scheduler */
+	LATTICE_CONDITIONS = 9
+};
+
+/* Of a channel. Live. */
+struct lattice_handoff_stats {
+	uint64_t handed;                      /* messages and calls that were handed off */
+	uint64_t refused[LATTICE_CONDITIONS]; /* that were not, by the first condition that did not hold */
+};
+
+/**
+ * Hands a message off, if all nine conditions hold: it is received before this call returns. lattice_channel_send() does the same first, and
+ * otherwise queues the message.
+ *
+ * Threads: as lattice_channel_send().
+ * @return 0, or
+ *   -EAGAIN      a condition does not hold: nothing was sent. lattice_explain() says which
+ *   -EOPNOTSUPP  a channel to another process or node
+ *   -EINVAL, -ESHUTDOWN  as lattice_channel_send()
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_fastpath_execute(struct lattice_channel *ch,
+							  const struct lattice_msg *msg);
+
+/**
+ * Reads a channel's counters of hand-offs; lattice_node_stats() has the sums of all channels. Any time, any thread.
+ * @return 0, -EINVAL, -EOPNOTSUPP (a channel to another process or node), -ESHUTDOWN (the node was closed)
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_fastpath_handoffs(const struct lattice_channel *ch,
+							   struct lattice_handoff_stats *out);
+
+/* Why a message was not handed off when @condition did not hold, as part of a sentence; "" for a number that is none. */
+LATTICE_API const char *lattice_condition_text(int condition);
+
 /* Memory of the caller's. */
 struct lattice_message_region {
 	int memfd;       /* of memfd_create(2), with MFD_ALLOW_SEALING */

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <lattice/fastpath.h>
 #include <lattice/node.h>
 #include <lattice/state.h>
 
@@ -114,7 +115,9 @@ static int silent(const char *dir)
 	return CLI_UNREACHABLE;
 }
 
-static int run_stats(const struct cli_options *opt, int argc, char **argv)
+/* Gives each line that the node says to @fn. */
+static int ask(const struct cli_options *opt,
+	       void (*fn)(void *ctx, const struct cli_options *opt, const char *line), void *ctx)
 {
 	char where[4096], *line = NULL;
 	const char *dir = opt->dir;
@@ -122,8 +125,6 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 	FILE *from;
 	int rc = 0, fd;
 
-	(void)argc;
-	(void)argv;
 	if (dir == NULL) {
 		rc = lattice_state_dir(where, sizeof(where));
 		dir = where;
@@ -145,12 +146,8 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 		close(fd);
 		return cli_complain("out of memory");
 	}
-	for (; (errno = 0, getline(&line, &room, from)) > 0; lines++) {
-		if (opt->json)
-			fputs(line, stdout);
-		else
-			print_line(line, opt->verbose);
-	}
+	for (; (errno = 0, getline(&line, &room, from)) > 0; lines++)
+		fn(ctx, opt, line);
 	rc = ferror(from) ? errno : 0;
 	free(line);
 	(void)fclose(from);
@@ -164,6 +161,74 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 	}
 	return CLI_OK;
 }
+
+static void stats_line(void *ctx, const struct cli_options *opt, const char *line)
+{
+	(void)ctx;
+	if (opt->json)
+		fputs(line, stdout);
+	else
+		print_line(line, opt->verbose);
+}
+
+static int run_stats(const struct cli_options *opt, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return ask(opt, stats_line, NULL);
+}
+
+/* --- why ---------------------------------------------------------------------------------------- */
+
+struct why {
+	const char *channel;
+	bool found;
+};
+
+static void why_line(void *ctx, const struct cli_options *opt, const char *line)
+{
+	char text[512], name[8];
+	struct why *w = ctx;
+
+	if (!cli_json_field(line, "channel", text, sizeof(text)) || strcmp(text, w->channel) != 0)
+		return;
+	w->found = true;
+	if (opt->json) {
+		fputs(line, stdout);
+		return;
+	}
+	printf("%12s  handed off\n", field(line, "handed", text));
+	for (int i = 0; i < LATTICE_CONDITIONS; i++) {
+		(void)snprintf(name, sizeof(name), "p%d", i + 1);
+		if (strcmp(field(line, name, text), "0") != 0 || opt->verbose)
+			printf("%12s  not, because %s (P%d)\n", text, lattice_condition_text(i), i + 1);
+	}
+}
+
+static int run_why(const struct cli_options *opt, int argc, char **argv)
+{
+	struct why w = { .channel = argv[0] };
+	int rc;
+
+	(void)argc;
+	rc = ask(opt, why_line, &w);
+	if (rc == CLI_OK && !w.found)
+		return cli_complain("that node's process has no channel %s to itself", w.channel);
+	return rc;
+}
+
+const struct cli_command cli_why = {
+	.name = "why",
+	.args = "SRC->DST",
+	.args_min = 1,
+	.args_max = 1,
+	.summary = "say why messages on a channel were not handed off",
+	.text = "Asks the node that runs on the state directory how many messages and calls on its channel from pid SRC to pid\n"
+		"DST were handed off to a task that waited for them, and why the others were not: those reasons that never\n"
+		"held only with -v. The channel is one within that node's process; quote the arrow for the shell.",
+	.options = (const int[]){ OPT_TIMEOUT, OPT_JSON, OPT_DIR, OPT_VERBOSE, OPT_HELP, 0 },
+	.run = run_why,
+};
 
 const struct cli_command cli_stats = {
 	.name = "stats",

@@ -321,10 +321,11 @@ static int reply_through(struct lat_call_slot *s, uint64_t token, int why, int32
 
 int lat_chan_call(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
 {
+	enum lat_condition why;
 	struct lat_flow_ops ops;
 	int rc = -EAGAIN;
 
-	if (lat_execute_near(ch, &ops))
+	if (lat_execute_near(ch, &ops, &why))
 		rc = lat_call_home(ch, call, deadline_ns, &ops);
 	return rc == -EAGAIN ? lat_chan_call_through(ch, call, deadline_ns) : rc;
 }

@@ -207,8 +207,10 @@ fail:
 
 int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
 {
+	enum lat_condition why;
+
 	/* Only for tasks: others are spared a look at what is the receivers'. */
-	if (lat_wait_hook != NULL && lat_chan_execute(ch, type, data, len) == 0)
+	if (lat_wait_hook != NULL && lat_chan_execute(ch, type, data, len, &why) == 0)
 		return 0;
 	return lat_sender_send(&ch->sender, type, data, len, deadline_ns);
 }
@@ -273,6 +275,12 @@ uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received)
 	if (received != NULL)
 		*received = atomic_load_explicit(&ch->src.received, memory_order_acquire);
 	return lat_sender_sent(&ch->sender, NULL);
+}
+
+uint64_t lat_chan_published(const struct lat_chan *ch)
+{
+	return atomic_load_explicit(&ch->sender.sent, memory_order_relaxed) -
+	       atomic_load_explicit(&ch->sender.handed, memory_order_relaxed);
 }
 
 void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out)

@@ -94,6 +94,9 @@ LAT_MUST_CHECK int lat_chan_room_fd(struct lat_chan *ch);
 /* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
 uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received);
 
+/* How many messages went through its tiers. Any thread. */
+uint64_t lat_chan_published(const struct lat_chan *ch);
+
 void lat_chan_stats(struct lat_chan *ch, struct lat_chan_stats *out);
 
 /*

@@ -8,12 +8,13 @@ int lat_execute_refused(struct lat_chan *ch, enum lat_condition why)
 	return -EAGAIN;
 }
 
-bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops)
+bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops, enum lat_condition *refused)
 {
 	const struct lat_flows *f = &ch->src.inbox->flows;
 	const struct lattice_sched_hook *hook = lat_wait_hook;
 	enum lat_condition why = LAT_P7_DOMAIN;
 
+	*refused = why;
 	if (hook == NULL)
 		return false;
 	if (!lat_flows_at_home(f))
@@ -22,6 +23,7 @@ bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops)
 	else if (hook->hand_off != NULL && lat_wait_flow(&ops->self) != NULL)
 		why = LAT_CONDITIONS;
 	if (why != LAT_CONDITIONS) {
+		*refused = why;
 		(void)lat_execute_refused(ch, why);
 		return false;
 	}
@@ -36,14 +38,15 @@ bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops)
  * The message gets a number, like any other, so both ends' turns are taken first: nobody sends or receives on the channel while
  * it is decided.
  */
-int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t len)
+int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t len,
+		     enum lat_condition *refused)
 {
 	struct lat_inbox *inbox = ch->src.inbox;
 	struct lat_flow_wait *to = NULL;
 	struct lat_flow_ops ops;
 	enum lat_condition why;
 
-	if (!lat_execute_near(ch, &ops))
+	if (!lat_execute_near(ch, &ops, refused))
 		return -EAGAIN;
 	lat_turn_begin(&ch->sender.turn);
 	lat_turn_begin(&inbox->turn);
@@ -60,8 +63,10 @@ int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t
 	lat_turn_end(&inbox->flows.turn);
 	lat_turn_end(&inbox->turn);
 	lat_turn_end(&ch->sender.turn);
-	if (why != LAT_CONDITIONS)
+	if (why != LAT_CONDITIONS) {
+		*refused = why;
 		return lat_execute_refused(ch, why);
+	}
 	(void)ops.hand_off(ops.ctx, to->flow, 0); /* what the sender's own turn comes to means nothing */
 	return 0;
 }

@@ -40,17 +40,19 @@ struct lat_flow_ops;
 
 /*
  * P5, P7, P9, as far as they can be told from afar: the caller is a flow, and the receivers are flows of its thread; *ops says how
- * these switch. Otherwise counted; but not for a thread without flows, which that costs nothing.
+ * these switch. Otherwise *why, and it is counted; but not for a thread without flows, which that costs nothing.
  */
-bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops);
+bool lat_execute_near(struct lat_chan *ch, struct lat_flow_ops *ops, enum lat_condition *why);
 
 /* Counts @why: -EAGAIN. */
 int lat_execute_refused(struct lat_chan *ch, enum lat_condition why);
 
 /*
- * Hands a message off: 0, the receiver has it and runs or ran. -EAGAIN: a condition does not hold, nothing was done.
+ * Hands a message off: 0, the receiver has it and runs or ran. -EAGAIN: a condition does not hold, *why says which; nothing was
+ * done.
  */
-LAT_MUST_CHECK int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t len);
+LAT_MUST_CHECK int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t len,
+				    enum lat_condition *why);
 
 struct lat_execute_stats {
 	uint64_t handed, refused[LAT_CONDITIONS];

@@ -307,12 +307,14 @@ TEST(a_late_reply_is_dropped)
 	}
 }
 
+static _Atomic(uint32_t) begun;
+
 static void closing_server(void *arg)
 {
 	uint32_t i = (uint32_t)(uintptr_t)arg;
 
 	t.rc[i] = lattice_endpoint_recv(t.ep[i], &kept[0], NULL, 0, LATTICE_FOREVER);
-	while (t.done[1] + t.done[2] < 2)
+	while (atomic_load_explicit(&begun, memory_order_acquire) < 2)
 		(void)lattice_sched_yield();
 	lattice_endpoint_close(t.ep[i]); /* one call taken, one not */
 	t.ep[i] = NULL;
@@ -323,7 +325,7 @@ static void caller(void *arg)
 	uint32_t i = (uint32_t)(uintptr_t)arg;
 	struct lattice_msg q = { .type = 1 }, r;
 
-	t.done[i] = 1;
+	(void)atomic_fetch_add_explicit(&begun, 1, memory_order_release);
 	t.rc[i] = lattice_channel_call(t.ch[i][0], &q, &r, NULL, 0, LATTICE_FOREVER);
 	t.rc[i + 2] = lattice_channel_call(t.ch[i][0], &q, &r, NULL, 0, LATTICE_FOREVER);
 }
@@ -340,6 +342,7 @@ TEST(closing_the_endpoint_fails_the_calls)
 		pthread_t thread[3];
 
 		open_node();
+		begun = 0;
 		spawn(0, closing_server);
 		for (int32_t i = 1; i <= 2; i++) {
 			if (threads == 0)
@@ -531,6 +534,53 @@ TEST(handed_off_or_not_is_the_same)
 		CHECK_MEM(traces[0], traces[1], sizeof(traces[0]));
 	}
 	CHECK(handed > 0);
+}
+
+/* --- one message -------------------------------------------------------------------------------- */
+
+static void execute_some(void *arg)
+{
+	struct lattice_msg m = { .type = 1, .data = t.big, .len = 49 };
+	struct lattice_handoff_stats stats;
+
+	(void)arg;
+	t.rc[4] = lattice_fastpath_execute(t.ch[1][0], &m);
+	(void)lattice_explain(t.ch[1][0], t.rc[4], t.why, sizeof(t.why));
+	m.len = 48;
+	t.rc[1] = lattice_fastpath_execute(t.ch[1][3], &m); /* nobody is there */
+	t.rc[2] = lattice_fastpath_execute(t.ch[1][0], &m);
+	t.done[1] = t.done[0]; /* it has run */
+	if (lattice_fastpath_handoffs(t.ch[1][0], &stats) == 0 && stats.handed == 1 &&
+	    stats.refused[LATTICE_P2_FITS] == 1 && stats.refused[LATTICE_P5_WAITING] == 0)
+		t.done[2] = 1;
+	t.rc[3] = stop(1, 0);
+}
+
+TEST(execute_hands_off_or_does_nothing)
+{
+	struct lattice_handoff_stats stats;
+	struct lattice_msg m = { .type = 1 };
+
+	open_node();
+	CHECK_EQ(lattice_fastpath_execute(t.ch[1][0], &m), -EAGAIN); /* by a thread */
+	CHECK_EQ(lattice_fastpath_execute(NULL, &m), -EINVAL);
+	spawn(0, server);
+	spawn(1, execute_some);
+	CHECK_EQ(lattice_sched_run(t.s), 0);
+	CHECK_EQ(t.rc[1], -EAGAIN);
+	CHECK_EQ(t.rc[2], 0);
+	CHECK_EQ(t.rc[3], 0);
+	CHECK_EQ(t.done[0], 1);
+	CHECK_EQ(t.done[1], 1);
+	CHECK_EQ(t.done[2], 1);
+	CHECK(strstr(t.why, "48 bytes") != NULL);
+	CHECK_EQ(lattice_fastpath_handoffs(t.ch[1][3], &stats), 0);
+	CHECK_EQ(stats.handed, 0);
+	CHECK_EQ(stats.refused[LATTICE_P5_WAITING], 1);
+	CHECK_STR(lattice_condition_text(-1), "");
+	CHECK_STR(lattice_condition_text(LATTICE_CONDITIONS), "");
+	CHECK(strlen(lattice_condition_text(LATTICE_P5_WAITING)) > 0);
+	close_node();
 }
 
 TEST_MAIN

@@ -58,6 +58,7 @@ static void leave(struct lattice_channel *ch)
 	lat_channel_leave_work(ch);
 	pthread_mutex_lock(&node->lock);
 	lat_channel_leave_tiers_locked(ch);
+	lat_channel_leave_handoffs_locked(ch);
 	(void)lat_channels_remove(node->channels, ch->handle);
 	pthread_mutex_unlock(&node->lock);
 }

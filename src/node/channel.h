@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <lattice/channel.h>
+#include <lattice/fastpath.h>
 
 #include "graph/channels.h"
 
@@ -36,8 +37,18 @@ struct lat_sender *lat_channel_sender(const struct lattice_channel *ch);
 
 /* What its tiers have counted counts for the node when it is gone. Under the node's lock. */
 void lat_channel_leave_tiers_locked(const struct lattice_channel *ch);
+/* The same of its hand-offs. */
+void lat_channel_leave_handoffs_locked(const struct lattice_channel *ch);
 /* The sums of all channels to this node. */
 void lat_channels_tier_stats(struct lattice_node *node, struct lat_stats *s);
+void lat_channels_handoff_stats(struct lattice_node *node, struct lat_stats *s);
+
+/* Hand-offs on each channel within this process: how many rows; they are the caller's to free. */
+struct lat_handoff_row {
+	int32_t src, dst;
+	struct lattice_handoff_stats stats;
+};
+size_t lat_channels_handoffs(struct lattice_node *node, struct lat_handoff_row **rows);
 
 /* From now on a send on one that has ended opens it again (see lat_outbound_keep()). One to this node ends with the node. */
 void lat_channel_keep(struct lattice_channel *ch);

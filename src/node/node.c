@@ -381,6 +381,7 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 	(void)lat_node_get(node);
 	lat_endpoints_stats(node, &s);
 	lat_channels_tier_stats(node, &s);
+	lat_channels_handoff_stats(node, &s);
 	if (node->packets != NULL)
 		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)

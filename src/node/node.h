@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <lattice/fastpath.h>
 #include <lattice/node.h>
 
 #include "base/util.h"
@@ -35,6 +36,7 @@ struct lattice_node {
 	struct lat_channels *channels;
 	struct lat_work *work;                       /* its items are channels' handles */
 	struct lat_tier_stats past_tiers[LAT_TIERS]; /* of channels that are closed */
+	struct lattice_handoff_stats past_handoffs;  /* the same */
 
 	struct lat_packets *packets; /* where NET frames go; NULL: nowhere. Set once at open, its owner's */
 	struct lat_network *network; /* NULL: local only. Set once at open */

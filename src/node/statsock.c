@@ -11,6 +11,7 @@
 #include <lattice/node.h>
 #include <lattice/state.h>
 
+#include "node/channel.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "os/clock.h"
@@ -67,6 +68,24 @@ static void say_peer(struct caller *c, const struct lat_network_peer *p)
 	    s->session_age_ns, s->handshakes, s->packets_in, s->packets_out, s->bytes_in, s->bytes_out);
 }
 
+static void say_handoffs(struct caller *c, struct lattice_node *node)
+{
+	struct lat_handoff_row *rows;
+	size_t count = lat_channels_handoffs(node, &rows);
+
+	for (size_t i = 0; i < count && c->rc == 0; i++) {
+		const uint64_t *p = rows[i].stats.refused;
+
+		say(c,
+		    "{\"channel\":\"%d->%d\",\"handed\":%" PRIu64 ",\"p1\":%" PRIu64 ",\"p2\":%" PRIu64
+		    ",\"p3\":%" PRIu64 ",\"p4\":%" PRIu64 ",\"p5\":%" PRIu64 ",\"p6\":%" PRIu64
+		    ",\"p7\":%" PRIu64 ",\"p8\":%" PRIu64 ",\"p9\":%" PRIu64 "}\n",
+		    rows[i].src, rows[i].dst, rows[i].stats.handed, p[0], p[1], p[2], p[3], p[4], p[5], p[6],
+		    p[7], p[8]);
+	}
+	free(rows);
+}
+
 static void tell(struct lat_statsock *s, int fd)
 {
 	struct caller c = { .fd = fd,
@@ -81,6 +100,7 @@ static void tell(struct lat_statsock *s, int fd)
 	for (lattice_node_id after = 0; lat_network_next_peer(s->node->network, after, &peer);
 	     after = peer.stats.node)
 		say_peer(&c, &peer);
+	say_handoffs(&c, s->node);
 	count = lattice_node_stats(s->node, stats, STATS_MAX);
 	LAT_ASSERT(count <= STATS_MAX);
 	for (size_t i = 0; i < count && i < STATS_MAX; i++)

@@ -2,10 +2,11 @@
  * A node's window: DIR/stats.sock. Whoever owns the state directory may connect; he is told about the node, its peers and
  * its counters, and the connection is closed. Nothing is read from it.
  *
- * JSON, an object per line: one of the node, one per peer, one per counter. Texts have no character that JSON would escape.
+ * JSON, an object per line: one of the node, one per peer, one per channel within the process (hand-offs), one per counter. Texts have no character that JSON would escape.
  *
  *   {"node":2,"port":15000,"process":4711,"version":"0.1.0"}
  *   {"peer":1,"name":"one","endpoint":"h:15000","transport":"udp","key":true,"up":true,"rtt_ns":..., ...}
+ *   {"channel":"1->7","handed":12,"p1":0, ... "p9":3}
  *   {"counter":"net.tcp.accepted","value":0,"text":"..."}
  */
 #ifndef LAT_NODE_STATSOCK_H

@@ -519,6 +519,7 @@ def the_counters_of_a_node_that_runs(folder):
         assert f"node 2, port {recv.port}, process {recv.child.pid}" in text and "peer 1 (alice)" in text, text
         assert "messages received by them" in text and "session.replay" not in text, text
         assert "session.replay" in expect(bob.run("stats", "-v"), 0).out.decode()
+        expect(bob.run("why", "1->7"), 1, "has no channel 1->7")
         done = expect(alice.run("ping", "bob", "-c", 1, "--stats", "--json", *recv.at), 0)
         assert {row["counter"] for row in lines(done.err)} >= {"net.udp_in", "net.udp_out"}, done
         expect(alice.run("send", "7@bob", "-m", "two", "--stats", *recv.at), 0, r"net.udp_out +[1-9]")
