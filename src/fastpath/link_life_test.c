@@ -11,6 +11,7 @@
 #include "base/test.h"
 #include "fastpath/link.h"
 #include "fastpath/link_seg.h"
+#include "os/clock.h"
 #include "os/memfd.h"
 #include "os/poke.h"
 
@@ -18,10 +19,17 @@ static struct lat_link *a, *b; /* a sends, b receives into inbox */
 static struct lat_inbox *inbox;
 static int broken;
 
-static int no_extend(void *user, const struct lat_link_extent *x, int fd)
+static int pass_rc = -EAGAIN; /* 0: what a adds is passed to b */
+
+static int pass_extend(void *user, const struct lat_link_extent *x, int fd)
 {
-	(void)user, (void)x, (void)fd;
-	return -EAGAIN;
+	int copy;
+
+	(void)user;
+	if (pass_rc < 0)
+		return pass_rc;
+	copy = dup(fd);
+	return lat_link_extend(b, x, &copy, 1);
 }
 
 static void is_broken(void *user, int why)
@@ -30,7 +38,7 @@ static void is_broken(void *user, int why)
 	broken = why;
 }
 
-static const struct lat_link_ops ops = { no_extend, is_broken };
+static const struct lat_link_ops ops = { pass_extend, is_broken };
 
 static void pair_open(void)
 {
@@ -406,6 +414,121 @@ TEST(as_many_channels_as_there_may_be)
 		lat_link_out_close(outs[i]);
 	lat_link_stats(a, &stats);
 	CHECK_EQ(stats.outs, 0);
+	pair_close();
+}
+
+/* --- extents ------------------------------------------------------------------------------------------ */
+
+static uint64_t extents(struct lat_link *link)
+{
+	struct lat_link_stats stats;
+
+	lat_link_stats(link, &stats);
+	return stats.extents;
+}
+
+static int wait_int(struct lat_inbox_info *info)
+{
+	int n;
+
+	return lat_inbox_recv(inbox, &n, sizeof(n), info,
+			      lat_clock_deadline(lat_clock_monotonic_ns(), LAT_NS_PER_MS));
+}
+
+static void drain(struct lat_link *link)
+{
+	struct lat_bell *bell = (struct lat_bell *)link; /* its first member */
+
+	(void)bell->ops->drain(bell);
+}
+
+TEST(memory_comes_with_a_burst_and_goes_after_it)
+{
+	static unsigned char buf[50000];
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+	struct receiver r;
+
+	pair_open();
+	pass_rc = 0;
+	out = chan_opened(&r);
+	for (int round = 0; round < 3; round++) {
+		int sent = 0;
+
+		for (; extents(a) < 3; sent++) /* L2, L3 and blocks */
+			CHECK_EQ(lat_sender_send(lat_link_out_sender(out), sent, buf,
+						 sent % 2 == 0 ? 1000 : sizeof(buf), 0),
+				 0);
+		CHECK_EQ(extents(b), 3);
+		for (int i = 0; i < sent; i++) {
+			CHECK_EQ(lat_inbox_recv(inbox, buf, sizeof(buf), &info, 0), 0);
+			CHECK_EQ(info.type, i);
+		}
+		CHECK_EQ(wait_int(&info),
+			 -ETIMEDOUT); /* going to sleep, b says that it has taken everything */
+		drain(a);
+		CHECK(extents(a) < 3);
+		CHECK_EQ(wait_int(&info), -ETIMEDOUT);
+		CHECK_EQ(extents(b), extents(a));
+	}
+	lat_link_out_end(out, 0);
+	lat_link_in_end(r.in);
+	CHECK_EQ(r.gone, 1);
+	lat_link_out_close(out);
+	CHECK_EQ(extents(a), 0);
+	CHECK_EQ(extents(b), 0);
+	pass_rc = -EAGAIN;
+	pair_close();
+}
+
+TEST(a_peers_extent_is_checked)
+{
+	enum { BYTES = 64 << 10 };
+	static const struct {
+		const char *why;
+		struct lat_link_extent x;
+		size_t count, bytes;
+		int seals, want;
+	} rows[] = {
+		{ "as it should be", { 0, 1, BYTES }, 1, BYTES, SEALS, 0 },
+		{ "the same tier before it was used", { 0, 1, BYTES }, 1, BYTES, SEALS, -EPROTO },
+		{ "blocks", { 0, 3, BYTES }, 1, BYTES, SEALS, 0 },
+		{ "a channel that is not open", { 5, 1, BYTES }, 1, BYTES, SEALS, 0 },
+		{ "no number of a channel", { LAT_LINK_CHANS_MAX, 1, BYTES }, 1, BYTES, SEALS, -EPROTO },
+		{ "L1", { 0, 0, BYTES }, 1, BYTES, SEALS, -EPROTO },
+		{ "no tier", { 0, 4, BYTES }, 1, BYTES, SEALS, -EPROTO },
+		{ "no bytes", { 0, 2, 0 }, 1, BYTES, SEALS, -EPROTO },
+		{ "no size of a ring", { 0, 2, BYTES - 4096 }, 1, BYTES - 4096, SEALS, -EPROTO },
+		{ "another size than it says", { 0, 2, BYTES }, 1, BYTES / 2, SEALS, -EPROTO },
+		{ "more than a link may have",
+		  { 0, 3, LAT_LINK_EXTENT_BYTES_MAX + 4096 },
+		  1,
+		  BYTES,
+		  SEALS,
+		  -EPROTO },
+		{ "not sealed", { 0, 2, BYTES }, 1, BYTES, 0, -EPERM },
+		{ "no descriptor", { 0, 2, BYTES }, 0, 0, 0, -EPROTO },
+		{ "two descriptors", { 0, 2, BYTES }, 2, BYTES, SEALS, -EPROTO },
+		{ "and all is well after that", { 0, 2, BYTES }, 1, BYTES, SEALS, 0 },
+	};
+	struct lat_link_out *out;
+	struct receiver r;
+
+	pair_open();
+	out = chan_opened(&r);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int fds[2], before = fds_open();
+
+		for (size_t k = 0; k < rows[i].count; k++)
+			fds[k] = segment(rows[i].bytes, rows[i].seals, false);
+		CHECK_EQ_ROW(rows[i].why, lat_link_extend(b, &rows[i].x, fds, rows[i].count), rows[i].want);
+		CHECK_EQ_ROW(rows[i].why, fds_open(), before);
+	}
+	CHECK_EQ(extents(b), 3);
+	CHECK(lat_link_in_close(r.in));
+	CHECK_EQ(extents(b), 0);
+	lat_link_out_end(out, -EPIPE);
+	lat_link_out_close(out);
 	pair_close();
 }
 
