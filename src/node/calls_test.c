@@ -342,7 +342,7 @@ TEST(closing_the_endpoint_fails_the_calls)
 		pthread_t thread[3];
 
 		open_node();
-		begun = 0;
+		atomic_store_explicit(&begun, 0, memory_order_relaxed);
 		spawn(0, closing_server);
 		for (int32_t i = 1; i <= 2; i++) {
 			if (threads == 0)
