@@ -259,6 +259,15 @@ void bench_pair_close(struct bench_pair *p, bool broken)
 	*p = (struct bench_pair){ 0 };
 }
 
+void bench_pair_abandon(struct bench_pair *p)
+{
+	if (p->process > 0) {
+		(void)kill(p->process, SIGKILL);
+		(void)waitpid(p->process, NULL, 0);
+	}
+	*p = (struct bench_pair){ 0 };
+}
+
 /* ---- the process that streams ---- */
 
 enum { STREAM_BYTES = 64 << 20 };

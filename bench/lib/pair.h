@@ -34,6 +34,9 @@ const uint64_t *bench_pair_stamps(const struct bench_pair *p);
  */
 void bench_pair_close(struct bench_pair *p, bool broken);
 
+/* Ends the far process, and forgets the rest: the near side may be in the middle of anything. */
+void bench_pair_abandon(struct bench_pair *p);
+
 /* A process that streams through memory, wherever the scheduler puts it. It sleeps until it is told to. */
 int bench_stream_make(void);
 void bench_stream(bool on);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/peer.h"
 
-enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, WATCH_SECONDS = 120 };
+enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, WATCH_SECONDS = 20, ENTER_SECONDS = 60 };
 
 /* One slice; for subjects with an inside it is run there. */
 struct slice {
@@ -22,14 +23,18 @@ struct slice {
 	int rc;
 };
 
-/* The subject that runs, for who waits in vain. */
+/* The subject that runs, and where to go on when it does not come to an end. */
 static const char *volatile running = "nothing";
+static sigjmp_buf given_up;
+static volatile sig_atomic_t may_give_up;
 
 static void watch_over(int sig)
 {
 	static const char text[] = "bench: does not come to an end: ";
 
 	(void)sig;
+	if (may_give_up)
+		siglongjmp(given_up, 1);
 	if (write(2, text, sizeof(text) - 1) < 0 || write(2, running, strlen(running)) < 0 ||
 	    write(2, "\n", 1) < 0)
 		_exit(2);
@@ -73,7 +78,8 @@ static void fail(struct bench_result *r, int rc)
 {
 	r->rc = rc;
 	if (r->why[0] == '\0')
-		(void)snprintf(r->why, sizeof(r->why), "%s", strerror(-rc));
+		(void)snprintf(r->why, sizeof(r->why), "%s",
+			       rc == -ETIMEDOUT ? "does not come to an end" : strerror(-rc));
 }
 
 static uint64_t picoseconds(uint64_t ticks)
@@ -244,24 +250,44 @@ static int measure_figure(struct bench_result *r, const struct bench_config *cfg
 	return rc;
 }
 
+static int measure_kind(struct bench_result *r, const struct bench_config *cfg)
+{
+	if (r->subject->kind == BENCH_TRIP)
+		return measure_trips(r, cfg, r->rounds);
+	if (r->subject->kind == BENCH_RATE)
+		return measure_rate(r, cfg, r->rounds);
+	return measure_figure(r, cfg, r->rounds);
+}
+
+/*
+ * One with a process of its own that does not come to an end is left where it is, whatever it holds, and not touched again; of
+ * threads, one would go on disturbing the others.
+ */
 static void measure(struct bench_result *r, const struct bench_config *cfg)
 {
-	size_t round = r->rounds;
 	int rc;
 
 	running = r->subject->name;
+	if (r->pair->near.ctl == NULL) { /* whom it rides with has been abandoned */
+		fail(r, -ETIMEDOUT);
+		return;
+	}
+	if (sigsetjmp(given_up, 1) != 0) {
+		may_give_up = false;
+		bench_stream(false);
+		fail(r, -ETIMEDOUT);
+		bench_pair_abandon(r->pair);
+		return;
+	}
+	may_give_up = r->subject->with == BENCH_PROCESS;
 	(void)alarm(WATCH_SECONDS);
 	r->pair->near.subject = r->subject;
 	bench_place_move(r->subject->place, false);
 	bench_stream(r->subject->streamed);
-	if (r->subject->kind == BENCH_TRIP)
-		rc = measure_trips(r, cfg, round);
-	else if (r->subject->kind == BENCH_RATE)
-		rc = measure_rate(r, cfg, round);
-	else
-		rc = measure_figure(r, cfg, round);
-	bench_stream(false);
+	rc = measure_kind(r, cfg);
 	(void)alarm(0);
+	may_give_up = false;
+	bench_stream(false);
 	if (rc < 0)
 		fail(r, rc);
 	else
@@ -333,6 +359,26 @@ static bool elsewhere(const struct bench_result *r)
 	return r->subject->near == NULL;
 }
 
+static void enter(struct bench_run *run, struct bench_result *r)
+{
+	int rc;
+
+	running = r->subject->name;
+	if (sigsetjmp(given_up, 1) != 0) {
+		may_give_up = false;
+		fail(r, -ETIMEDOUT);
+		bench_pair_abandon(r->pair);
+		return;
+	}
+	may_give_up = r->subject->with == BENCH_PROCESS;
+	(void)alarm(ENTER_SECONDS);
+	rc = r->subject->rides != NULL ? carried(run, r) : bench_pair_enter(&r->own);
+	(void)alarm(0);
+	may_give_up = false;
+	if (rc < 0)
+		fail(r, rc);
+}
+
 int bench_run(struct bench_run *run)
 {
 	struct sigaction over = { .sa_handler = watch_over };
@@ -372,12 +418,7 @@ int bench_run(struct bench_run *run)
 
 		if (elsewhere(r) || r->rc < 0)
 			continue;
-		running = r->subject->name;
-		(void)alarm(WATCH_SECONDS);
-		rc = r->subject->rides != NULL ? carried(run, r) : bench_pair_enter(&r->own);
-		(void)alarm(0);
-		if (rc < 0)
-			fail(r, rc);
+		enter(run, r);
 	}
 	for (uint32_t round = 0; round < run->cfg.rounds; round++) {
 		for (size_t i = 0; i < run->count; i++)
@@ -390,15 +431,26 @@ int bench_run(struct bench_run *run)
 	return 0;
 }
 
+static void close_pair(struct bench_result *r)
+{
+	running = r->subject->name;
+	if (sigsetjmp(given_up, 1) == 0) {
+		may_give_up = r->subject->with == BENCH_PROCESS;
+		(void)alarm(ENTER_SECONDS);
+		bench_pair_close(&r->own, r->rc < 0);
+		(void)alarm(0);
+	} else {
+		bench_pair_abandon(&r->own);
+	}
+	may_give_up = false;
+}
+
 void bench_run_free(struct bench_run *run)
 {
 	for (size_t i = 0; i < run->count; i++) {
 		struct bench_result *r = &run->results[i];
 
-		running = r->subject->name;
-		(void)alarm(WATCH_SECONDS);
-		bench_pair_close(r->pair, r->rc < 0);
-		(void)alarm(0);
+		close_pair(r);
 		free(r->p50);
 		free(r->p99);
 		free(r->p999);
