@@ -244,7 +244,6 @@ static int run_long(void)
 TEST(long_messages_among_short_ones)
 {
 	unsigned char *got = malloc(LONG_LEN_MAX), *want = malloc(LONG_LEN_MAX);
-	struct lat_link_stats stats;
 	struct lat_inbox_info info;
 	struct lat_link_out *out;
 	pid_t child = part(run_long);
