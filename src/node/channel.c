@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fastpath/channel.h"
+#include "fastpath/link.h"
 #include "graph/work.h"
 #include "node/attach.h"
 #include "node/channel.h"
@@ -74,8 +75,9 @@ static int open_local(struct lattice_channel *ch, uint32_t flags)
 	int rc;
 
 	if (ep == NULL && lat_node_attach(ch->node) != NULL)
-		return lat_lane_open(&ch->lane, lat_attach_links(lat_node_attach(ch->node)), ch->key.src,
-				     ch->key.dst, ch->node->len_max);
+		return lat_lane_open(
+			&ch->lane, lat_attach_links(lat_node_attach(ch->node)), ch->key.src, ch->key.dst,
+			&(struct lat_link_out_config){ .len_max = cfg.len_max, .single = cfg.single });
 	if (ep == NULL)
 		return lat_why(NULL, -ECONNREFUSED,
 			       "nobody receives as pid %d on this node: open its endpoint first",

@@ -176,10 +176,9 @@ static int ask_locked(struct lat_lane *lane, struct lat_note *n)
 }
 
 /* Asks for the channel that the host has granted. 0, -EAGAIN (try again from the beginning), or why not. */
-static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note *n, uint32_t len_max,
-		     uint64_t deadline_ns)
+static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note *n,
+		     const struct lat_link_out_config *cfg, uint64_t deadline_ns)
 {
-	const struct lat_link_out_config cfg = { .len_max = len_max };
 	struct lat_lane *lane = calloc(1, sizeof(*lane));
 	int rc;
 
@@ -187,7 +186,7 @@ static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note 
 		return -ENOMEM;
 	lane->pair = lat_pair_get(p);
 	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
-	rc = lat_link_out_open(&lane->out, p->link, &cfg);
+	rc = lat_link_out_open(&lane->out, p->link, cfg);
 	if (rc < 0) {
 		lane_free(lane);
 		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;
@@ -219,11 +218,11 @@ static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note 
 	return rc;
 }
 
-static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst, uint32_t len_max,
-		    uint64_t deadline_ns)
+static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
+		    const struct lat_link_out_config *cfg, uint64_t deadline_ns)
 {
 	struct lat_note ask = { .kind = LAT_NOTE_OPEN, .src = src, .dst = dst };
-	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = src, .dst = dst, .number = len_max };
+	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = src, .dst = dst, .number = cfg->len_max };
 	struct lat_pair *p;
 	int rc = lat_attach_ask(ls->attach, &ask, deadline_ns);
 
@@ -234,19 +233,20 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, in
 	if (rc < 0)
 		return rc;
 	open.grant = ask.grant;
-	rc = lane_over(out, p, &open, len_max, deadline_ns);
+	rc = lane_over(out, p, &open, cfg, deadline_ns);
 	lat_pair_put(p);
 	return rc;
 }
 
-int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst, uint32_t len_max)
+int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
+		  const struct lat_link_out_config *cfg)
 {
 	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS);
 	int rc = -EAGAIN;
 
 	*out = NULL;
 	for (int i = 0; i < TRIES && rc == -EAGAIN; i++)
-		rc = try_open(out, ls, src, dst, len_max, deadline);
+		rc = try_open(out, ls, src, dst, cfg, deadline);
 	switch (rc) {
 	case -ECONNREFUSED:
 	case -EAGAIN:

@@ -13,6 +13,7 @@
 
 struct lat_attach;
 struct lat_lane;
+struct lat_link_out_config;
 struct lat_links;
 struct lat_sender;
 struct lat_stats;
@@ -58,7 +59,7 @@ uint64_t lat_links_turn(struct lat_links *ls);
  *   -ESHUTDOWN, -ENOMEM, -EMFILE, -ENFILE
  */
 LAT_MUST_CHECK int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
-				 uint32_t len_max);
+				 const struct lat_link_out_config *cfg);
 /* As lat_sender_send() and lat_sender_flush(); -EPIPE: the endpoint was closed, -EOWNERDEAD: its process is gone. */
 LAT_MUST_CHECK int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
 				 uint64_t deadline_ns);
