@@ -83,6 +83,7 @@ static int slot_get(struct lat_calls *c, struct lat_call_slot **out)
 {
 	int rc = 0;
 
+	*out = NULL;
 	lat_mutex_lock(&c->lock);
 	if (atomic_load_explicit(&c->closed, memory_order_relaxed))
 		rc = -EOWNERDEAD;
@@ -129,7 +130,7 @@ bool lat_call_home_slot(struct lat_inbox *inbox)
 	struct lat_calls *c = atomic_load_explicit(&inbox->calls, memory_order_acquire);
 	struct lat_call_slot *s;
 
-	if (c == NULL || slot_get(c, &s) < 0)
+	if (c == NULL || slot_get(c, &s) != 0)
 		return false;
 	atomic_store_explicit(&s->home, true, memory_order_relaxed);
 	lat_turn_begin(&inbox->flows.turn);
@@ -273,7 +274,7 @@ int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t d
 	if (c == NULL)
 		return -ENOMEM;
 	rc = slot_get(c, &s);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	ask(s, ch, call, waiter);
 	s->hook = lat_wait_flow(&flow);

@@ -636,6 +636,7 @@ int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint
 	lat_turn_begin(&inbox->turn);
 	if (deadline_ns == 0 && !inbox->watched && lat_inbox_idle_locked(inbox)) {
 		lat_turn_end(&inbox->turn);
+		take->gone = NULL;
 		return -ENOMSG;
 	}
 	rc = inbox->closed
@@ -650,6 +651,7 @@ int lat_inbox_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, uint
 	else
 		lat_turn_end(&inbox->turn);
 	lat_inbox_tell_gone(&gone);
+	take->gone = NULL;
 	return rc;
 }
 

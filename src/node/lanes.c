@@ -228,9 +228,10 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, in
 
 	if (rc == 0)
 		rc = ask.rc;
-	if (rc == 0)
-		rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
-	if (rc < 0)
+	if (rc != 0)
+		return rc;
+	rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
+	if (rc != 0)
 		return rc;
 	open.grant = ask.grant;
 	rc = lane_over(out, p, &open, cfg, deadline_ns);

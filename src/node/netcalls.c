@@ -190,10 +190,11 @@ int lattice_net_recv(struct lattice_packet *packet, void *buf, size_t bytes, int
 
 	if (rc < 0)
 		return rc;
-	if (packet == NULL || (buf == NULL && bytes > 0))
-		rc = lat_why(NULL, -EINVAL, "no packet, or a length without a buffer");
-	else
-		rc = lat_packets_recv(d->packets, packet, buf, bytes, deadline);
+	if (packet == NULL || (buf == NULL && bytes > 0)) {
+		lat_default_put(d);
+		return lat_why(NULL, -EINVAL, "no packet, or a length without a buffer");
+	}
+	rc = lat_packets_recv(d->packets, packet, buf, bytes, deadline);
 	lat_default_put(d);
 	switch (rc) {
 	case -EMSGSIZE:
