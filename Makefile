@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
+.PHONY: sim wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -70,6 +70,15 @@ soak-asan soak-tsan:
 	@$(soak_env) $(shell setarch -R true 2>/dev/null && echo setarch -R) $(@:soak-%=build/%-gcc)/tests/soak/soak $(SECONDS)
 soak-asan: soak_env = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 soak-tsan: soak_env = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+# How many storms, and the first one's seed.
+SEEDS ?= 1000
+FIRST ?= 1
+
+sim: ## a thousand storms over a simulated network, SEEDS=1000; a seed that fails is run again with FIRST=seed SEEDS=1
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_SIM_SEEDS=$(SEEDS) LATTICE_SIM_FIRST=$(FIRST) $(main)/tests/sim/storm
 
 wake: ## the races between publishing and going to sleep, ten million times (some minutes)
 	@scripts/bootstrap check

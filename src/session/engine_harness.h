@@ -1,118 +1,17 @@
 /*
- * A small world for tests of the protocol machine: up to four engines, datagrams and streams between them, all in
- * virtual time, everything drawn from one seed. For test files only.
- *
- * UDP loses, doubles and reorders as told. TCP keeps order and has little room, so that -EAGAIN happens; a connection
- * can be cut, which loses what is on the way.
+ * A small world for tests of the protocol machine: up to four engines and what lies between them (net_harness.h), all in
+ * virtual time, everything drawn from one seed; and applications that know what every message has to be. For test files
+ * only.
  */
 #ifndef LAT_SESSION_ENGINE_HARNESS_H
 #define LAT_SESSION_ENGINE_HARNESS_H
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/bytes.h"
-#include "base/test.h"
-#include "base/util.h"
 #include "crypto/aead.h"
-#include "session/engine.h"
+#include "session/net_harness.h"
 #include "wire/control.h"
-#include "wire/limits.h"
 #include "wire/packet.h"
 #include "wire/stream.h"
-
-enum {
-	WORLD_NODES = 4,
-	WORLD_STREAM_ROOM = 256 << 10,
-	WORLD_CHANS = 512,
-	WORLD_PORT = 15000,
-};
-
-#define MS  ((uint64_t)LAT_NS_PER_MS)
-#define SEC ((uint64_t)LAT_NS_PER_S)
-
-struct world;
-
-struct world_packet {
-	struct world_packet *next;
-	uint64_t at, order;
-	uint32_t conn; /* TCP */
-	int from, to;
-	uint8_t proto;
-	size_t bytes;
-	uint8_t data[];
-};
-
-/* What an application at a node saw of one channel. */
-struct world_chan {
-	bool used, outbound, open, ended;
-	int err;
-	uint64_t last_seq;
-	uint32_t handle;
-	uint64_t tag;  /* what its messages are made of */
-	uint64_t sent; /* accepted by the engine */
-	uint64_t got, next_seq, skipped;
-	uint64_t room; /* messages that it still takes */
-	bool wants_room;
-	int32_t src, dst;
-};
-
-struct world_node {
-	struct world *world;
-	int index;
-	struct lat_engine *engine;
-	uint8_t seed[32], pk[LAT_KEM_PK];
-	uint64_t boot_id, tick_at;
-	int secrets;
-	enum lat_peer_state state[WORLD_NODES];
-	int state_err[WORLD_NODES];
-	int ups[WORLD_NODES], downs[WORLD_NODES], silences[WORLD_NODES];
-	uint64_t pongs, last_pong, last_rtt;
-	uint64_t nets, net_bytes, net_bad;
-	bool refuse;   /* nobody listens */
-	uint64_t room; /* of channels opened to us */
-	struct world_chan chan[WORLD_CHANS];
-	uint64_t sent_packets, bad;
-};
-
-struct world {
-	uint64_t now, rng, order;
-	uint64_t delay, jitter;
-	uint32_t loss, dup, corrupt; /* of 1000 */
-	int nodes;
-	struct world_node node[WORLD_NODES];
-	struct world_packet *queue;
-	struct {
-		bool up;
-		uint32_t conn;
-		bool known[2]; /* lower, higher node knows who is there */
-		bool blocked[2];
-		size_t queued[2];
-		uint64_t last_at[2], up_at;
-		size_t strange; /* bytes of a caller that has proved nothing: bounded, as the driver does */
-	} stream[WORLD_NODES][WORLD_NODES];
-	uint32_t next_conn;
-	uint64_t streams_opened, streams_refused;
-	bool unreachable;
-	/* True: swallow it. */
-	bool (*filter)(struct world *w, int from, int to, const uint8_t *packet, size_t bytes);
-	void *filter_ctx;
-	uint64_t packets_of_type[8];
-};
-
-static inline uint64_t world_random(struct world *w)
-{
-	uint64_t z = (w->rng += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 static inline uint32_t world_node_number(int index)
 {
@@ -128,12 +27,10 @@ static inline struct lat_path world_path(int index, uint8_t proto)
 				  .node = world_node_number(index) };
 }
 
-/* How many seeds a loop takes: LATTICE_TEST_SEEDS for a long run, else the test's own number. */
-static inline uint64_t world_seeds(uint64_t usual)
+/* What the node's own clock says. */
+static inline uint64_t world_time(const struct world_node *n)
 {
-	const char *env = getenv("LATTICE_TEST_SEEDS");
-
-	return env != NULL ? strtoull(env, NULL, 10) : usual;
+	return n->world->now + n->skew;
 }
 
 /* ---- operations ---- */
@@ -161,82 +58,6 @@ static inline void world_op_secret_put(void *ctx, void *slot)
 
 	n->secrets--;
 	free(slot);
-}
-
-static inline void world_enqueue(struct world *w, int from, int to, uint8_t proto, uint32_t conn, uint64_t at,
-				 const uint8_t *data, size_t bytes)
-{
-	struct world_packet *p = malloc(sizeof(*p) + bytes), **link = &w->queue;
-
-	*p = (struct world_packet){ .at = at,
-				    .order = ++w->order,
-				    .conn = conn,
-				    .from = from,
-				    .to = to,
-				    .proto = proto,
-				    .bytes = bytes };
-	memcpy(p->data, data, bytes);
-	while (*link != NULL && ((*link)->at < at || ((*link)->at == at && (*link)->order < p->order)))
-		link = &(*link)->next;
-	p->next = *link;
-	*link = p;
-}
-
-static inline bool world_chance(struct world *w, uint32_t of_1000)
-{
-	return of_1000 != 0 && world_random(w) % 1000 < of_1000;
-}
-
-static inline int world_send_udp(struct world_node *n, int to, const uint8_t *data, size_t bytes)
-{
-	struct world *w = n->world;
-	int copies = 1 + world_chance(w, w->dup);
-
-	if (bytes > LAT_UDP_BASE)
-		n->bad++;
-	for (int i = 0; i < copies; i++) {
-		uint64_t at = w->now + w->delay + (w->jitter == 0 ? 0 : world_random(w) % w->jitter);
-
-		if (world_chance(w, w->loss))
-			continue;
-		world_enqueue(w, n->index, to, LAT_PROTO_UDP, 0, at, data, bytes);
-		if (world_chance(w, w->corrupt)) {
-			struct world_packet *p = w->queue;
-
-			while (p->order != w->order)
-				p = p->next;
-			p->data[world_random(w) % bytes] ^= (uint8_t)(1U << world_random(w) % 8);
-		}
-	}
-	return 0;
-}
-
-static inline int world_send_tcp(struct world_node *n, int to, uint32_t conn, const uint8_t *data,
-				 size_t bytes)
-{
-	struct world *w = n->world;
-	int lo = n->index < to ? n->index : to, hi = n->index < to ? to : n->index, side = n->index == hi;
-
-	if (conn != 0 && (!w->stream[lo][hi].up || w->stream[lo][hi].conn != conn))
-		return -ENOTCONN;
-	if (!w->stream[lo][hi].up) {
-		if (w->stream[lo][hi].up_at == 0)
-			w->stream[lo][hi].up_at = w->now + 2 * w->delay + 1;
-		w->stream[lo][hi].blocked[side] = true;
-		w->stream[lo][hi].known[side] = true; /* it calls, so it knows whom */
-		return -EAGAIN;
-	}
-	if (w->stream[lo][hi].queued[side] > 0 &&
-	    w->stream[lo][hi].queued[side] + bytes > WORLD_STREAM_ROOM) {
-		w->stream[lo][hi].blocked[side] = true;
-		return -EAGAIN;
-	}
-	w->stream[lo][hi].queued[side] += bytes;
-	if (w->stream[lo][hi].last_at[side] < w->now + w->delay)
-		w->stream[lo][hi].last_at[side] = w->now + w->delay;
-	world_enqueue(w, n->index, to, LAT_PROTO_TCP, w->stream[lo][hi].conn, w->stream[lo][hi].last_at[side],
-		      data, bytes);
-	return 0;
 }
 
 static inline int world_op_transmit(void *ctx, const struct lat_path *to, const uint8_t *packet, size_t bytes)
@@ -291,6 +112,7 @@ static inline struct world_chan *world_chan_new(struct world_node *n)
 	for (int i = 0; i < WORLD_CHANS; i++) {
 		if (n->chan[i].used)
 			continue;
+		free(n->chan[i].seen);
 		n->chan[i] = (struct world_chan){ .used = true, .next_seq = 1, .room = UINT64_MAX };
 		return &n->chan[i];
 	}
@@ -303,7 +125,6 @@ static inline int world_op_inbound_open(void *ctx, uint32_t node, uint32_t handl
 	struct world_node *n = ctx;
 	struct world_chan *c;
 
-	(void)cflags;
 	if (n->refuse)
 		return LAT_CODE_ECONNREFUSED;
 	c = world_chan_new(n);
@@ -313,6 +134,7 @@ static inline int world_op_inbound_open(void *ctx, uint32_t node, uint32_t handl
 	c->open = true;
 	c->src = src_pid;
 	c->dst = dst_pid;
+	c->lossy = (cflags & LAT_CFLAG_RELIABLE) == 0;
 	c->room = n->room;
 	c->tag = (uint64_t)node << 32 | (uint32_t)src_pid;
 	*user = c;
@@ -323,6 +145,27 @@ static inline int world_op_inbound_open(void *ctx, uint32_t node, uint32_t handl
 static inline uint8_t world_byte(uint64_t tag, uint64_t seq, size_t i)
 {
 	return (uint8_t)(tag * 31 + seq * 7 + i * 13 + (i >> 8));
+}
+
+/* A lossy channel's messages come in any order, but each at most once. False: it had this one. */
+static inline bool world_first_sight(struct world_chan *c, uint64_t seq)
+{
+	size_t at = (size_t)(seq / 8);
+
+	if (at > WORLD_SEEN_MAX) /* a liar's number */
+		return true;
+	if (at >= c->seen_bytes) {
+		size_t bytes = 2 * at + 64;
+
+		c->seen = realloc(c->seen, bytes);
+		CHECK(c->seen != NULL);
+		memset(c->seen + c->seen_bytes, 0, bytes - c->seen_bytes);
+		c->seen_bytes = bytes;
+	}
+	if ((c->seen[at] >> (seq % 8) & 1) != 0)
+		return false;
+	c->seen[at] |= (uint8_t)(1U << (seq % 8));
+	return true;
 }
 
 static inline int world_op_deliver(void *ctx, void *user, const struct lat_delivery *msg)
@@ -336,12 +179,17 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 	}
 	if (c->room != UINT64_MAX)
 		c->room--;
-	if (msg->seq < c->next_seq || c->ended || !c->open || msg->src_pid != c->src ||
-	    msg->dst_pid != c->dst || msg->type != (int32_t)msg->seq)
+	if ((c->lossy ? !world_first_sight(c, msg->seq) : msg->seq < c->next_seq) || c->ended || !c->open ||
+	    msg->src_pid != c->src || msg->dst_pid != c->dst || msg->type != (int32_t)msg->seq)
 		n->bad++;
-	c->skipped += msg->seq - c->next_seq;
-	c->next_seq = msg->seq + 1;
+	if (msg->seq >= c->next_seq) {
+		c->skipped += msg->seq - c->next_seq;
+		c->next_seq = msg->seq + 1;
+	} else {
+		c->skipped--; /* it was only late */
+	}
 	c->got++;
+	c->bytes += msg->bytes;
 	for (size_t i = 0; i < msg->bytes; i++)
 		if (msg->data[i] != world_byte(c->tag, msg->seq, i)) {
 			n->bad++;
@@ -350,7 +198,6 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 	return 0;
 }
 
-/* Lossy channels may be out of order: they come with room for that. */
 static inline void world_ended(struct world_node *n, struct world_chan *c, int err, uint64_t last_seq)
 {
 	n->bad += c->ended;
@@ -447,7 +294,7 @@ static inline void world_node_open(struct world *w, int i, const struct world_op
 
 	cfg.mesh_key[0] = o->mesh_key[i];
 	memcpy(cfg.pk, n->pk, sizeof(cfg.pk));
-	CHECK_EQ(lat_engine_open(&n->engine, &cfg, &world_ops, n, w->now), 0);
+	CHECK_EQ(lat_engine_open(&n->engine, &cfg, &world_ops, n, world_time(n)), 0);
 	n->tick_at = w->now;
 }
 
@@ -472,6 +319,7 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 	w->rng = seed;
 	w->nodes = nodes;
 	w->delay = MS;
+	w->mtu = WORLD_MTU;
 	for (int i = 0; i < nodes; i++) {
 		struct world_node *n = &w->node[i];
 
@@ -489,44 +337,61 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 	return w;
 }
 
+static inline void world_node_close(struct world_node *n)
+{
+	lat_engine_close(n->engine);
+	n->engine = NULL;
+	n->tick_at = UINT64_MAX;
+	CHECK_EQ(n->secrets, 0);
+	for (int i = 0; i < WORLD_CHANS; i++)
+		free(n->chan[i].seen);
+	memset(n->chan, 0, sizeof(n->chan));
+}
+
 static inline void world_close(struct world *w)
 {
-	for (int i = 0; i < w->nodes; i++) {
-		lat_engine_close(w->node[i].engine);
-		CHECK_EQ(w->node[i].secrets, 0);
-	}
-	while (w->queue != NULL) {
-		struct world_packet *p = w->queue;
-
-		w->queue = p->next;
-		free(p);
-	}
+	for (int i = 0; i < w->nodes; i++)
+		world_node_close(&w->node[i]);
+	while (w->queued > 0)
+		free(world_dequeue(w));
+	free(w->queue);
 	free(w);
 }
 
 static inline void world_tick(struct world *w, int i)
 {
-	w->node[i].tick_at = lat_engine_tick(w->node[i].engine, w->now);
+	struct world_node *n = &w->node[i];
+	uint64_t at;
+
+	if (n->engine == NULL)
+		return;
+	at = lat_engine_tick(n->engine, world_time(n));
+	n->tick_at = at == UINT64_MAX ? at : at - n->skew;
+}
+
+static inline bool world_on_stream(const struct world_packet *p, void *ctx)
+{
+	const uint32_t *conn = ctx;
+
+	return p->proto == LAT_PROTO_TCP && p->conn == *conn;
+}
+
+static inline bool world_gone_with_stream(const struct world_packet *p, void *ctx)
+{
+	if (!world_on_stream(p, ctx))
+		return false;
+	free((void *)(uintptr_t)p);
+	return true;
 }
 
 /* Cuts the connection: what is on the way is lost, both sides that know of each other are told. */
 static inline void world_cut(struct world *w, int a, int b)
 {
 	int lo = a < b ? a : b, hi = a < b ? b : a;
-	struct world_packet **link = &w->queue;
 
 	if (!w->stream[lo][hi].up)
 		return;
-	while (*link != NULL) {
-		struct world_packet *p = *link;
-
-		if (p->proto == LAT_PROTO_TCP && p->conn == w->stream[lo][hi].conn) {
-			*link = p->next;
-			free(p);
-		} else {
-			link = &p->next;
-		}
-	}
+	world_queue_remove(w, world_gone_with_stream, &w->stream[lo][hi].conn);
 	w->stream[lo][hi].up = false;
 	w->stream[lo][hi].up_at = 0;
 	w->stream[lo][hi].queued[0] = w->stream[lo][hi].queued[1] = 0;
@@ -534,11 +399,10 @@ static inline void world_cut(struct world *w, int a, int b)
 		struct world_node *n = &w->node[side == 0 ? lo : hi];
 
 		if (w->stream[lo][hi].known[side] && n->engine != NULL)
-			lat_engine_conn_down(n->engine, w->now, world_node_number(side == 0 ? hi : lo),
+			lat_engine_conn_down(n->engine, world_time(n), world_node_number(side == 0 ? hi : lo),
 					     -ECONNRESET);
 		w->stream[lo][hi].known[side] = false;
-		if (n->engine != NULL)
-			world_tick(w, n->index);
+		world_tick(w, n->index);
 	}
 	/* Who called calls again: here always the lower. */
 	w->stream[lo][hi].known[0] = true;
@@ -562,8 +426,28 @@ static inline bool world_rest(struct world *w, int a, int b)
 	return true;
 }
 
+/* Somebody calls a node that is not there. */
+static inline void world_stream_refused(struct world *w, int lo, int hi)
+{
+	w->stream[lo][hi].up_at = 0;
+	for (int side = 0; side < 2; side++) {
+		struct world_node *n = &w->node[side == 0 ? lo : hi];
+
+		if (n->engine == NULL || !w->stream[lo][hi].known[side])
+			continue;
+		lat_engine_conn_down(n->engine, world_time(n), world_node_number(side == 0 ? hi : lo),
+				     -ECONNREFUSED);
+		world_tick(w, n->index);
+	}
+	w->stream[lo][hi].known[0] = w->stream[lo][hi].known[1] = false;
+}
+
 static inline void world_stream_up(struct world *w, int lo, int hi)
 {
+	if (w->node[lo].engine == NULL || w->node[hi].engine == NULL) {
+		world_stream_refused(w, lo, hi);
+		return;
+	}
 	w->stream[lo][hi].up = true;
 	w->stream[lo][hi].up_at = 0;
 	w->stream[lo][hi].conn = ++w->next_conn;
@@ -574,7 +458,8 @@ static inline void world_stream_up(struct world *w, int lo, int hi)
 
 		w->stream[lo][hi].blocked[side] = false;
 		if (w->stream[lo][hi].known[side])
-			lat_engine_conn_up(w->node[i].engine, w->now, world_node_number(side == 0 ? hi : lo));
+			lat_engine_conn_up(w->node[i].engine, world_time(&w->node[i]),
+					   world_node_number(side == 0 ? hi : lo));
 		world_tick(w, i);
 	}
 }
@@ -600,7 +485,9 @@ static inline void world_deliver(struct world *w, struct world_packet *p)
 			return;
 		}
 	}
-	rc = lat_engine_packet(w->node[p->to].engine, w->now, &from, p->data, p->bytes);
+	if (w->node[p->to].engine == NULL)
+		return;
+	rc = lat_engine_packet(w->node[p->to].engine, world_time(&w->node[p->to]), &from, p->data, p->bytes);
 	world_tick(w, p->to);
 	if (p->proto != LAT_PROTO_TCP)
 		return;
@@ -609,7 +496,8 @@ static inline void world_deliver(struct world *w, struct world_packet *p)
 	else if (w->stream[lo][hi].blocked[!to_side] &&
 		 w->stream[lo][hi].queued[!to_side] < WORLD_STREAM_ROOM / 2) {
 		w->stream[lo][hi].blocked[!to_side] = false;
-		lat_engine_writable(w->node[p->from].engine, w->now, world_node_number(p->to));
+		lat_engine_writable(w->node[p->from].engine, world_time(&w->node[p->from]),
+				    world_node_number(p->to));
 		world_tick(w, p->from);
 	}
 	/* The one that was called knows its caller now: the driver tells the engine that the way is there. */
@@ -629,8 +517,8 @@ static inline void world_run_until(struct world *w, uint64_t until)
 				if (w->stream[i][j].up_at != 0 && w->stream[i][j].up_at < next)
 					next = w->stream[i][j].up_at;
 		}
-		if (w->queue != NULL && w->queue->at < next)
-			next = w->queue->at;
+		if (w->queued > 0 && w->queue[0]->at < next)
+			next = w->queue[0]->at;
 		if (next > until)
 			break;
 		if (next > w->now)
@@ -639,10 +527,9 @@ static inline void world_run_until(struct world *w, uint64_t until)
 			for (int j = i + 1; j < w->nodes; j++)
 				if (w->stream[i][j].up_at != 0 && w->stream[i][j].up_at <= w->now)
 					world_stream_up(w, i, j);
-		if (w->queue != NULL && w->queue->at <= w->now) {
-			struct world_packet *p = w->queue;
+		if (w->queued > 0 && w->queue[0]->at <= w->now) {
+			struct world_packet *p = world_dequeue(w);
 
-			w->queue = p->next;
 			world_deliver(w, p);
 			free(p);
 			continue;
@@ -663,7 +550,9 @@ static inline void world_run(struct world *w, uint64_t ns)
 
 static inline void world_connect(struct world *w, int from, int to)
 {
-	CHECK_EQ(lat_engine_peer_connect(w->node[from].engine, w->now, world_node_number(to)), 0);
+	CHECK_EQ(lat_engine_peer_connect(w->node[from].engine, world_time(&w->node[from]),
+					 world_node_number(to)),
+		 0);
 	world_tick(w, from);
 }
 
@@ -675,10 +564,11 @@ static inline struct world_chan *world_chan_open(struct world *w, int from, int 
 
 	CHECK(c != NULL);
 	c->outbound = true;
+	c->lossy = (cflags & LAT_CFLAG_RELIABLE) == 0;
 	c->src = src;
 	c->dst = 7;
 	c->tag = (uint64_t)world_node_number(from) << 32 | (uint32_t)src;
-	CHECK_EQ(lat_engine_chan_open(n->engine, w->now, world_node_number(to), src, 7, cflags, c,
+	CHECK_EQ(lat_engine_chan_open(n->engine, world_time(n), world_node_number(to), src, 7, cflags, c,
 				      &c->handle),
 		 0);
 	world_tick(w, from);
@@ -694,8 +584,8 @@ static inline int world_chan_send(struct world *w, int from, struct world_chan *
 
 	for (size_t i = 0; i < bytes; i++)
 		data[i] = world_byte(c->tag, c->sent + 1, i);
-	rc = lat_engine_chan_send(w->node[from].engine, w->now, c->handle, (int32_t)(c->sent + 1), data,
-				  bytes, &seq);
+	rc = lat_engine_chan_send(w->node[from].engine, world_time(&w->node[from]), c->handle,
+				  (int32_t)(c->sent + 1), data, bytes, &seq);
 	if (rc == 0) {
 		c->sent++;
 		CHECK_EQ(seq, c->sent);
@@ -726,7 +616,9 @@ static inline struct lat_peer_info world_info(struct world *w, int i, int j)
 {
 	struct lat_peer_info info;
 
-	CHECK_EQ(lat_engine_peer_info(w->node[i].engine, w->now, world_node_number(j), &info), 0);
+	CHECK_EQ(lat_engine_peer_info(w->node[i].engine, world_time(&w->node[i]), world_node_number(j),
+				      &info),
+		 0);
 	return info;
 }
 
@@ -759,28 +651,36 @@ static inline bool world_pump(struct world *w, struct world_chan *const *chans, 
 	return false;
 }
 
-/* Stops a node as kill -9 does, and starts it again: a new boot_id, no memory. */
-static inline void world_restart(struct world *w, int i, const struct world_options *o)
+/* Stops a node as kill -9 does. What it knew of its channels is forgotten. */
+static inline void world_crash(struct world *w, int i)
 {
-	struct world_node *n = &w->node[i];
-
-	lat_engine_close(n->engine);
-	n->engine = NULL;
-	CHECK_EQ(n->secrets, 0);
-	memset(n->chan, 0, sizeof(n->chan));
+	world_node_close(&w->node[i]);
 	for (int j = 0; j < w->nodes; j++)
 		if (j != i)
 			world_cut(w, i, j);
+}
+
+/* Starts it again: a new boot_id, no memory. */
+static inline void world_boot(struct world *w, int i, const struct world_options *o)
+{
 	world_node_open(w, i, o);
 	for (int j = 0; j < w->nodes; j++)
 		if (j != i)
 			world_know(w, i, j, o);
 }
 
+static inline void world_restart(struct world *w, int i, const struct world_options *o)
+{
+	world_crash(w, i);
+	world_boot(w, i, o);
+}
+
 /* For a failing test's author. */
 static inline void world_dump(struct world *w)
 {
 	for (int i = 0; i < w->nodes; i++) {
+		if (w->node[i].engine == NULL)
+			continue;
 		fprintf(stderr, "node %d: sent %llu, bad %llu, nets %llu;", i + 1,
 			(unsigned long long)w->node[i].sent_packets, (unsigned long long)w->node[i].bad,
 			(unsigned long long)w->node[i].nets);

@@ -471,15 +471,16 @@ TEST(close_past_a_full_stream)
 	w->stream[0][1].queued[1] += WORLD_STREAM_ROOM; /* not even a CLOSE has room */
 	say(w, back, false, unknown_frame);
 	{ /* it arrives before anything that was sent the other way */
-		struct world_packet *p, **link = &w->queue;
+		struct world_packet *p = NULL;
+		size_t at = 0;
 
-		while ((*link)->to != 1)
-			link = &(*link)->next;
-		p = *link;
-		*link = p->next;
-		p->next = w->queue;
+		for (size_t i = 0; i < w->queued; i++)
+			if (w->queue[i]->to == 1 && (p == NULL || world_before(w->queue[i], p)))
+				p = w->queue[at = i];
+		CHECK(p != NULL);
 		p->at = w->now;
-		w->queue = p;
+		p->order = 0;
+		world_queue_up(w, at);
 	}
 	world_run(w, 5 * SEC);
 	CHECK_EQ(world_count(w, 1, LAT_COUNT_PROTO), 1);

@@ -1,0 +1,53 @@
+/*
+ * A storm and its oracle: engines of src/session in virtual time, channels between them, and what is known of every
+ * message. All of a run follows from its seed.
+ */
+#ifndef LAT_TESTS_SIM_H
+#define LAT_TESTS_SIM_H
+
+#include "session/engine_harness.h"
+
+enum { SIM_FLOWS = 6 };
+
+/* One channel that the oracle watches. */
+struct sim_flow {
+	struct world_chan *out;
+	int from, to;
+	bool closing;       /* we asked for its end */
+	bool receiver_lost; /* what it took is not known any more */
+};
+
+struct sim {
+	struct world *w;
+	struct world_options o;
+	uint64_t seed;
+	struct sim_flow flow[SIM_FLOWS];
+	bool down[WORLD_NODES]; /* crashed and not started again */
+	int32_t next_pid;
+	const char *act;
+	int acts;
+};
+
+/* ---- sim.c: channels and the oracle ---- */
+void sim_open(struct sim *s, uint64_t seed);
+void sim_close(struct sim *s);
+/* Prints what is wrong and how to see it again, and fails the test. */
+void sim_fail(const struct sim *s, const char *what, int flow);
+/* What must hold at any time. Opens new channels where one is over. */
+void sim_check(struct sim *s);
+/* What must hold when the weather has been calm for long enough. */
+void sim_check_end(struct sim *s);
+/* Sends some messages on each channel, as long as there is room. */
+void sim_send(struct sim *s);
+/* Every receiver takes @room messages more; UINT64_MAX: all. */
+void sim_room(struct sim *s, uint64_t room);
+void sim_crash(struct sim *s, int node);
+/* Starts it, and waits until the others know: theirs must have ended. */
+void sim_boot(struct sim *s, int node);
+
+/* ---- weather.c ---- */
+/* Does one thing to the world, drawn from its seed. */
+void sim_act(struct sim *s);
+void sim_calm(struct sim *s);
+
+#endif
