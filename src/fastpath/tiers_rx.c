@@ -6,7 +6,8 @@
  *   [M] made and epoch stored, release (tiers_tx.c) -> [m] loaded, acquire, after a number was found missing
  *   [O] offer's number stored, release -> [o] loaded, acquire : where the extent lies
  * An extent that was made but has not been offered to this end yet (it comes over a socket) holds what is
- * missing: that is no gap, but nothing to receive for now.
+ * missing: that is no gap, but nothing to receive for now. It may be offered at any moment of a look, so what is missing
+ * decides nothing before it is known that all was offered, and was looked at after that.
  */
 #include <errno.h>
 #include <string.h>
@@ -187,13 +188,22 @@ static int find(struct lat_tiers_rx *rx, struct lat_ring_msg *m)
 	return ahead > 0 && rx->lossy ? t : poison_rx(rx);
 }
 
+static bool spill_is(const struct lat_tiers_rx *rx, uint32_t extent)
+{
+	return rx->spill != NULL && rx->made[LAT_TIER_SPILL] == extent;
+}
+
 /* Checks a note and makes sure of what it points at. 0, -ENOMSG (the region has not come), -EPROTO. */
 static int note_check(struct lat_tiers_rx *rx, const struct lat_tiers_note *n)
 {
 	uint64_t from = (uint64_t)n->at * LAT_BLOCK_UNIT, end = from + n->len;
 
-	if (rx->spill == NULL || n->extent != rx->made[LAT_TIER_SPILL])
-		return adopt(rx) ? poison_rx(rx) : -ENOMSG;
+	if (!spill_is(rx, n->extent)) {
+		bool all = adopt(rx);
+
+		if (!spill_is(rx, n->extent))
+			return all ? poison_rx(rx) : -ENOMSG;
+	}
 	if (n->block >= LAT_BLOCKS_MAX || end > rx->spill_bytes)
 		return poison_rx(rx);
 	if (end > rx->populated) {

@@ -199,6 +199,49 @@ TEST(an_extent_that_comes_late_is_no_gap)
 	pair_close(&p);
 }
 
+static void *offer_late(void *arg)
+{
+	struct pair *p = arg;
+
+	if (p->late[LAT_TIER_L2] != NULL)
+		(void)!lat_tiers_rx_offer(&p->rx, LAT_TIER_L2, 1, p->late[LAT_TIER_L2], L2 * LAT_RING_SLOT);
+	(void)!lat_tiers_rx_offer(&p->rx, LAT_TIER_SPILL, 1, p->late[LAT_TIER_SPILL], SPILL);
+	return NULL;
+}
+
+/* It is not to matter when, of all the moments of a look. */
+TEST(an_extent_that_comes_while_it_is_looked_for)
+{
+	static const struct {
+		const char *why;
+		uint32_t before; /* short ones */
+	} rows[] = {
+		{ "the first message is a note", 0 },
+		{ "one of L2 comes first", LAT_TIERS_L1_SLOTS + 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (int round = 0; round < 300; round++) {
+			pthread_t thread;
+			struct pair p;
+			int rc;
+
+			pair_open(&p, &pair_sizes, false);
+			p.keep = true;
+			for (uint32_t n = 1; n <= rows[i].before; n++)
+				CHECK_EQ_ROW(rows[i].why, pair_publish(&p, n, 1), 0);
+			CHECK_EQ_ROW(rows[i].why, pair_publish(&p, rows[i].before + 1, 500), 0);
+			CHECK_EQ(pthread_create(&thread, NULL, offer_late, &p), 0);
+			for (uint32_t n = 1; n <= rows[i].before + 1; n += rc == 0) {
+				rc = pair_consume(&p, n, n <= rows[i].before ? 1 : 500);
+				CHECK_ROW(rows[i].why, rc == 0 || rc == -ENOMSG);
+			}
+			CHECK_EQ(pthread_join(thread, NULL), 0);
+			pair_close(&p);
+		}
+	}
+}
+
 TEST(memory_comes_and_goes)
 {
 	static const struct lat_tiers_sizes big = { .slots = { 0, L2, L3 },
