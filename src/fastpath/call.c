@@ -204,29 +204,40 @@ static int wait_as_flow(struct lat_call_slot *s, uint64_t deadline_ns)
 	return rc;
 }
 
-static bool spin(struct lat_call_slot *s, uint64_t deadline_ns)
+/* true: it was answered. */
+static bool spin_until(const struct lat_call_slot *s, uint64_t until_ns)
+{
+	for (uint32_t looks = 1; phase_of(s) == LAT_CALL_ASKED; looks++) {
+		lat_cpu_relax();
+		if (looks % LOOKS_PER_CLOCK == 0 && until_ns != UINT64_MAX &&
+		    lat_clock_monotonic_ns() >= until_ns)
+			return phase_of(s) != LAT_CALL_ASKED;
+	}
+	return true;
+}
+
+static bool spin_if_it_pays(const struct lat_call_slot *s, uint64_t deadline_ns)
 {
 	static _Thread_local struct lat_spin pays;
 	uint64_t until;
+	bool answered;
 
 	if (!lat_spin_pays(&pays, LAT_CPU_UNKNOWN))
 		return false;
 	until = lat_clock_monotonic_ns() + LAT_SPIN_NS;
-	until = until < deadline_ns ? until : deadline_ns;
-	for (uint32_t looks = 1; phase_of(s) == LAT_CALL_ASKED; looks++) {
-		lat_cpu_relax();
-		if (looks % LOOKS_PER_CLOCK == 0 && lat_clock_monotonic_ns() >= until)
-			break;
-	}
-	lat_spin_ended(&pays, phase_of(s) == LAT_CALL_ASKED);
-	return phase_of(s) != LAT_CALL_ASKED;
+	answered = spin_until(s, until < deadline_ns ? until : deadline_ns);
+	lat_spin_ended(&pays, !answered);
+	return answered;
 }
 
-static int wait_as_thread(struct lat_call_slot *s, uint32_t asked, uint64_t deadline_ns)
+static int wait_as_thread(const struct lat_inbox *inbox, struct lat_call_slot *s, uint32_t asked,
+			  uint64_t deadline_ns)
 {
 	int rc = 0;
 
-	if (spin(s, deadline_ns))
+	if (atomic_load_explicit(&inbox->callers_spin, memory_order_relaxed))
+		return spin_until(s, deadline_ns) ? 0 : -ETIMEDOUT;
+	if (spin_if_it_pays(s, deadline_ns))
 		return 0;
 	atomic_store_explicit(&s->sleeps, 1, memory_order_seq_cst); /* [E] */
 	while (rc != -ETIMEDOUT && atomic_load_explicit(&s->state, memory_order_seq_cst) == asked)
@@ -255,7 +266,8 @@ static int ask_and_wait(struct lat_chan *ch, struct lat_call *call, struct lat_c
 	int rc = lat_sender_call(&ch->sender, call->type, call->data, call->len, queue, token, deadline_ns);
 
 	if (rc == 0)
-		rc = s->flow != NULL ? wait_as_flow(s, deadline_ns) : wait_as_thread(s, asked, deadline_ns);
+		rc = s->flow != NULL ? wait_as_flow(s, deadline_ns)
+				     : wait_as_thread(ch->src.inbox, s, asked, deadline_ns);
 	if (rc < 0 && give_up(s, asked))
 		return rc;
 	return ended(call, s, asked);

@@ -32,6 +32,7 @@ enum {
 
 struct lat_chan;
 struct lat_inbox;
+struct lattice_msg;
 
 /*
  * state: life << 2 | phase. The first line is what caller and replier share; the rest is written by the caller before it asks.
@@ -56,6 +57,9 @@ struct lat_call_slot {
 	_Atomic(struct lat_waits *) waiter; /* NULL: unknown to the wait-for graph */
 	void *buf;
 	size_t cap;
+	struct lattice_msg *
+		reply; /* the caller is parked, and this is all that it waits for (node/calls.c); NULL: it looks itself */
+	int32_t source;             /* for that */
 	struct lat_call_slot *next; /* idle */
 	_Atomic(uint32_t) sleeps;   /* 1: a plain thread, on state */
 };

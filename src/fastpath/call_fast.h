@@ -50,13 +50,14 @@ LAT_FAST_INLINE void lat_copy_short(void *to, const void *from, size_t len)
 /* --- the conditions ----------------------------------------------------------------------------- */
 
 /* P2, P3, P4, P8: what the channel itself says. LAT_CONDITIONS: all hold. P1 always does: there is no capability in a message. */
-LAT_FAST_INLINE enum lat_condition lat_execute_look(const struct lat_chan *ch, size_t len)
+LAT_FAST_INLINE enum lat_condition lat_execute_look(const struct lat_chan *ch, size_t len,
+						    int (*admit)(void *user))
 {
 	if (len > LAT_EXECUTE_LEN_MAX)
 		return LAT_P2_FITS;
 	if (atomic_load_explicit(&ch->sender.dead, memory_order_relaxed) != 0)
 		return LAT_P3_HEALTHY;
-	if (ch->admit != NULL && ch->admit(ch->src.user) < 0)
+	if (ch->admit != admit || (admit != NULL && admit(ch->src.user) < 0))
 		return LAT_P4_RIGHT;
 	if ((uint32_t)atomic_load_explicit(&ch->sender.sent, memory_order_relaxed) !=
 		    atomic_load_explicit(&ch->rx_words.received, memory_order_relaxed) ||
@@ -90,7 +91,7 @@ LAT_FAST_INLINE void lat_execute_commit(struct lat_chan *ch, struct lat_flow_wai
 {
 	struct lat_flows *f = &ch->src.inbox->flows;
 
-	lat_flows_unlist(f, to);
+	lat_flows_unlist_first(f, to);
 	to->handed = true;
 	f->inside--; /* it does not come back to the inbox */
 	atomic_store_explicit(&ch->counts.handed,
@@ -177,6 +178,22 @@ LAT_FAST_INLINE int lat_call_home_ended(struct lat_flows *f, struct lat_call_slo
 	return rc;
 }
 
+/* The rest of a call whose flow has waited: what that came to is @rc. */
+LAT_FAST_INLINE int lat_call_home_wait(struct lat_flows *f, struct lat_call_slot *s, struct lat_call *call,
+				       uint64_t deadline_ns, const struct lat_flow_ops *ops, int rc)
+{
+	lat_turn_begin(&f->turn);
+	while (rc == 0 &&
+	       (atomic_load_explicit(&s->state, memory_order_relaxed) & LAT_CALL_PHASE) == LAT_CALL_ASKED) {
+		lat_turn_end(&f->turn);
+		rc = ops->wait(ops->ctx, -1, 0, deadline_ns);
+		lat_turn_begin(&f->turn);
+	}
+	rc = lat_call_home_ended(f, s, call, rc);
+	lat_turn_end(&f->turn);
+	return rc;
+}
+
 /*
  * A call by a flow whose thread is home to the receivers. -EAGAIN: a condition does not hold, which is counted, or it is the
  * first; it has to go through the channel.
@@ -185,7 +202,7 @@ LAT_FAST_INLINE int lat_call_home(struct lat_chan *ch, struct lat_call *call, ui
 				  const struct lat_flow_ops *ops)
 {
 	struct lat_flows *f = &ch->src.inbox->flows;
-	enum lat_condition why = lat_execute_look(ch, call->len);
+	enum lat_condition why = lat_execute_look(ch, call->len, ch->admit);
 	struct lat_call_slot *s;
 	struct lat_flow_wait *to;
 	uint32_t asked;
@@ -207,6 +224,7 @@ LAT_FAST_INLINE int lat_call_home(struct lat_chan *ch, struct lat_call *call, ui
 	atomic_store_explicit(&s->ch, ch, memory_order_relaxed);
 	s->buf = call->buf;
 	s->cap = call->cap;
+	s->reply = NULL;
 	atomic_store_explicit(&s->waiter, lat_waits_current, memory_order_relaxed);
 	s->flow = ops->self;
 	asked = atomic_load_explicit(&s->state, memory_order_relaxed) | LAT_CALL_ASKED;
@@ -217,15 +235,7 @@ LAT_FAST_INLINE int lat_call_home(struct lat_chan *ch, struct lat_call *call, ui
 	lat_put_in_hands(&ch->src, to->take, call->type, call->data, (uint32_t)call->len, 0,
 			 lat_call_token(s, asked));
 	rc = ops->hand_off(ops->ctx, to->flow, deadline_ns);
-	lat_turn_begin(&f->turn);
-	while (rc == 0 && atomic_load_explicit(&s->state, memory_order_relaxed) == asked) {
-		lat_turn_end(&f->turn);
-		rc = ops->wait(ops->ctx, -1, 0, deadline_ns);
-		lat_turn_begin(&f->turn);
-	}
-	rc = lat_call_home_ended(f, s, call, rc);
-	lat_turn_end(&f->turn);
-	return rc;
+	return lat_call_home_wait(f, s, call, deadline_ns, ops, rc);
 }
 
 /*

@@ -51,7 +51,7 @@ int lat_chan_execute(struct lat_chan *ch, int32_t type, const void *data, size_t
 	lat_turn_begin(&ch->sender.turn);
 	lat_turn_begin(&inbox->turn);
 	lat_turn_begin(&inbox->flows.turn);
-	why = lat_execute_look(ch, len);
+	why = lat_execute_look(ch, len, ch->admit);
 	if (why == LAT_CONDITIONS)
 		why = lat_execute_look_locked(ch, len, &ops, &to);
 	if (why == LAT_CONDITIONS) {

@@ -14,6 +14,8 @@ bool lat_flows_bind(struct lat_flows *f)
 						     memory_order_relaxed))
 		return none == hook;
 	lat_turn_set_single(&f->turn, true);
+	if (lat_turn_is_single(&f->turn))
+		atomic_store_explicit(&f->near, hook, memory_order_relaxed);
 	return true;
 }
 

@@ -33,9 +33,11 @@ struct lat_flow_wait { /* on the flow's stack */
 struct lat_flows { /* all zero: none */
 	struct lat_turn turn;
 	_Atomic(const struct lattice_sched_hook *) home; /* set once */
-	struct lat_flow_wait *first, *last;              /* those that wait, the longest first */
-	_Atomic(uint32_t) waiting;                       /* how many are listed */
-	uint32_t inside;                                 /* listed, or on their way in or out */
+	_Atomic(const struct lattice_sched_hook *)
+		near;                       /* the same, if that thread's turns are two plain stores */
+	struct lat_flow_wait *first, *last; /* those that wait, the longest first */
+	_Atomic(bool) waiting;              /* some are listed */
+	uint32_t inside;                    /* listed, or on their way in or out */
 	bool closed, kept, bells;
 	struct lat_call_slot *idle; /* of calls by flows of the same thread */
 };
@@ -46,6 +48,12 @@ static inline bool lat_flows_at_home(const struct lat_flows *f)
 	const struct lattice_sched_hook *hook = lat_wait_hook;
 
 	return hook != NULL && atomic_load_explicit(&f->home, memory_order_relaxed) == hook;
+}
+
+/* The same, for the thread of @hook: its turns are lat_turn_begin_single(). */
+static inline bool lat_flows_near(const struct lat_flows *f, const struct lattice_sched_hook *hook)
+{
+	return atomic_load_explicit(&f->near, memory_order_relaxed) == hook;
 }
 
 /* A turn of whichever thread calls, which has none. */
@@ -74,26 +82,33 @@ bool lat_flows_bind(struct lat_flows *f);
 /* Somebody waits. Any thread; a hint. */
 static inline bool lat_flows_waiting(const struct lat_flows *f)
 {
-	return atomic_load_explicit(&f->waiting, memory_order_relaxed) > 0;
+	return atomic_load_explicit(&f->waiting, memory_order_relaxed);
+}
+
+/* The one that waits longest. In a turn. */
+static inline void lat_flows_unlist_first(struct lat_flows *f, struct lat_flow_wait *w)
+{
+	w->listed = false;
+	f->first = w->next;
+	if (w->next != NULL) {
+		w->next->prev = NULL;
+		return;
+	}
+	f->last = NULL;
+	atomic_store_explicit(&f->waiting, false, memory_order_relaxed);
 }
 
 /* In a turn. */
-static inline void lat_flows_count(struct lat_flows *f, uint32_t by)
-{
-	atomic_store_explicit(&f->waiting, atomic_load_explicit(&f->waiting, memory_order_relaxed) + by,
-			      memory_order_relaxed);
-}
-
 static inline void lat_flows_unlist(struct lat_flows *f, struct lat_flow_wait *w)
 {
 	if (!w->listed)
 		return;
+	if (w == f->first) {
+		lat_flows_unlist_first(f, w);
+		return;
+	}
 	w->listed = false;
-	lat_flows_count(f, UINT32_MAX);
-	if (w->prev != NULL)
-		w->prev->next = w->next;
-	else
-		f->first = w->next;
+	w->prev->next = w->next;
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	else
@@ -103,14 +118,15 @@ static inline void lat_flows_unlist(struct lat_flows *f, struct lat_flow_wait *w
 static inline void lat_flows_list(struct lat_flows *f, struct lat_flow_wait *w)
 {
 	w->listed = true;
-	lat_flows_count(f, 1);
 	w->next = NULL;
 	w->prev = f->last;
-	if (f->last != NULL)
-		f->last->next = w;
-	else
-		f->first = w;
 	f->last = w;
+	if (w->prev != NULL) {
+		w->prev->next = w;
+		return;
+	}
+	f->first = w;
+	atomic_store_explicit(&f->waiting, true, memory_order_relaxed);
 }
 
 /* Wakes the one that has waited longest, or all. Any thread. */

@@ -780,6 +780,7 @@ void lat_inbox_tune(struct lat_inbox *inbox, const struct lat_inbox_tuning *tuni
 {
 	lat_turn_take(&inbox->turn);
 	inbox->wait = tuning->wait;
+	atomic_store_explicit(&inbox->callers_spin, tuning->wait == LAT_WAIT_SPIN, memory_order_relaxed);
 	lat_turn_give(&inbox->turn);
 	lat_turn_set_single(&inbox->turn, tuning->single);
 }

@@ -35,7 +35,8 @@ struct lat_inbox {
 
 	/* Read by all, seldom written. */
 	alignas(LAT_CACHELINE) _Atomic(struct lat_calls *) calls; /* NULL: there was none */
-	_Atomic(uint64_t) server; /* the one flow that receives, as lat_waits_id(); 0: nobody has */
+	_Atomic(bool) callers_spin; /* its policy is to: so do threads that wait for a reply */
+	_Atomic(uint64_t) server;   /* the one flow that receives, as lat_waits_id(); 0: nobody has */
 	void (*keep)(void *owner);
 	void (*drop)(void *owner);
 	void *owner;

@@ -35,26 +35,51 @@ void lat_turn_wait(struct lat_turn *t);
  */
 void lat_turn_set_single(struct lat_turn *t, bool single);
 
-/* The owner's turn. */
-static inline void lat_turn_begin(struct lat_turn *t)
+static inline bool lat_turn_is_single(const struct lat_turn *t)
 {
-	if (!atomic_load_explicit(&t->single, memory_order_relaxed)) {
-		lat_mutex_lock(&t->lock);
-		return;
-	}
+	return atomic_load_explicit(&t->single, memory_order_relaxed);
+}
+
+/* The owner's turn, where that is always the same thread. */
+static inline void lat_turn_begin_single(struct lat_turn *t)
+{
 	atomic_store_explicit(&t->inside, 1, memory_order_relaxed); /* [I] */
 	lat_membarrier_light();
 	if (atomic_load_explicit(&t->wanted, memory_order_acquire) != 0) /* [o] */
 		lat_turn_wait(t);
 }
 
+/* The same for who can do something else instead. false: somebody else wants a turn, and there is none. */
+static inline __attribute__((always_inline)) bool lat_turn_try_single(struct lat_turn *t)
+{
+	atomic_store_explicit(&t->inside, 1, memory_order_relaxed); /* [I] */
+	lat_membarrier_light();
+	if (atomic_load_explicit(&t->wanted, memory_order_acquire) == 0) /* [o] */
+		return true;
+	atomic_store_explicit(&t->inside, 0, memory_order_release); /* [L] */
+	return false;
+}
+
+static inline void lat_turn_end_single(struct lat_turn *t)
+{
+	atomic_store_explicit(&t->inside, 0, memory_order_release); /* [L]; t may be gone after it */
+}
+
+/* The owner's turn. */
+static inline void lat_turn_begin(struct lat_turn *t)
+{
+	if (lat_turn_is_single(t))
+		lat_turn_begin_single(t);
+	else
+		lat_mutex_lock(&t->lock);
+}
+
 static inline void lat_turn_end(struct lat_turn *t)
 {
-	if (!atomic_load_explicit(&t->single, memory_order_relaxed)) {
+	if (lat_turn_is_single(t))
+		lat_turn_end_single(t);
+	else
 		lat_mutex_unlock(&t->lock);
-		return;
-	}
-	atomic_store_explicit(&t->inside, 0, memory_order_release); /* [L]; t may be gone after it */
 }
 
 /* In the owner's turn: somebody waits for it. A hint. */

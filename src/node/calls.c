@@ -7,7 +7,8 @@
 #include "node/explain.h"
 #include "node/node.h"
 #include "os/clock.h"
-#include "sched/switch.h"
+#include "sched/park.h"
+#include "sched/point.h"
 #include "sync/waitgraph.h"
 
 static int call_why(const struct lattice_channel *ch, const struct lat_call *call, size_t bytes, int rc)
@@ -39,43 +40,25 @@ static int call_why(const struct lattice_channel *ch, const struct lat_call *cal
 	}
 }
 
-/* Between tasks of our own scheduler all of it is inline: it is a handful of steps. */
-LAT_FAST_INLINE int call_local(struct lat_chan *ch, struct lat_call *call, uint64_t deadline_ns)
+/* What a call came to, told. */
+static int call_over(struct lattice_channel *ch, const struct lat_call *call, struct lattice_msg *reply,
+		     int rc)
 {
-	struct lattice_sched *s = lat_sched_of_thread;
-	int rc;
-
-	if (s == NULL || s->current == NULL ||
-	    atomic_load_explicit(&ch->src.inbox->flows.home, memory_order_relaxed) != &s->hook)
-		return lat_chan_call(ch, call, deadline_ns);
-	rc = lat_call_home(ch, call, deadline_ns,
-			   &(const struct lat_flow_ops){ s, s->current, lat_sched_may_hand_off_now,
-							 lat_sched_hand_off_now, lat_sched_wait_now });
-	return rc == -EAGAIN ? lat_chan_call_through(ch, call, deadline_ns) : rc;
+	if (rc < 0) {
+		rc = lat_channel_local_rc(rc);
+		if (rc == -EMSGSIZE)
+			reply->len = call->reply_len;
+		return call_why(ch, call, call->cap, rc);
+	}
+	*reply = (struct lattice_msg){
+		.source = ch->key.dst, .type = call->reply_type, .data = call->buf, .len = call->reply_len
+	};
+	return 0;
 }
 
-/* -ENOENT: it is not such a call, as far as can be seen at a glance. */
-LAT_FAST_INLINE int reply_local(struct lat_inbox *inbox, uint64_t token, const struct lattice_msg *reply)
-{
-	struct lattice_sched *s = lat_sched_of_thread;
-	struct lat_call_slot *slot;
-	int rc;
-
-	if (s == NULL || atomic_load_explicit(&inbox->flows.home, memory_order_relaxed) != &s->hook)
-		return -ENOENT;
-	slot = lat_call_slot_of(atomic_load_explicit(&inbox->calls, memory_order_acquire), token);
-	if (slot == NULL || !lat_call_is_home(slot))
-		return -ENOENT;
-	lat_turn_begin(&inbox->flows.turn);
-	rc = lat_call_reply_home_locked(slot, token, 0, reply->type, reply->data, reply->len);
-	if (rc == 0)
-		lat_task_wake(s, slot->flow);
-	lat_turn_end(&inbox->flows.turn);
-	return rc == 0 ? 0 : -ENOENT; /* to be counted */
-}
-
-int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *request,
-			 struct lattice_msg *reply, void *buf, size_t bytes, int64_t timeout_ns)
+static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const struct lattice_msg *request,
+					      struct lattice_msg *reply, void *buf, size_t bytes,
+					      int64_t timeout_ns)
 {
 	struct lat_call call;
 	int rc;
@@ -99,21 +82,189 @@ int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *r
 	call.buf = buf;
 	call.cap = bytes;
 	call.reply_len = 0;
-	rc = call_local(ch->local, &call, lat_clock_until(timeout_ns));
-	if (rc < 0) {
-		rc = lat_channel_local_rc(rc);
-		if (rc == -EMSGSIZE)
-			reply->len = call.reply_len;
-		return call_why(ch, &call, bytes, rc);
-	}
-	*reply = (struct lattice_msg){
-		.source = ch->key.dst, .type = call.reply_type, .data = buf, .len = call.reply_len
-	};
-	return 0;
+	rc = lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns));
+	return call_over(ch, &call, reply, rc);
 }
 
-int lattice_endpoint_reply(struct lattice_endpoint *ep, const struct lattice_msg *msg,
-			   const struct lattice_msg *reply)
+#ifdef LAT_TASKS_PARK
+
+/* A parked caller goes on: its call was not ended in its place. */
+static int parked_call_over(void *task)
+{
+	struct lattice_task *self = task;
+	struct lat_call_slot *slot = self->park.slot;
+	struct lattice_channel *ch = self->park.in;
+	struct lat_call call = { .buf = slot->buf, .cap = slot->cap };
+	const struct lat_flow_ops ops = { .ctx = self->sched, .self = self, .wait = lat_sched_wait };
+	int rc;
+
+	self->park.now = false;
+	rc = lat_call_home_wait(&ch->local->src.inbox->flows, slot, &call, self->deadline_ns, &ops, self->rc);
+	return call_over(ch, &call, self->park.msg, rc);
+}
+
+/*
+ * P1 to P9 (fastpath/execute.h) for a call between tasks of @s: who gets it, in whose turn; or NULL, in none, and nothing was done. The
+ * ordinary way finds out, and counts, why.
+ */
+LAT_FAST_INLINE struct lattice_task *may_call_locked(const struct lattice_sched *s,
+						     const struct lattice_task *self, struct lat_chan *ch,
+						     size_t len)
+{
+	struct lat_flows *f = &ch->src.inbox->flows;
+	struct lattice_task *to;
+
+	if (!lat_task_may_park(s, self) || s->turns == 0 || f->idle == NULL ||
+	    lat_execute_look(ch, len, NULL) != LAT_CONDITIONS)
+		return NULL;
+	if (!lat_turn_try_single(&f->turn))
+		return NULL;
+	if (f->first != NULL) {
+		to = f->first->flow;
+		if (lat_task_is_parked(to) && len <= to->park.take.cap && to->priority >= self->priority)
+			return to;
+	}
+	lat_turn_end_single(&f->turn);
+	return NULL;
+}
+
+LAT_FAST_INLINE int call_parked(struct lattice_channel *ch, const struct lattice_msg *request,
+				struct lattice_msg *reply, void *buf, size_t bytes, int64_t timeout_ns,
+				uint64_t deadline)
+{
+	struct lattice_sched *s = lat_sched_of_thread;
+	struct lattice_task *self, *to;
+	struct lat_call_slot *slot;
+	struct lattice_msg *msg;
+	struct lat_chan *local;
+	struct lat_flows *f;
+	uint32_t asked;
+
+	if (s == NULL || ch == NULL || request == NULL || reply == NULL || request->data == NULL ||
+	    buf == NULL)
+		return call_any(ch, request, reply, buf, bytes, timeout_ns);
+	local = ch->local;
+	self = s->current;
+	if (local == NULL || self == NULL || !lat_flows_near(&local->src.inbox->flows, &s->hook))
+		return call_any(ch, request, reply, buf, bytes, timeout_ns);
+	to = may_call_locked(s, self, local, request->len);
+	if (to == NULL)
+		return call_any(ch, request, reply, buf, bytes, timeout_ns);
+
+	/* The point of no return. */
+	f = &local->src.inbox->flows;
+	lat_execute_commit(local, &to->park.wait);
+	slot = f->idle;
+	f->idle = slot->next;
+	atomic_store_explicit(&slot->ch, local, memory_order_relaxed);
+	slot->buf = buf;
+	slot->cap = bytes;
+	slot->reply = reply;
+	slot->source = ch->key.dst;
+	atomic_store_explicit(&slot->waiter, self->waiter, memory_order_relaxed);
+	slot->flow = self;
+	asked = atomic_load_explicit(&slot->state, memory_order_relaxed) | LAT_CALL_ASKED;
+	atomic_store_explicit(&slot->state, asked, memory_order_relaxed);
+	lat_waitgraph_add_idle(self->waiter, to->park.wait.waiter);
+	lat_turn_end_single(&f->turn);
+	msg = to->park.msg; /* by its fields: compilers would clear it first */
+	msg->source = local->src.from.pid;
+	msg->type = request->type;
+	msg->badge = local->src.from.badge;
+	msg->node = (lattice_node_id)local->src.from.node;
+	msg->seq = 0;
+	msg->data = to->park.take.buf;
+	msg->len = request->len;
+	msg->call = lat_call_token(slot, asked);
+	lat_copy_short(to->park.take.buf, request->data, request->len);
+	lat_task_end_park(s, to);
+	self->park.in = ch;
+	self->park.msg = reply;
+	self->park.slot = slot;
+	lat_task_put_to_park(s, self, deadline);
+	return lat_task_park_for(s, self, to, parked_call_over);
+}
+
+static __attribute__((noinline)) int call_until(struct lattice_channel *ch, const struct lattice_msg *request,
+						struct lattice_msg *reply, void *buf, size_t bytes,
+						int64_t timeout_ns)
+{
+	return timeout_ns == 0
+		       ? call_any(ch, request, reply, buf, bytes, 0)
+		       : call_parked(ch, request, reply, buf, bytes, timeout_ns, lat_clock_until(timeout_ns));
+}
+
+int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *request,
+			 struct lattice_msg *reply, void *buf, size_t bytes, int64_t timeout_ns)
+{
+	if (timeout_ns >= 0)
+		return call_until(ch, request, reply, buf, bytes, timeout_ns);
+	return call_parked(ch, request, reply, buf, bytes, timeout_ns, UINT64_MAX);
+}
+
+/* Ends a parked caller's call in its place. false: it is none, or that cannot be, and nothing was done. */
+LAT_FAST_INLINE bool reply_parked(struct lat_inbox *inbox, uint64_t token, const struct lattice_msg *reply)
+{
+	struct lattice_sched *s = lat_sched_of_thread;
+	struct lat_flows *f = &inbox->flows;
+	struct lat_call_slot *slot;
+	struct lattice_task *to;
+	struct lattice_msg *msg;
+	uint32_t asked = (uint32_t)token << LAT_CALL_PHASE_BITS | LAT_CALL_ASKED;
+
+	if (s == NULL || !lat_flows_near(f, &s->hook) || reply->len > LAT_EXECUTE_LEN_MAX)
+		return false;
+	slot = lat_call_slot_of(atomic_load_explicit(&inbox->calls, memory_order_relaxed), token);
+	if (slot == NULL || !lat_call_is_home(slot))
+		return false;
+	if (!lat_turn_try_single(&f->turn))
+		return false;
+	to = slot->flow;
+	if (atomic_load_explicit(&slot->state, memory_order_relaxed) != asked || slot->reply == NULL ||
+	    reply->len > slot->cap || !lat_task_is_parked(to)) {
+		lat_turn_end_single(&f->turn);
+		return false;
+	}
+	msg = slot->reply;
+	msg->source = slot->source;
+	msg->type = reply->type;
+	msg->badge = 0;
+	msg->node = 0;
+	msg->seq = 0;
+	msg->data = slot->buf;
+	msg->len = reply->len;
+	msg->call = 0;
+	lat_copy_short(slot->buf, reply->data, reply->len);
+	lat_waitgraph_remove(to->waiter);
+	atomic_store_explicit(&slot->state, lat_call_next_life(asked), memory_order_relaxed);
+	slot->next = f->idle;
+	f->idle = slot;
+	lat_turn_end_single(&f->turn);
+	lat_task_end_park(s, to);
+	lat_task_ready(s, to);
+	return true;
+}
+
+#else
+
+int lattice_channel_call(struct lattice_channel *ch, const struct lattice_msg *request,
+			 struct lattice_msg *reply, void *buf, size_t bytes, int64_t timeout_ns)
+{
+	return call_any(ch, request, reply, buf, bytes, timeout_ns);
+}
+
+LAT_FAST_INLINE bool reply_parked(struct lat_inbox *inbox, uint64_t token, const struct lattice_msg *reply)
+{
+	(void)inbox;
+	(void)token;
+	(void)reply;
+	return false;
+}
+
+#endif
+
+static __attribute__((noinline)) int reply_any(struct lattice_endpoint *ep, const struct lattice_msg *msg,
+					       const struct lattice_msg *reply)
 {
 	int rc;
 
@@ -122,12 +273,19 @@ int lattice_endpoint_reply(struct lattice_endpoint *ep, const struct lattice_msg
 	rc = lat_node_check_ours(ep->node, ep);
 	if (rc < 0)
 		return rc;
-	if (reply_local(ep->inbox, msg->call, reply) == 0)
-		return 0;
 	rc = lat_inbox_reply(ep->inbox, msg->call, reply->type, reply->data, reply->len);
 	if (rc == -EINVAL)
 		return lat_why(ep, rc, "pid %d received no such call", ep->pid);
 	if (rc == -EALREADY)
 		return lat_why(ep, rc, "the call was answered before, or its caller has given up");
 	return rc;
+}
+
+int lattice_endpoint_reply(struct lattice_endpoint *ep, const struct lattice_msg *msg,
+			   const struct lattice_msg *reply)
+{
+	if (ep != NULL && msg != NULL && reply != NULL && reply->data != NULL &&
+	    !lat_node_foreign(ep->node) && reply_parked(ep->inbox, msg->call, reply))
+		return 0;
+	return reply_any(ep, msg, reply);
 }

@@ -361,6 +361,126 @@ TEST(closing_the_endpoint_fails_the_calls)
 	}
 }
 
+/* --- calls in somebody's hands that do not just come back ---------------------------------------- */
+
+/* Of a call that was handed off, by task 1 to task 0. */
+static struct odd_end {
+	const char *why;
+	enum { REPLY, REPLY_LATER, REPLY_BY_THREAD, REPLY_TWICE, CLOSE, STOP_ALL, LEAVE_IT } end;
+	size_t len, cap;
+	int64_t timeout_ns;
+	int want, want_reply; /* of the call, of the last reply; 1: there is none */
+} odd_ends[] = {
+	{ "48 bytes", REPLY, 48, 48, LATTICE_FOREVER, 0, 0 },
+	{ "none", REPLY, 0, 48, LATTICE_FOREVER, 0, 0 },
+	{ "in time", REPLY, 48, 48, INT64_C(3600000000000), 0, 0 },
+	{ "longer than a hand-off", REPLY, 100, 100, LATTICE_FOREVER, 0, 0 },
+	{ "longer than there is room", REPLY, 48, 47, LATTICE_FOREVER, -EMSGSIZE, 0 },
+	{ "much longer", REPLY, 100, 48, LATTICE_FOREVER, -EMSGSIZE, 0 },
+	{ "after others have run", REPLY_LATER, 48, 48, LATTICE_FOREVER, 0, 0 },
+	{ "by another thread", REPLY_BY_THREAD, 48, 48, LATTICE_FOREVER, 0, 0 },
+	{ "long, by another thread", REPLY_BY_THREAD, 100, 100, LATTICE_FOREVER, 0, 0 },
+	{ "twice", REPLY_TWICE, 48, 48, LATTICE_FOREVER, 0, -EALREADY },
+	{ "the endpoint is closed", CLOSE, 0, 48, LATTICE_FOREVER, -EOWNERDEAD, 1 },
+	{ "the scheduler is stopped", STOP_ALL, 0, 48, LATTICE_FOREVER, -ESHUTDOWN, 1 },
+	{ "too late", LEAVE_IT, 48, 48, 1000000, -ETIMEDOUT, -EALREADY },
+};
+
+static void *reply_thread(void *arg)
+{
+	const struct odd_end *row = arg;
+	struct lattice_msg r = { .type = 2, .data = t.big, .len = row->len };
+
+	t.rc[2] = lattice_endpoint_reply(t.ep[0], &kept[0], &r);
+	return NULL;
+}
+
+static void odd_end(const struct odd_end *row)
+{
+	struct lattice_msg r = { .type = 2, .data = t.big, .len = row->len };
+	pthread_t thread;
+
+	for (uint32_t i = 0; i < 100 && row->end == REPLY_LATER; i++)
+		(void)lattice_sched_yield();
+	while (row->end == LEAVE_IT && t.rc[1] == 1)
+		(void)lattice_sched_yield();
+	switch (row->end) {
+	case REPLY:
+	case REPLY_LATER:
+	case LEAVE_IT:
+	case REPLY_TWICE:
+		t.rc[2] = lattice_endpoint_reply(t.ep[0], &kept[0], &r);
+		if (row->end == REPLY_TWICE && t.rc[2] == 0)
+			t.rc[2] = lattice_endpoint_reply(t.ep[0], &kept[0], &r);
+		return;
+	case REPLY_BY_THREAD:
+		t.rc[4] = pthread_create(&thread, NULL, reply_thread, (void *)(uintptr_t)row);
+		if (t.rc[4] == 0)
+			t.rc[4] = pthread_join(thread, NULL);
+		return;
+	case CLOSE:
+		lattice_endpoint_close(t.ep[0]);
+		t.ep[0] = NULL;
+		return;
+	case STOP_ALL:
+		lattice_sched_stop(t.s);
+		return;
+	}
+}
+
+static void odd_end_server(void *arg)
+{
+	char buf[64];
+
+	t.rc[3] = lattice_endpoint_recv(t.ep[0], &kept[0], buf, sizeof(buf), LATTICE_FOREVER);
+	if (t.rc[3] == 0) /* the first goes through the channel */
+		t.rc[3] = lattice_endpoint_reply(t.ep[0], &kept[0], &(struct lattice_msg){ .type = 1 });
+	if (t.rc[3] == 0) /* finds nothing, so that it can be handed something */
+		t.rc[3] = lattice_endpoint_recv(t.ep[0], &kept[0], buf, sizeof(buf), LATTICE_FOREVER);
+	if (t.rc[3] == 0)
+		odd_end(arg);
+}
+
+static void odd_end_client(void *arg)
+{
+	const struct odd_end *row = arg;
+	struct lattice_msg q = { .type = 1, .data = t.big, .len = 48 }, r;
+	unsigned char back[100];
+
+	t.rc[1] = lattice_channel_call(t.ch[1][0], &q, &r, back, sizeof(back), LATTICE_FOREVER);
+	if (t.rc[1] < 0)
+		return;
+	t.rc[1] = 1;
+	t.rc[1] = lattice_channel_call(t.ch[1][0], &q, &r, back, row->cap, row->timeout_ns);
+	t.done[1] = (uint32_t)r.len;
+	if (t.rc[1] == 0 && (r.type != 2 || r.source != 1 || r.call != 0 || r.data != back ||
+			     memcmp(back, t.big, row->len) != 0))
+		t.rc[1] = -EBADMSG;
+}
+
+TEST(a_call_in_hand_ends_one_way)
+{
+	for (size_t i = 0; i < ARRAY_LEN(odd_ends); i++) {
+		struct odd_end *row = &odd_ends[i];
+		struct lat_execute_stats stats;
+
+		open_node();
+		t.rc[2] = 1;
+		CHECK_EQ(lattice_task_spawn(t.s, 1, odd_end_server, row, 0), 0);
+		CHECK_EQ(lattice_task_spawn(t.s, 2, odd_end_client, row, 0), 0);
+		CHECK_EQ(lattice_sched_run(t.s), 0);
+		CHECK_EQ_ROW(row->why, t.rc[1], row->want);
+		CHECK_EQ_ROW(row->why, t.rc[2], row->want_reply);
+		CHECK_EQ_ROW(row->why, t.rc[3], 0);
+		CHECK_EQ_ROW(row->why, t.rc[4], 0);
+		if (row->want == 0 || row->want == -EMSGSIZE)
+			CHECK_EQ_ROW(row->why, t.done[1], row->len);
+		lat_chan_execute_stats(t.ch[1][0]->local, &stats);
+		CHECK_EQ_ROW(row->why, stats.handed, 1);
+		close_node();
+	}
+}
+
 /* --- rings -------------------------------------------------------------------------------------- */
 
 /* Serves one call; before it answers, calls the next pid. */

@@ -13,7 +13,7 @@
 #include "node/remote.h"
 #include "node/stats.h"
 #include "os/clock.h"
-#include "sched/switch.h"
+#include "sched/park.h"
 
 static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
 {
@@ -214,8 +214,37 @@ static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *t
 	return rc;
 }
 
-LAT_FAST_INLINE int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
-			    int64_t timeout_ns)
+/* What a receive came to, told. */
+static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
+		    const struct lat_inbox_info *info, int rc)
+{
+	if (rc == 0 && info->from.node != 0)
+		lat_inbound_taken(ep->node->network);
+	if (rc == 0)
+		*msg = (struct lattice_msg){
+			.source = info->from.pid,
+			.type = info->type,
+			.badge = info->from.badge,
+			.node = (lattice_node_id)info->from.node,
+			.seq = info->seq,
+			.data = to->hold != NULL ? to->hold->data : to->buf,
+			.len = info->len,
+			.call = info->call,
+		};
+	if (rc == -EMSGSIZE) {
+		msg->len = info->len;
+		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info->len, to->bytes);
+	}
+	if (rc == -ESHUTDOWN && atomic_load_explicit(&ep->lost, memory_order_acquire))
+		(void)lat_why(ep, rc, "pid %d is another process's now, which had it at an earlier host",
+			      ep->pid);
+	else if (rc == -ESHUTDOWN)
+		(void)lat_why(ep, rc, "the endpoint or its node was closed");
+	return rc;
+}
+
+static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
+		   int64_t timeout_ns)
 {
 	struct lattice_node *node = ep->node;
 	struct lat_inbox_info info;
@@ -235,28 +264,7 @@ LAT_FAST_INLINE int receive(struct lattice_endpoint *ep, struct lattice_msg *msg
 		rc = from_inbox_turning(ep, to, &info, deadline);
 	else
 		rc = from_inbox(ep, to, &info, deadline);
-	if (rc == 0 && info.from.node != 0)
-		lat_inbound_taken(node->network);
-	if (rc == 0)
-		*msg = (struct lattice_msg){
-			.source = info.from.pid,
-			.type = info.type,
-			.badge = info.from.badge,
-			.node = (lattice_node_id)info.from.node,
-			.seq = info.seq,
-			.data = to->hold != NULL ? to->hold->data : to->buf,
-			.len = info.len,
-			.call = info.call,
-		};
-	if (rc == -EMSGSIZE) {
-		msg->len = info.len;
-		(void)lat_why(ep, rc, "the next message has %u bytes, the buffer %zu", info.len, to->bytes);
-	}
-	if (rc == -ESHUTDOWN && atomic_load_explicit(&ep->lost, memory_order_acquire))
-		(void)lat_why(ep, rc, "pid %d is another process's now, which had it at an earlier host",
-			      ep->pid);
-	else if (rc == -ESHUTDOWN)
-		(void)lat_why(ep, rc, "the endpoint or its node was closed");
+	rc = received(ep, msg, to, &info, rc);
 	if (held)
 		lat_endpoint_put(ep);
 	return rc;
@@ -283,8 +291,8 @@ int lattice_endpoint_tune(struct lattice_endpoint *ep, const struct lattice_tuni
 	return 0;
 }
 
-int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
-			  int64_t timeout_ns)
+static __attribute__((noinline)) int recv_any(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf,
+					      size_t bytes, int64_t timeout_ns)
 {
 	const struct place to = { .buf = buf, .bytes = bytes };
 
@@ -292,6 +300,92 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
 	return receive(ep, msg, &to, timeout_ns);
 }
+
+#ifdef LAT_TASKS_PARK
+
+/* A parked receiver goes on: a message was handed to it by way of its take, or it was woken. */
+static int rest_over(void *task)
+{
+	struct lattice_task *self = task;
+	struct lat_park *p = &self->park;
+	struct lattice_endpoint *ep = p->in;
+	const struct place to = { .buf = p->take.buf, .bytes = p->take.cap };
+	int rc = 0;
+
+	p->now = false;
+	if (!p->wait.handed) {
+		lat_turn_begin(&ep->inbox->flows.turn);
+		lat_flows_unlist(&ep->inbox->flows, &p->wait);
+		lat_turn_end(&ep->inbox->flows.turn);
+		rc = lat_flows_receive(ep->inbox, &p->take, &p->wait, self->rc, self->deadline_ns);
+	}
+	return received(ep, p->msg, &to, &p->info, rc);
+}
+
+/*
+ * A task of our own scheduler that finds the inbox as it left it: as lat_flows_rest(), but parked. It calls nothing, so that it keeps
+ * nothing; what is rare goes the ordinary way.
+ */
+LAT_FAST_INLINE int recv_parked(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
+				int64_t timeout_ns, uint64_t deadline)
+{
+	struct lattice_sched *s = lat_sched_of_thread;
+	struct lattice_task *self;
+	struct lat_inbox *inbox;
+	struct lat_flows *f;
+	uint64_t server;
+
+	if (s == NULL || ep == NULL || msg == NULL || buf == NULL)
+		return recv_any(ep, msg, buf, bytes, timeout_ns);
+	inbox = ep->inbox;
+	f = &inbox->flows;
+	self = s->current;
+	if (!lat_flows_near(f, &s->hook) || self == NULL || !lat_task_may_park(s, self))
+		return recv_any(ep, msg, buf, bytes, timeout_ns);
+	server = atomic_load_explicit(&inbox->server, memory_order_relaxed);
+	if ((server != self->park.wait.waiter && server != LAT_SERVERS_MANY) ||
+	    !lat_turn_try_single(&f->turn))
+		return recv_any(ep, msg, buf, bytes, timeout_ns);
+	if (f->closed || f->bells || atomic_load_explicit(&inbox->armed, memory_order_relaxed) == 0) {
+		lat_turn_end_single(&f->turn);
+		return recv_any(ep, msg, buf, bytes, timeout_ns);
+	}
+	f->inside++;
+	self->park.wait.handed = false;
+	lat_flows_list(f, &self->park.wait);
+	lat_turn_end_single(&f->turn);
+	self->park.in = ep;
+	self->park.msg = msg;
+	self->park.take.buf = buf;
+	self->park.take.cap = bytes;
+	lat_task_put_to_park(s, self, deadline);
+	return lat_task_park(s, self, rest_over);
+}
+
+static __attribute__((noinline)) int recv_until(struct lattice_endpoint *ep, struct lattice_msg *msg,
+						void *buf, size_t bytes, int64_t timeout_ns)
+{
+	return timeout_ns == 0 ? recv_any(ep, msg, buf, bytes, 0)
+			       : recv_parked(ep, msg, buf, bytes, timeout_ns, lat_clock_until(timeout_ns));
+}
+
+int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
+			  int64_t timeout_ns)
+{
+	if (timeout_ns >= 0)
+		return recv_until(ep, msg, buf, bytes, timeout_ns);
+	return recv_parked(ep, msg, buf, bytes, timeout_ns, UINT64_MAX);
+}
+
+#else
+
+int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
+			  int64_t timeout_ns)
+{
+	return recv_any(ep, msg, buf, bytes, timeout_ns);
+}
+
+#endif
 
 int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg, struct lattice_hold *hold,
 			  uint32_t flags, int64_t timeout_ns)

@@ -37,4 +37,25 @@ void lat_context_init(struct lat_context *ctx, void *base, size_t bytes,
  */
 void lat_context_switch(struct lat_context *from, struct lat_context *to);
 
+#if defined(__x86_64__) && !defined(LAT_CONTEXT_UCONTEXT)
+#define LAT_CONTEXT_PARKS 1
+/*
+ * The same for who has nothing left to do but to return what others will have made of it. When @from goes on, it calls
+ * go_on(arg) and returns what that returns; or, if lat_context_end_park() was called for it meanwhile, it returns 0. As the last step of a function
+ * it is a jump: then neither leaves a return behind that the processor has predicted for another stack. Nothing on the caller's stack
+ * may be used by go_on.
+ */
+int lat_context_park(struct lat_context *from, struct lat_context *to, int (*go_on)(void *arg), void *arg);
+
+void lat_context_returned(void);
+
+/* @parked stopped in lat_context_park() and has not gone on. */
+static inline void lat_context_end_park(struct lat_context *parked)
+{
+	enum { GOES_ON_AT = 7 };
+
+	((void (**)(void))parked->sp)[GOES_ON_AT] = lat_context_returned;
+}
+#endif
+
 #endif

@@ -16,6 +16,7 @@
 lat_context_switch:
 	.cfi_startproc
 	endbr64
+lat_context_switch_pushed:
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
@@ -68,6 +69,60 @@ lat_context_switch:
 	notrack jmp *%rcx
 	.cfi_endproc
 	.size	lat_context_switch, . - lat_context_switch
+
+/*
+ * A flow that parks has above its registers: parked, where to go on (go_on) and with what (arg), and the address to which
+ * lat_context_park() returns. lat_context_end_park() puts returned in the place of parked.
+ */
+	.globl	lat_context_park
+	.hidden	lat_context_park
+	.type	lat_context_park, @function
+	.balign	32
+lat_context_park:
+	.cfi_startproc
+	endbr64
+	pushq	%rcx
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdx
+	.cfi_adjust_cfa_offset 8
+	leaq	parked(%rip), %rax
+	pushq	%rax
+	.cfi_adjust_cfa_offset 8
+	jmp	lat_context_switch_pushed
+	.cfi_endproc
+	.size	lat_context_park, . - lat_context_park
+
+	.type	parked, @function
+	.balign	16
+parked:
+	.cfi_startproc
+	.cfi_adjust_cfa_offset 16
+	endbr64
+	popq	%rax
+	.cfi_adjust_cfa_offset -8
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	notrack jmp *%rax
+	.cfi_endproc
+	.size	parked, . - parked
+
+	.globl	lat_context_returned
+	.hidden	lat_context_returned
+	.type	lat_context_returned, @function
+	.balign	16
+lat_context_returned:
+	.cfi_startproc
+	.cfi_adjust_cfa_offset 16
+	endbr64
+	addq	$16, %rsp
+	.cfi_adjust_cfa_offset -16
+	xorl	%eax, %eax
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	notrack jmp *%rcx
+	.cfi_endproc
+	.size	lat_context_returned, . - lat_context_returned
 
 	.globl	lat_context_init
 	.hidden	lat_context_init

@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "os/eventfd.h"
 #include "os/fork.h"
-#include "sched/switch.h"
+#include "sched/park.h"
 
 _Thread_local struct lattice_sched *lat_sched_of_thread;
 _Thread_local _Atomic(bool) *lat_sched_asked;
@@ -118,6 +118,7 @@ int lattice_task_open(struct lattice_task **out, struct lattice_sched *s, int32_
 		task_free(task);
 		return rc;
 	}
+	lat_park_init(task);
 	task->pid = pid;
 	task->fn = fn;
 	task->arg = arg;
@@ -160,7 +161,7 @@ int lattice_task_priority(const struct lattice_task *task)
 
 int lattice_task_set_priority(struct lattice_task *task, int priority)
 {
-	bool queued = task->state == LAT_TASK_READY && task->in != NULL;
+	bool queued = task->in != NULL && task->state == LAT_TASK_READY;
 
 	if (priority < 0 || priority > LATTICE_TASK_PRIORITY_MAX)
 		return -EINVAL;

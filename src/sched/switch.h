@@ -43,23 +43,33 @@ LAT_SWITCH_INLINE void lat_task_switch(struct lattice_sched *s, struct lattice_t
 	lat_fiber_switch(&self->fiber, next);
 }
 
+/* Who is to run next, and does from now on; the dispatcher if that is nobody. */
+LAT_SWITCH_INLINE struct lat_fiber *lat_task_next(struct lattice_sched *s)
+{
+	struct lattice_task *to = s->alone;
+
+	if (s->turns == 0 || (to == NULL && s->ready_bits == 0)) {
+		s->current = NULL;
+		return &s->dispatcher;
+	}
+	s->turns--;
+	if (to != NULL) {
+		s->alone = NULL;
+	} else {
+		to = lat_task_first(s);
+		lat_task_unready(s, to);
+	}
+	lat_task_runs(s, to);
+	return &to->fiber;
+}
+
 /* The same, and whoever is to run next does. */
 LAT_SWITCH_INLINE void lat_task_give_way(struct lattice_sched *s, struct lattice_task *self)
 {
-	struct lattice_task *to = s->turns > 0 ? lat_task_first(s) : NULL;
-	struct lat_fiber *next = &s->dispatcher;
+	struct lat_fiber *next = lat_task_next(s);
 
-	if (to != NULL) {
-		s->turns--;
-		lat_task_unready(s, to);
-		lat_task_runs(s, to);
-		if (to == self)
-			return;
-		next = &to->fiber;
-	} else {
-		s->current = NULL;
-	}
-	lat_fiber_switch(&self->fiber, next);
+	if (next != &self->fiber)
+		lat_fiber_switch(&self->fiber, next);
 }
 
 /* 0, or why no task of it waits any more. */

@@ -11,6 +11,7 @@
 #include <lattice/sched.h>
 
 #include "base/util.h"
+#include "fastpath/inbox_state.h"
 #include "fastpath/wait.h"
 #include "sched/fiber.h"
 #include "sched/point.h"
@@ -18,6 +19,20 @@
 #include "sync/waitgraph.h"
 
 enum { LAT_PRIORITIES = LATTICE_TASK_PRIORITY_MAX + 1 };
+
+/*
+ * A task that stopped in lat_context_park() (sched/park.h): all that its call of the library needs to go on, or that others need to end
+ * it.
+ */
+struct lat_park {
+	bool now;
+	void *in;                /* the endpoint or channel of the call */
+	struct lattice_msg *msg; /* for what is received, or for the reply */
+	struct lat_call_slot *slot;
+	struct lat_flow_wait wait; /* these three: of a receiver */
+	struct lat_inbox_take take;
+	struct lat_inbox_info info;
+};
 
 enum lat_task_state { LAT_TASK_NEW, LAT_TASK_READY, LAT_TASK_RUNNING, LAT_TASK_WAITING, LAT_TASK_ENDED };
 
@@ -42,6 +57,7 @@ struct lattice_task {
 	struct lattice_task *on; /* whom it is blocked on */
 	uint32_t waited_for;     /* how many are blocked on it */
 	struct lat_polled polled;
+	struct lat_park park;
 
 	lattice_task_fn fn;
 	void *arg;
@@ -58,6 +74,7 @@ struct lattice_sched {
 	struct lat_fiber dispatcher;
 	struct lattice_sched_hook hook;
 	struct lattice_task *current;
+	struct lattice_task *alone; /* ready, and nobody else is: in no queue */
 	struct lat_task_queue ready[LAT_PRIORITIES];
 	uint32_t ready_bits; /* bit p: ready[p] is not empty */
 	uint32_t turns;      /* switches from task to task until the dispatcher is to look around */
@@ -113,23 +130,43 @@ static inline void lat_task_queue_remove(struct lattice_task *task)
 	task->in = NULL;
 }
 
+static inline void lat_task_enqueue(struct lattice_sched *s, struct lattice_task *task)
+{
+	s->ready_bits |= UINT32_C(1) << task->priority;
+	lat_task_queue_push(&s->ready[task->priority], task);
+}
+
 /* The caller's task may run: at the end of the queue of its priority. */
 static inline void lat_task_ready(struct lattice_sched *s, struct lattice_task *task)
 {
+	struct lattice_task *alone = s->alone;
+
 	task->state = LAT_TASK_READY;
-	s->ready_bits |= UINT32_C(1) << task->priority;
-	lat_task_queue_push(&s->ready[task->priority], task);
+	if (alone == NULL && s->ready_bits == 0) {
+		s->alone = task;
+		return;
+	}
+	s->alone = NULL;
+	if (alone != NULL)
+		lat_task_enqueue(s, alone);
+	lat_task_enqueue(s, task);
 }
 
 /* Who is to run next, or NULL. */
 static inline struct lattice_task *lat_task_first(const struct lattice_sched *s)
 {
-	return s->ready_bits == 0 ? NULL : s->ready[31 - __builtin_clz(s->ready_bits)].first;
+	if (s->ready_bits == 0)
+		return s->alone;
+	return s->ready[31 - __builtin_clz(s->ready_bits)].first;
 }
 
 /* A ready one is ready no more. */
 static inline void lat_task_unready(struct lattice_sched *s, struct lattice_task *task)
 {
+	if (s->alone == task) {
+		s->alone = NULL;
+		return;
+	}
 	lat_task_queue_remove(task);
 	if (s->ready[task->priority].first == NULL)
 		s->ready_bits &= ~(UINT32_C(1) << task->priority);

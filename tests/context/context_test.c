@@ -181,6 +181,70 @@ static void modes_are_kept(void)
 	CHECK(third[0] / third[1] == nearest);
 }
 
+/* --- parking ------------------------------------------------------------------------------------ */
+
+#ifdef LAT_CONTEXT_PARKS
+
+static volatile int parked_rc, parked_went_on;
+
+static int go_on(void *arg)
+{
+	alignas(16) unsigned char frame[32];
+	unsigned char *at = frame;
+
+	CHECK((uintptr_t)at % 16 == 0);
+	CHECK(at >= stacks[0] && at < stacks[0] + STACK);
+	parked_went_on++;
+	return *(int *)arg;
+}
+
+/* As the calls of the library do it: the last step, in a function of its own. */
+static __attribute__((noinline)) int park(struct lat_context *self, int *arg)
+{
+	return lat_context_park(self, &home, go_on, arg);
+}
+
+static void parks(struct lat_context *self)
+{
+	int forty_two = 42;
+	double kept = real, less;
+
+	CHECK(fesetround(FE_DOWNWARD) == 0);
+	less = third[0] / third[1];
+	for (;;) {
+		parked_rc = park(self, &forty_two);
+		CHECK(kept == real);
+		CHECK(third[0] / third[1] == less);
+	}
+}
+
+/* Each round it is ended in its place, or goes on by itself. */
+static void parked_ones_return(void)
+{
+	static const bool ended[] = { false, true, true, false, true, false, false };
+
+	lat_context_init(&other[0], stacks[0], STACK, parks);
+	lat_context_switch(&home, &other[0]);
+	for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
+		parked_rc = -1;
+		parked_went_on = 0;
+		if (ended[i])
+			lat_context_end_park(&other[0]);
+		lat_context_switch(&home, &other[0]);
+		CHECK(parked_rc == (ended[i] ? 0 : 42));
+		CHECK(parked_went_on == !ended[i]);
+		CHECK(fegetround() == FE_TONEAREST);
+	}
+}
+
+#else
+
+static void parked_ones_return(void)
+{
+}
+
+#endif
+
 /* --- the stack ---------------------------------------------------------------------------------- */
 
 static void look_at_stack(struct lat_context *self)
@@ -272,6 +336,7 @@ int main(int argc, char **argv)
 	in_order();
 	registers_are_kept();
 	modes_are_kept();
+	parked_ones_return();
 	stack_is_right();
 	deep_calls();
 	puts("contexts: fine");
