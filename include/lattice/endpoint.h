@@ -116,8 +116,8 @@ LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);
 enum lattice_wait {
 	LATTICE_WAIT_AUTO =
 		0, /* looks again for some 30 us where the sender runs on another processor and has been quick, then sleeps */
-	LATTICE_WAIT_SPIN,   /* does not sleep: a processor is its own */
-	LATTICE_WAIT_PARK,   /* sleeps at once: costs the least processor time */
+	LATTICE_WAIT_SPIN, /* does not sleep: a processor is its own. Nor do threads that wait for replies of it (lattice_channel_call()) */
+	LATTICE_WAIT_PARK, /* sleeps at once: costs the least processor time */
 	LATTICE_WAIT_HANDOFF /* sleeps at once, and binds the receiving thread to the sender's processor, for good: there, waking is one switch */
 };
 

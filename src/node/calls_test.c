@@ -151,11 +151,15 @@ TEST(every_length_between)
 	static const struct {
 		const char *why;
 		bool task_serves, task_calls;
+		enum lattice_wait wait;
 	} rows[] = {
-		{ "two tasks of one thread", true, true },
-		{ "two threads", false, false },
-		{ "a thread, of a task", true, false },
-		{ "a task, of a thread", false, true },
+		{ "two tasks of one thread", true, true, LATTICE_WAIT_AUTO },
+		{ "two threads", false, false, LATTICE_WAIT_AUTO },
+		{ "two threads that poll", false, false, LATTICE_WAIT_SPIN },
+		{ "two threads that sleep", false, false, LATTICE_WAIT_PARK },
+		{ "a thread, of a task", true, false, LATTICE_WAIT_AUTO },
+		{ "a thread that polls, of a task", true, false, LATTICE_WAIT_SPIN },
+		{ "a task, of a thread", false, true, LATTICE_WAIT_AUTO },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -163,6 +167,7 @@ TEST(every_length_between)
 		pthread_t thread[2];
 
 		open_node();
+		CHECK_EQ(lattice_endpoint_tune(t.ep[0], &(struct lattice_tuning){ .wait = rows[i].wait }), 0);
 		if (rows[i].task_serves)
 			spawn(0, server);
 		else
