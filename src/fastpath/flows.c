@@ -46,7 +46,8 @@ bool lat_flows_enter_locked(struct lat_inbox *inbox, struct lat_flow_wait *w)
 	lat_turn_begin(&f->turn);
 	first = !f->kept;
 	f->kept = true;
-	f->inside++;
+	f->inside += !w->inside;
+	w->inside = true;
 	lat_flows_list(f, w);
 	lat_turn_end(&f->turn);
 	if (first) {
@@ -58,11 +59,10 @@ bool lat_flows_enter_locked(struct lat_inbox *inbox, struct lat_flow_wait *w)
 	return true;
 }
 
-void lat_flows_leave(struct lat_flows *f, struct lat_flow_wait *w)
+void lat_flows_woken(struct lat_flows *f, struct lat_flow_wait *w)
 {
 	lat_turn_begin(&f->turn);
 	lat_flows_unlist(f, w);
-	f->inside--;
 	lat_turn_end(&f->turn);
 }
 
@@ -112,7 +112,7 @@ int lat_flows_receive(struct lat_inbox *inbox, struct lat_inbox_take *take, stru
 {
 	int rc = lat_inbox_receive(inbox, take, waited < 0 ? 0 : deadline_ns);
 
-	if (w->inside)
+	if (w->inside && !w->handed)
 		leave(inbox);
 	return rc == -ENOMSG && waited < 0 ? waited : rc;
 }

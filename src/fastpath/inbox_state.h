@@ -103,8 +103,8 @@ void lat_inbox_serve(struct lat_inbox *inbox);
 
 /* The flow is about to wait: it can be woken and handed messages from now on. In the inbox's turn. false: not at home here. */
 bool lat_flows_enter_locked(struct lat_inbox *inbox, struct lat_flow_wait *w);
-/* It waits no more, and was not handed a message. */
-void lat_flows_leave(struct lat_flows *f, struct lat_flow_wait *w);
+/* It waits no more, and was not handed a message. It stays inside until the call's end. */
+void lat_flows_woken(struct lat_flows *f, struct lat_flow_wait *w);
 
 /* No flow waits any more. true: what is kept for them is to be let go, by lat_flows_left(). */
 bool lat_flows_close(struct lat_flows *f);

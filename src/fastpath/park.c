@@ -291,7 +291,7 @@ static int sleep_locked(struct lat_inbox *inbox, const struct lat_inbox_take *ta
 			return 0;
 	}
 	if (flow)
-		lat_flows_leave(&inbox->flows, take->flow);
+		lat_flows_woken(&inbox->flows, take->flow);
 	inbox->sleepers -= !flow;
 	inbox->fd_sleepers -= on_fd;
 	set_sleeps_locked(inbox);

@@ -148,8 +148,8 @@ def an_endpoint_in_an_event_loop(_):
 def a_scheduler_of_the_programs_own(_):
     with Program("coroutines") as program:
         assert program.end() == 0, program.text()
-        program_said = program.text()
-    assert program_said == "ping 1000, pong 1000, ticks 3\n", program_said
+        said = program.text().splitlines()
+    assert said[-1] == "ping 1000, pong 1000, ticks 3", said  # before it, a sanitizer may say what it thinks of swapcontext
 
 
 if __name__ == "__main__":
