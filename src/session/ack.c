@@ -1,7 +1,4 @@
-/*
- * Acknowledgements both ways (PROTOCOL sections 5 and 7), and recovery by time: over UDP whatever is unacknowledged for
- * longer than the PTO is queued again in new packets. TCP loses nothing but connections, so there it never runs.
- */
+/* Acknowledgements both ways (PROTOCOL sections 5 and 7). What is not acknowledged is loss.c's. */
 #include "session/machine.h"
 
 #include <errno.h>
@@ -85,9 +82,11 @@ void lat_ack_append(struct lat_out *o, uint64_t now)
 
 struct ack_ctx {
 	struct lat_tx_lane *lane;
-	uint64_t newest_ns; /* when the newest of the newly acknowledged was sent */
+	uint64_t now;
+	/* of those that were in flight: when the oldest and the newest was sent */
+	uint64_t oldest_ns, newest_ns;
 	uint64_t newest_counter;
-	bool any;
+	size_t bytes; /* 0: none was */
 };
 
 static struct lat_rx_lane *rx_lane(const struct lat_session *s, uint16_t num)
@@ -132,18 +131,34 @@ static void control_acked(struct lat_tx_lane *lane, const struct lat_sent_frame 
 	}
 }
 
+/* It counted as lost. That is news only in the session in which it was looked for. */
+static void acked_late(const struct ack_ctx *a, const struct lat_sent_record *rec)
+{
+	struct lat_peer *p = a->lane->session->peer;
+
+	if (tcp(p) || a->lane->session != p->slot[LAT_SLOT_CURRENT])
+		return;
+	lat_count(p->engine, LAT_COUNT_SPURIOUS);
+	lat_recovery_late(&p->rec, a->now, rec->time_ns);
+}
+
 static void acked_record(void *ctx, const struct lat_sent_record *rec)
 {
 	struct ack_ctx *a = ctx;
 	struct lat_tx_lane *lane = a->lane;
 	struct lat_chan_out *co = lane->chan;
 
-	if (!rec->lost)
-		lane->session->peer->flight_bytes -= rec->bytes;
-	if (!a->any || rec->counter > a->newest_counter) {
-		a->any = true;
-		a->newest_counter = rec->counter;
-		a->newest_ns = rec->time_ns;
+	if (rec->lost) {
+		acked_late(a, rec);
+	} else {
+		lane->session->peer->rec.flight_bytes -= rec->bytes;
+		if (a->bytes == 0 || rec->counter > a->newest_counter) {
+			a->newest_counter = rec->counter;
+			a->newest_ns = rec->time_ns;
+		}
+		if (a->bytes == 0 || rec->time_ns < a->oldest_ns)
+			a->oldest_ns = rec->time_ns;
+		a->bytes += rec->bytes;
 	}
 	for (uint16_t i = 0; i < rec->count; i++) {
 		if (rec->frames[i].kind == LAT_SENT_CONTROL)
@@ -153,88 +168,30 @@ static void acked_record(void *ctx, const struct lat_sent_record *rec)
 	}
 }
 
-static void control_lost(struct lat_tx_lane *lane, const struct lat_sent_frame *ref)
+/* What the ACK says about the way to the peer. */
+static void measure(struct lat_peer *p, const struct ack_ctx *a, const struct lat_frame_ack *ack)
 {
-	struct lat_session *s = lane->session;
-	struct lat_chan *c;
-	uint8_t want = 0;
+	struct lat_recovery *r = &p->rec;
+	struct lat_cc_ack acked = { .bytes = a->bytes, .sent_ns = a->newest_ns, .limited = r->limited };
 
-	if (ref->len != 0) {
-		(void)!lat_out_answer(s->peer, ref->type, ref->body, ref->len);
+	if (a->bytes == 0)
 		return;
-	}
-	if (ref->type == LAT_FRAME_PARAMS) {
-		s->want_params = s->peer->slot[LAT_SLOT_CURRENT] == s;
+	if (a->newest_counter == ack->range[0].hi && a->now > a->newest_ns)
+		acked.rtt_ns = lat_recovery_rtt(r, a->now - a->newest_ns, (uint64_t)ack->delay_us * 1000);
+	if (tcp(p))
 		return;
-	}
-	c = lat_chan_find(s->peer->engine, (uint32_t)ref->seq);
-	if (c == NULL)
-		return;
-	switch (ref->type) {
-	case LAT_FRAME_CHAN_OPEN:
-		want = !c->inbound && ((struct lat_chan_out *)c)->state == LAT_OUT_OPENING &&
-				       c->req == ref->off
-			       ? LAT_WANT_OPEN
-			       : 0;
-		break;
-	case LAT_FRAME_CHAN_ACK:
-		want = LAT_WANT_ACK;
-		break;
-	case LAT_FRAME_CREDIT:
-		want = LAT_WANT_CREDIT;
-		break;
-	case LAT_FRAME_CHAN_CLOSE:
-		want = LAT_WANT_CLOSE;
-		break;
-	case LAT_FRAME_CHAN_RESET:
-		want = LAT_WANT_RESET;
-		break;
-	default:
-		break;
-	}
-	lat_chan_want(c, want);
-}
-
-void lat_ack_lost_record(void *ctx, const struct lat_sent_record *rec)
-{
-	struct lat_tx_lane *lane = ctx;
-	struct lat_chan_out *co = lane->chan;
-
-	lane->session->peer->flight_bytes -= rec->bytes;
-	for (uint16_t i = 0; i < rec->count; i++) {
-		if (rec->frames[i].kind == LAT_SENT_CONTROL) {
-			control_lost(lane, &rec->frames[i]);
-		} else if (co != NULL && co->q_init) {
-			lat_count(lane->session->peer->engine, LAT_COUNT_RESENT);
-			lat_sendq_lost(&co->q, &rec->frames[i]);
-		}
-	}
-	if (co != NULL)
-		lat_chan_out_update(co);
-	lat_peer_touch(lane->session->peer);
-}
-
-static void rtt_sample(struct lat_peer *p, uint64_t rtt, uint64_t delay)
-{
-	uint64_t diff;
-
-	if (delay > (uint64_t)LAT_ACK_DELAY_NS * 2)
-		delay = (uint64_t)LAT_ACK_DELAY_NS * 2;
-	rtt = rtt > delay ? rtt - delay : 1;
-	if (p->srtt_ns == 0) {
-		p->srtt_ns = rtt;
-		p->rttvar_ns = rtt / 2;
-		return;
-	}
-	diff = rtt > p->srtt_ns ? rtt - p->srtt_ns : p->srtt_ns - rtt;
-	p->rttvar_ns = (3 * p->rttvar_ns + diff) / 4;
-	p->srtt_ns = (7 * p->srtt_ns + rtt) / 8;
+	lat_recovery_acked(r, a->now, a->oldest_ns, a->newest_ns);
+	acked.newest_ns = r->stamp_ns;
+	acked.srtt_ns = r->srtt_ns;
+	r->cc->ops->acked(r->cc, a->now, &acked);
+	lat_recovery_rearm(r, a->now);
+	p->look_for_losses = true;
 }
 
 int lat_ack_process(struct lat_session *s, uint64_t now, const struct lat_frame_ack *ack)
 {
 	struct lat_peer *p = s->peer;
-	struct ack_ctx a = { .lane = &s->tx };
+	struct ack_ctx a = { .lane = &s->tx, .now = now };
 	int64_t n;
 
 	if (ack->chan != 0) {
@@ -250,61 +207,13 @@ int lat_ack_process(struct lat_session *s, uint64_t now, const struct lat_frame_
 		return -EPROTO;
 	if (n == 0)
 		return 0;
-	if (a.newest_counter == ack->range[0].hi)
-		rtt_sample(p, now - a.newest_ns, (uint64_t)ack->delay_us * 1000);
+	measure(p, &a, ack);
 	if (a.lane->chan != NULL && !a.lane->chan->c.buried) {
 		lat_chan_out_room(a.lane->chan);
 		lat_chan_out_update(a.lane->chan);
 	}
-	if (p->flight_bytes == 0)
+	if (p->rec.flight_bytes == 0)
 		p->await_since_ns = 0;
 	lat_peer_touch(p);
 	return 0;
-}
-
-/* ---- PTO ---- */
-
-uint64_t lat_pto_ns(const struct lat_peer *p)
-{
-	uint64_t srtt = p->srtt_ns != 0 ? p->srtt_ns : (uint64_t)LAT_RTT_FIRST_NS;
-	uint64_t var = p->srtt_ns != 0 ? 4 * p->rttvar_ns : 0;
-	uint32_t shift = p->pto_count < 6 ? p->pto_count : 6;
-
-	if (var < (uint64_t)LAT_RTTVAR_MIN_NS)
-		var = (uint64_t)LAT_RTTVAR_MIN_NS;
-	return (srtt + var + 2 * (uint64_t)LAT_ACK_DELAY_NS) << shift;
-}
-
-void lat_pto_run(struct lat_peer *p, uint64_t now)
-{
-	uint64_t pto = lat_pto_ns(p), oldest = UINT64_MAX;
-	size_t lost = 0;
-
-	if (tcp(p) || now < p->pto_at_ns)
-		return;
-	for (int i = 0; i < LAT_SLOT_COUNT; i++) {
-		struct lat_tx_lane *lane;
-
-		if (p->slot[i] == NULL)
-			continue;
-		DL_FOREACH(p->slot[i]->tx_lanes, lane) {
-			uint64_t sent;
-
-			if (now >= pto)
-				lost += lat_sent_lose(&lane->sent, now - pto, UINT64_MAX, lat_ack_lost_record,
-						      lane);
-			sent = lat_sent_oldest(&lane->sent);
-			if (sent < oldest)
-				oldest = sent;
-		}
-	}
-	if (lost > 0) {
-		p->pto_count++;
-		if (p->pto_count >= LAT_DEAD_PTOS)
-			p->want_rekey = true;
-		pto = lat_pto_ns(p);
-	}
-	p->pto_at_ns = oldest == UINT64_MAX ? UINT64_MAX : oldest + pto;
-	if (p->pto_at_ns <= now)
-		p->pto_at_ns = now + 1;
 }

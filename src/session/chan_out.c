@@ -57,8 +57,9 @@ void lat_chan_out_free(struct lat_chan_out *co)
 		if (lane == NULL)
 			continue;
 		lane->chan = NULL; /* nothing of it is to be queued again */
-		lat_sent_lose(&lane->sent, UINT64_MAX, UINT64_MAX, lat_ack_lost_record, lane);
+		lat_sent_lose(&lane->sent, UINT64_MAX, UINT64_MAX, lat_loss_record, lane);
 		DL_DELETE(lane->session->tx_lanes, lane);
+		lat_loss_unwatch(lane);
 		lat_sent_fini(&lane->sent);
 		free(lane);
 	}

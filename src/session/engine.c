@@ -146,6 +146,7 @@ int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg
 	e->seed = cfg->seed;
 	e->max_msg = max_msg;
 	e->udp_max = cfg->udp_max == 0 ? LAT_UDP_BASE : cfg->udp_max;
+	e->cc = cfg->cc == NULL ? &lat_cc_cubic : cfg->cc;
 	e->sendq_max = cfg->sendq_max == 0 ? (size_t)max_msg * 2 : cfg->sendq_max;
 	e->secret = ops->secret_get(ctx);
 	if (e->secret == NULL) {
@@ -350,7 +351,7 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
 		.path = p->path,
 		.handshake_ns = p->handshake_ns,
 		.session_age_ns = s == NULL ? 0 : now - s->born_ns,
-		.srtt_ns = p->srtt_ns,
+		.srtt_ns = p->rec.srtt_ns,
 		.handshakes = p->handshakes,
 		.rekeys = p->rekeys,
 		.packets_in = p->packets_in,
@@ -392,12 +393,7 @@ int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t 
 	rc = want_session(p);
 	if (rc < 0)
 		return rc;
-	if (p->ping_count == LAT_PINGS_MAX) { /* the oldest will not be answered any more */
-		p->ping_count--;
-		memmove(&p->pings[0], &p->pings[1], p->ping_count * sizeof(p->pings[0]));
-	}
-	p->pings[p->ping_count++] = (struct lat_ping){ .token = token };
-	lat_peer_touch(p);
+	lat_out_ping(p, token, false);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "crypto/kem.h"
+#include "session/cc.h"
 #include "session/handshake.h"
 #include "wire/code.h"
 #include "wire/path.h"
@@ -98,9 +99,10 @@ struct lat_engine_config {
 	uint8_t pk[LAT_KEM_PK]; /* our public key */
 	const uint8_t *seed;    /* its secret, in the key arena; must outlive the engine */
 	uint8_t mesh_key[32];
-	uint32_t max_msg;   /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
-	uint16_t udp_max;   /* largest UDP payload we take; 0 = LAT_UDP_BASE */
-	uint32_t sendq_max; /* bytes held per outbound channel; 0 = 2 * max_msg */
+	uint32_t max_msg;            /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
+	uint16_t udp_max;            /* largest UDP payload we take; 0 = LAT_UDP_BASE */
+	uint32_t sendq_max;          /* bytes held per outbound channel; 0 = 2 * max_msg */
+	const struct lat_cc_ops *cc; /* congestion control over UDP; NULL: CUBIC */
 };
 
 struct lat_peer_config {
@@ -147,7 +149,10 @@ struct lat_peer_info {
 	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory")                     \
 	X(OPEN_REFUSED, "session.open_refused", "channel open refused")                                \
 	X(SECRETS, "session.secrets", "key arena full")                                                \
-	X(RESENT, "session.resent", "frames sent again")
+	X(RESENT, "session.resent", "frames sent again")                                               \
+	X(LOST, "session.lost", "packets that counted as lost")                                        \
+	X(SPURIOUS, "session.spurious", "packets that counted as lost and were only late")             \
+	X(PTO, "session.pto", "probes for an acknowledgement that did not come")
 
 enum lat_engine_counter {
 #define LAT_COUNTER_ENUM(id, name, text) LAT_COUNT_##id,

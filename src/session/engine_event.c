@@ -222,7 +222,7 @@ static bool quiet(const struct lat_peer *p)
 	if (p->attempt != NULL || p->half_count > 0 || p->slot[LAT_SLOT_NEXT] != NULL || p->closing ||
 	    p->want_connect || p->want_rekey)
 		return false;
-	if (p->flight_bytes > 0 || p->stash != NULL || p->todo != NULL || p->ready != NULL ||
+	if (p->rec.flight_bytes > 0 || p->stash != NULL || p->todo != NULL || p->ready != NULL ||
 	    p->busy_count > 0 || p->answer_count > 0 || p->pong_count > 0 ||
 	    (p->ping_count > 0 && !p->pings[p->ping_count - 1].sent))
 		return false;

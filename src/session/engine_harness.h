@@ -278,6 +278,7 @@ struct world_options {
 	uint8_t proto;
 	uint32_t max_msg;
 	uint32_t sendq_max;
+	const struct lat_cc_ops *cc;
 	uint8_t mesh_key[WORLD_NODES]; /* first byte */
 	bool passive;                  /* only node 0 has the others' paths */
 	bool transient;                /* those paths are */
@@ -290,7 +291,8 @@ static inline void world_node_open(struct world *w, int i, const struct world_op
 					 .boot_id = ++n->boot_id + (uint64_t)i * 1000,
 					 .seed = n->seed,
 					 .max_msg = o->max_msg,
-					 .sendq_max = o->sendq_max };
+					 .sendq_max = o->sendq_max,
+					 .cc = o->cc };
 
 	cfg.mesh_key[0] = o->mesh_key[i];
 	memcpy(cfg.pk, n->pk, sizeof(cfg.pk));

@@ -24,6 +24,7 @@
 #include "session/idmap.h"
 #include "session/keys.h"
 #include "session/ranges.h"
+#include "session/recovery.h"
 #include "session/reasm.h"
 #include "session/replay.h"
 #include "session/sendq.h"
@@ -44,7 +45,6 @@ enum {
 	LAT_ASK_BURST = LAT_CHAN_OPEN_BURST * 9 / 10,
 	LAT_STALE_LOOKS_PER_S = 1000, /* for the peer that a STALE, or DATA of no session, comes from */
 	LAT_CLOSES_MAX = 2,           /* of TCP connections in a row on which nothing opened (section 7) */
-	LAT_FLIGHT_UDP_BYTES = 256 << 10,
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
 };
 
@@ -63,7 +63,9 @@ struct lat_tx_lane {
 	uint16_t num;
 	const struct lat_chan_key *key;
 	struct lat_sent sent;
-	struct lat_tx_lane *prev, *next; /* session->tx_lanes */
+	bool flying;                                   /* listed, so perhaps */
+	struct lat_tx_lane *prev, *next;               /* session->tx_lanes */
+	struct lat_tx_lane *flying_prev, *flying_next; /* session->flying */
 };
 
 /* What we receive on one. */
@@ -105,8 +107,9 @@ struct lat_session {
 	struct lat_rx_lane rx;
 	struct lat_tx_lane *tx_lanes;
 	struct lat_rx_lane *rx_lanes;
-	struct lat_rx_lane *acks; /* those with something to acknowledge */
-	uint64_t ack_due_ns;      /* UINT64_MAX: nothing is */
+	struct lat_tx_lane *flying; /* those with packets in flight */
+	struct lat_rx_lane *acks;   /* those with something to acknowledge */
+	uint64_t ack_due_ns;        /* UINT64_MAX: nothing is */
 	uint64_t open_fails;
 	uint64_t boot_id;
 	uint16_t udp_max;
@@ -297,10 +300,8 @@ struct lat_peer {
 	uint32_t closes_in_a_row;
 	uint8_t *stash; /* the packet that it did not take */
 	size_t stash_bytes;
-	size_t flight_bytes;
-	uint64_t srtt_ns, rttvar_ns;
-	uint64_t pto_at_ns;      /* next look at what is unacknowledged; UINT64_MAX: nothing is */
-	uint32_t pto_count;      /* since the last packet from there */
+	struct lat_recovery rec;
+	bool look_for_losses;    /* something was acknowledged */
 	uint64_t await_since_ns; /* sent ack-eliciting, heard nothing since; 0: not waiting */
 	uint64_t owe_since_ns;   /* heard ack-eliciting, sent nothing since; 0: not owing */
 
@@ -355,6 +356,7 @@ struct lat_engine {
 	uint32_t max_msg;
 	uint16_t udp_max;
 	size_t sendq_max;
+	const struct lat_cc_ops *cc;
 
 	struct lat_idmap index, peers, handles;
 	struct lat_peer *peer_list, *touched, *leaving;
@@ -453,11 +455,17 @@ struct lat_out;
 void lat_ack_append(struct lat_out *o, uint64_t now);
 /* 0, or -EPROTO. */
 int lat_ack_process(struct lat_session *s, uint64_t now, const struct lat_frame_ack *ack);
-/* Resends what is older than the PTO, tells when to look again. */
-void lat_pto_run(struct lat_peer *p, uint64_t now);
-uint64_t lat_pto_ns(const struct lat_peer *p);
-/* Callbacks of lat_sent: every frame of the record is lost, ctx: its lane. */
-void lat_ack_lost_record(void *ctx, const struct lat_sent_record *rec);
+/* Every frame of the record is acknowledged. */
+void lat_ack_record(struct lat_tx_lane *lane, const struct lat_sent_record *rec);
+
+/* ---- loss.c ---- */
+/* Finds what is lost, sends probes, over UDP; when to look again. */
+uint64_t lat_loss_run(struct lat_peer *p, uint64_t now);
+/* The lane has something in flight. */
+void lat_loss_watch(struct lat_tx_lane *lane);
+void lat_loss_unwatch(struct lat_tx_lane *lane);
+/* Callback of lat_sent: every frame of the record is to be sent again, and it is no more in flight. ctx: its lane. */
+void lat_loss_record(void *ctx, const struct lat_sent_record *rec);
 
 /* ---- out.c: building packets ---- */
 struct lat_out {
@@ -482,6 +490,10 @@ int lat_out_finish(struct lat_out *o, uint64_t now);
 void lat_out_flush(struct lat_peer *p, uint64_t now);
 int lat_out_close(struct lat_session *s, uint64_t now, uint16_t code);
 int lat_out_net(struct lat_peer *p, uint64_t now, const void *data, size_t bytes);
+/* Something that asks for an ACK, if nothing else is to be sent. */
+void lat_out_probe(struct lat_peer *p);
+/* A PING to be sent. The oldest is forgotten when too many wait for their answer. */
+void lat_out_ping(struct lat_peer *p, uint64_t token, bool internal);
 bool lat_out_answer(struct lat_peer *p, uint8_t type, const void *body, size_t len);
 
 /* ---- peer.c ---- */

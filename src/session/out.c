@@ -19,9 +19,15 @@ static bool tcp(const struct lat_peer *p)
 	return p->path.proto == LAT_PROTO_TCP;
 }
 
-static size_t flight_max(const struct lat_peer *p)
+static bool may_send(struct lat_peer *p, uint64_t now)
 {
-	return tcp(p) ? LAT_FLIGHT_TCP_BYTES : LAT_FLIGHT_UDP_BYTES;
+	return tcp(p) ? p->rec.flight_bytes < LAT_FLIGHT_TCP_BYTES : lat_recovery_may_send(&p->rec, now);
+}
+
+/* Is so much in flight that nothing fits, however slowly? */
+static bool full(const struct lat_peer *p)
+{
+	return p->rec.flight_bytes >= (tcp(p) ? (size_t)LAT_FLIGHT_TCP_BYTES : p->rec.cc->window);
 }
 
 static size_t packet_max(const struct lat_session *s)
@@ -129,30 +135,30 @@ int lat_out_finish(struct lat_out *o, uint64_t now)
 	uint64_t counter = lat_sent_counter(&o->lane->sent);
 	size_t n = lat_data_seal(o->lane->key, e->packet, o->lane->num, s->idx_remote, counter, o->w.len);
 	size_t refs = o->eliciting ? o->refs : 0;
+	uint64_t sent_ns;
 	int rc;
 
-	if (o->eliciting)
-		p->flight_bytes += n;
-	rc = lat_sent_add(&o->lane->sent, now, (uint32_t)n, o->eliciting, o->ref, refs);
+	sent_ns = lat_recovery_stamp(&p->rec, now);
+	if (o->eliciting) {
+		lat_recovery_sent(&p->rec, now, n);
+		lat_loss_watch(o->lane);
+	}
+	rc = lat_sent_add(&o->lane->sent, sent_ns, (uint32_t)n, o->eliciting, o->ref, refs);
 	if (rc < 0 && o->eliciting) {
 		const struct lat_sent_record rec = { .counter = counter,
-						     .time_ns = now,
+						     .time_ns = sent_ns,
 						     .bytes = (uint32_t)n,
 						     .eliciting = true,
 						     .count = (uint16_t)refs,
 						     .frames = o->ref };
 
-		lat_ack_lost_record(o->lane, &rec);
+		lat_loss_record(o->lane, &rec);
 		return rc;
 	}
 	p->owe_since_ns = 0;
 	s->sent_data = s->sent_data || o->real;
-	if (o->eliciting) {
-		if (p->await_since_ns == 0)
-			p->await_since_ns = now;
-		if (p->pto_at_ns == UINT64_MAX)
-			p->pto_at_ns = now + lat_pto_ns(p);
-	}
+	if (o->eliciting && p->await_since_ns == 0)
+		p->await_since_ns = now;
 	rc = transmit(p, now, e->packet, n);
 	return rc == -EAGAIN ? stash(p, now, e->packet, n) : rc;
 }
@@ -195,6 +201,16 @@ bool lat_out_answer(struct lat_peer *p, uint8_t type, const void *body, size_t l
 static bool unsent_ping(const struct lat_peer *p)
 {
 	return p->ping_count > 0 && !p->pings[p->ping_count - 1].sent;
+}
+
+void lat_out_ping(struct lat_peer *p, uint64_t token, bool internal)
+{
+	if (p->ping_count == LAT_PINGS_MAX) { /* the oldest will not be answered any more */
+		p->ping_count--;
+		memmove(&p->pings[0], &p->pings[1], p->ping_count * sizeof(p->pings[0]));
+	}
+	p->pings[p->ping_count++] = (struct lat_ping){ .token = token, .internal = internal };
+	lat_peer_touch(p);
 }
 
 static bool control_pending(const struct lat_session *s)
@@ -274,12 +290,25 @@ static void answers_sent(struct lat_peer *p, uint32_t done)
 		memmove(p->answers, p->answers + done, p->answer_count * sizeof(p->answers[0]));
 }
 
+static void own_ping(struct lat_peer *p)
+{
+	uint64_t token;
+
+	p->engine->ops->random(p->engine->ctx, &token, sizeof(token));
+	lat_out_ping(p, token, true);
+}
+
+void lat_out_probe(struct lat_peer *p)
+{
+	if (p->todo == NULL && p->ready == NULL && p->answer_count == 0 && !unsent_ping(p))
+		own_ping(p);
+}
+
 /* Confirmation (section 3): PARAMS, then PING if there is nothing else, again and again until DATA arrives. */
 static void append_confirm(struct lat_out *o, uint64_t now)
 {
 	struct lat_session *s = o->session;
 	struct lat_peer *p = s->peer;
-	uint64_t token;
 
 	if (!s->want_confirm)
 		return;
@@ -292,8 +321,7 @@ static void append_confirm(struct lat_out *o, uint64_t now)
 	append_params(o);
 	if (p->todo != NULL || p->ready != NULL || p->ping_count > 0)
 		return;
-	p->engine->ops->random(p->engine->ctx, &token, sizeof(token));
-	p->pings[p->ping_count++] = (struct lat_ping){ .token = token, .internal = true };
+	own_ping(p);
 }
 
 static int build_control(struct lat_session *s, uint64_t now, bool all)
@@ -378,7 +406,7 @@ void lat_out_flush(struct lat_peer *p, uint64_t now)
 	/* The peer closes whatever brings DATA that it cannot open: let the handshake through first (section 7). */
 	if (tcp(p) && p->attempt != NULL && p->closes_in_a_row >= LAT_CLOSES_MAX)
 		return;
-	while (p->flight_bytes < flight_max(p)) {
+	while ((control_pending(s) || p->ready != NULL) && may_send(p, now)) {
 		int rc;
 
 		rc = control_pending(s) ? build_control(s, now, true) : 0;
@@ -412,7 +440,7 @@ int lat_out_net(struct lat_peer *p, uint64_t now, const void *data, size_t bytes
 
 	if (bytes > packet_max(s) - LAT_DATA_OVERHEAD - LAT_DATA_NODE_LEN - LAT_FRAME_HDR)
 		return -EMSGSIZE;
-	if (p->conn_down || p->blocked || p->flight_bytes >= flight_max(p))
+	if (p->conn_down || p->blocked || full(p))
 		return -EAGAIN;
 	/* What asks for a connection is not sent by it as it is, and this would not be sent again. */
 	if (p->unconnected)

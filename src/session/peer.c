@@ -45,6 +45,11 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 		free(p);
 		return -ENOBUFS;
 	}
+	if (lat_recovery_init(&p->rec, e->cc, LAT_UDP_BASE) < 0) {
+		e->ops->secret_put(e->ctx, p->psk);
+		free(p);
+		return -ENOMEM;
+	}
 	p->engine = e;
 	p->node = cfg->node;
 	p->own_boot_id = e->boot_id;
@@ -54,7 +59,6 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 	p->call.node = cfg->node;
 	if (p->call.proto != 0)
 		p->path = p->call;
-	p->pto_at_ns = UINT64_MAX;
 	p->lossy_due_ns = UINT64_MAX;
 	p->budget.max = LAT_REASM_PEER_BYTES;
 	/* max_msg is announced as at most half of it (section 0). */
@@ -84,6 +88,7 @@ void lat_peer_free(struct lat_peer *p)
 	lat_numtab_fini(&p->nums_in);
 	lat_numtab_fini(&p->nums_out);
 	lat_channum_fini(&p->numbers);
+	lat_recovery_fini(&p->rec);
 	if (p->psk != NULL)
 		p->engine->ops->secret_put(p->engine->ctx, p->psk);
 	free(p);
@@ -135,6 +140,8 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	}
 	p->slot[LAT_SLOT_CURRENT] = s;
 	p->handshakes++;
+	if (!lat_path_equal(&p->path, &s->path))
+		lat_recovery_restart(&p->rec);
 	p->path = s->path;
 	if (s->path.proto == LAT_PROTO_TCP && !s->initiator) {
 		/* Who called has a port of no meaning: it is called where the configuration says, or not at all. */
@@ -152,7 +159,7 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	p->attempt_after_ns = 0;
 	p->down_since_ns = 0;
 	p->held_out = false;
-	p->pto_count = 0;
+	p->rec.pto_count = 0;
 	p->await_since_ns = 0;
 	p->conn_down = false;
 	p->blocked = false; /* the way before may have been another */
@@ -241,7 +248,7 @@ void lat_peer_sessions_end(struct lat_peer *p)
 	p->closing = false;
 	free(p->stash);
 	p->stash = NULL;
-	p->pto_at_ns = UINT64_MAX;
+	p->rec.pto_at_ns = UINT64_MAX;
 	p->await_since_ns = 0;
 	p->owe_since_ns = 0;
 	p->ping_count = 0;
@@ -271,7 +278,7 @@ static void send_close(struct lat_peer *p, uint64_t now)
 {
 	struct lat_session *s = p->slot[LAT_SLOT_CURRENT];
 
-	p->close_at_ns = now + lat_pto_ns(p);
+	p->close_at_ns = now + lat_recovery_pto(&p->rec);
 	if (s != NULL)
 		(void)!lat_out_close(s, now, p->close_code);
 }
@@ -295,7 +302,7 @@ static void after_eproto(struct lat_peer *p, uint64_t now, uint16_t code)
 
 void lat_peer_close_start(struct lat_peer *p, uint64_t now, uint16_t code)
 {
-	uint64_t last = 3 * lat_pto_ns(p);
+	uint64_t last = 3 * lat_recovery_pto(&p->rec);
 	struct lat_session *cur = p->slot[LAT_SLOT_CURRENT];
 
 	if (p->closing)
@@ -553,7 +560,7 @@ uint64_t lat_peer_run(struct lat_peer *p, uint64_t now)
 		return run_closing(p, now);
 	lat_attempt_run(p, now);
 	expire_sessions(p, now);
-	lat_pto_run(p, now);
+	due = min64(due, lat_loss_run(p, now));
 	run_current(p, now);
 	due = min64(due, run_wanted(p, now));
 	due = min64(due, run_hold(p, now));
@@ -562,7 +569,8 @@ uint64_t lat_peer_run(struct lat_peer *p, uint64_t now)
 	lat_chan_reap(p);
 
 	due = min64(due, lat_attempt_due(p));
-	due = min64(due, p->path.proto == LAT_PROTO_TCP ? UINT64_MAX : p->pto_at_ns);
+	if (p->path.proto != LAT_PROTO_TCP)
+		due = min64(due, min64(p->rec.pto_at_ns, lat_recovery_pace_at(&p->rec)));
 	if (p->ask_at_ns > now && p->slot[LAT_SLOT_CURRENT] != NULL)
 		due = min64(due, p->ask_at_ns);
 	if (p->conn_down && p->slot[LAT_SLOT_CURRENT] != NULL)

@@ -286,3 +286,14 @@ uint64_t lat_sent_oldest(struct lat_sent *s)
 		s->first_flying++;
 	return s->first_flying < s->next ? slot_of(s, s->first_flying)->time_ns : UINT64_MAX;
 }
+
+bool lat_sent_probe(struct lat_sent *s, lat_sent_fn fn, void *ctx)
+{
+	struct lat_sent_record rec;
+
+	if (lat_sent_oldest(s) == UINT64_MAX)
+		return false;
+	rec = record_of(slot_of(s, s->first_flying), s->first_flying);
+	fn(ctx, &rec);
+	return true;
+}

@@ -105,6 +105,9 @@ LAT_MUST_CHECK int64_t lat_sent_ack(struct lat_sent *s, const struct lat_range *
  */
 size_t lat_sent_lose(struct lat_sent *s, uint64_t before, uint64_t below, lat_sent_fn fn, void *ctx);
 
+/* @fn gets the oldest packet in flight, which stays in flight. False: none is. */
+bool lat_sent_probe(struct lat_sent *s, lat_sent_fn fn, void *ctx);
+
 /* When the oldest packet in flight was sent; UINT64_MAX: none is. */
 uint64_t lat_sent_oldest(struct lat_sent *s);
 

@@ -90,7 +90,7 @@ void lat_session_requeue(struct lat_session *s)
 	struct lat_tx_lane *lane;
 
 	DL_FOREACH(s->tx_lanes, lane)
-		lat_sent_lose(&lane->sent, UINT64_MAX, UINT64_MAX, lat_ack_lost_record, lane);
+		lat_sent_lose(&lane->sent, UINT64_MAX, UINT64_MAX, lat_loss_record, lane);
 }
 
 void lat_session_erase(struct lat_session *s)
@@ -221,9 +221,9 @@ static void heard(struct lat_session *s, uint64_t now, const struct lat_path *fr
 
 	p->packets_in++;
 	p->bytes_in += bytes;
-	p->pto_count = 0;
+	lat_recovery_heard(&p->rec, now);
 	/* Over TCP nothing else would notice that what is still on its way is not getting there (section 8.1). */
-	p->await_since_ns = from->proto == LAT_PROTO_TCP && p->flight_bytes > 0 ? now : 0;
+	p->await_since_ns = from->proto == LAT_PROTO_TCP && p->rec.flight_bytes > 0 ? now : 0;
 	p->closes_in_a_row = 0;
 	if (from->proto == LAT_PROTO_TCP && from->conn != p->proven_conn) {
 		p->proven_conn = from->conn;
