@@ -212,6 +212,15 @@ void lat_link_dead(struct lat_link *link, int why)
 	}
 }
 
+void lat_link_retry(struct lat_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	for (uint32_t chan = 0; chan < link->outs_top; chan++)
+		if (link->table->out[chan] != NULL)
+			lat_sender_room(&link->table->out[chan]->sender);
+	pthread_mutex_unlock(&link->lock);
+}
+
 void lat_link_close(struct lat_link *link)
 {
 	if (link == NULL)

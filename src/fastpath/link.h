@@ -53,7 +53,7 @@ struct lat_link_extent {
 struct lat_link_ops {
 	/*
 	 * Tells the peer: its lat_link_extend() gets *x and a duplicate of @fd, which stays the link's.
-	 * 0, -EAGAIN (not now), or why never (-EPIPE).
+	 * 0, -EAGAIN (not now: lat_link_retry() follows), or why never (-EPIPE).
 	 */
 	int (*extend)(void *user, const struct lat_link_extent *x, int fd);
 	/*
@@ -96,6 +96,9 @@ LAT_MUST_CHECK int lat_link_join(struct lat_link *link, const int *fds, size_t c
  * times, the first counts. Calls gone of those that are drained already, on this thread.
  */
 void lat_link_dead(struct lat_link *link, int why);
+
+/* ops->extend() is worth another try. Any thread. */
+void lat_link_retry(struct lat_link *link);
 
 /*
  * Gives up the owner's hold, as lat_link_dead(-ESHUTDOWN) if it was not dead: the memory goes with the last
@@ -183,10 +186,11 @@ bool lat_link_in_close(struct lat_link_in *in);
 /*
  * EXTENT came with @fds, @count of them: closed in any case. What was sent in it is received from now on.
  * 0, or the peer is to be dropped:
- *   -EPROTO  no such channel or tier, not the fds that go with it, a size that is none, LAT_LINK_EXTENTS_MAX,
- *            LAT_LINK_EXTENT_BYTES_MAX
+ *   -EPROTO  no such channel or tier, not the fds that go with it, a size that is none
  *   -EPERM   not a memfd of ordinary pages, or not sealed
- * An extent for a channel that has just ended here is 0, and dropped. Where there is no memory for it, the channel is gone(-ENOMEM).
+ * An extent for a channel that has just ended here is 0, and dropped. Where there is no memory for it, or LAT_LINK_EXTENTS_MAX or
+ * LAT_LINK_EXTENT_BYTES_MAX is reached (what the peer has given back counts until its channel is looked at again), the channel is
+ * gone(-ENOMEM).
  */
 LAT_MUST_CHECK int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds,
 				   size_t count);

@@ -217,14 +217,14 @@ static long one_death(long steps)
 	while ((rc = lat_sender_flush(lat_link_out_sender(own), UINT64_MAX)) == 0)
 		CHECK_EQ(send_one(BEFORE + 1, LEN), 0);
 	CHECK_EQ_ROW(deed->why, rc, -EOWNERDEAD);
-	while (self.ins_gone == 0) {
+	while (party_ins_gone(&self) == 0) {
 		rc = recv_one();
 		CHECK_ROW(deed->why, rc == -ENOMSG || rc == next);
 		next += rc > 0;
 	}
 	CHECK_ROW(deed->why, next == BEFORE + 1 || (deed->sends && next == BEFORE + 2));
-	CHECK_ROW(deed->why,
-		  self.last_why == -EOWNERDEAD || (deed->deed == victim_end && self.last_why == 0));
+	CHECK_ROW(deed->why, party_last_why(&self) == -EOWNERDEAD ||
+				     (deed->deed == victim_end && party_last_why(&self) == 0));
 	lat_link_out_close(own);
 	lat_inbox_shutdown(self.inbox);
 	if (deed->sleeper)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -47,8 +48,8 @@ struct party {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct party_end out[LAT_LINK_CHANS_MAX], in[LAT_LINK_CHANS_MAX];
-	uint32_t ins_gone;
-	int last_why; /* of the last in that was gone */
+	_Atomic(uint32_t) ins_gone;
+	_Atomic(int) last_why; /* of the last in that was gone */
 	int dead, broken, refused;
 };
 
@@ -89,6 +90,16 @@ static inline void party_broken(void *user, int why)
 	(void)!write(p->stop[1], "b", 1);
 }
 
+static inline uint32_t party_ins_gone(const struct party *p)
+{
+	return atomic_load_explicit(&p->ins_gone, memory_order_acquire);
+}
+
+static inline int party_last_why(const struct party *p)
+{
+	return atomic_load_explicit(&p->last_why, memory_order_relaxed);
+}
+
 static inline void party_gone(void *user, int why)
 {
 	struct party_end *end = user;
@@ -99,8 +110,8 @@ static inline void party_gone(void *user, int why)
 	m.received = lat_link_in_received(end->in);
 	(void)lat_link_in_close(end->in);
 	end->in = NULL;
-	p->ins_gone++;
-	p->last_why = why;
+	atomic_store_explicit(&p->last_why, why, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->ins_gone, 1, memory_order_release);
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 	(void)!party_say(p, &m, -1);
@@ -330,7 +341,7 @@ static inline void party_close(struct party *p, struct lat_link_out *out, uint64
 static inline void party_wait_gone(struct party *p, uint32_t ins)
 {
 	pthread_mutex_lock(&p->lock);
-	while (p->ins_gone < ins)
+	while (party_ins_gone(p) < ins)
 		pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 }

@@ -266,6 +266,8 @@ static int run_good(const struct meeting *m)
 			return 4;
 	}
 	party_close(&self, out, NULL);
+	party_leave(&self);
+	lat_inbox_close(self.inbox);
 	return 0;
 }
 
@@ -339,14 +341,14 @@ static void recv_end(void)
 	unsigned char buf[5000];
 	struct lat_inbox_info info;
 
-	while (self.ins_gone == 0) {
+	while (party_ins_gone(&self) == 0) {
 		int rc = lat_inbox_recv(self.inbox, buf, sizeof(buf), &info, 0);
 
 		CHECK(rc == 0 || rc == -ENOMSG);
 		CHECK(rc < 0 || ((struct party_end *)info.user)->party == &other);
 		sched_yield();
 	}
-	CHECK_EQ(self.last_why, 0);
+	CHECK_EQ(party_last_why(&self), 0);
 }
 
 static pid_t forked(int (*run)(const struct meeting *m, const struct mode *mode), const struct mode *mode,

@@ -266,7 +266,7 @@ static int extent_take(struct lat_link_in *in, const struct lat_link_extent *x, 
 	int rc;
 
 	if (lat_link_extents_add(&link->mapped, x->bytes) < 0)
-		return -EPROTO; /* he knows the limit as well */
+		return -ENOMEM; /* he may have kept to it: we still have what he gave back and we have not looked at since */
 	rc = lat_memfd_map_peer(fd, x->bytes, &mem);
 	if (rc == 0 && x->tier != LAT_TIER_SPILL)
 		rc = lat_memfd_populate(mem, x->bytes); /* of the spill region, what he uses of it */

@@ -206,7 +206,7 @@ TEST(every_message_once_and_whole)
 		CHECK_MEM(got, want, info.len);
 	}
 	party_wait_gone(&self, 1);
-	CHECK_EQ(self.last_why, 0);
+	CHECK_EQ(party_last_why(&self), 0);
 	unite(child, 0);
 }
 

@@ -24,6 +24,7 @@
 #include "base/util.h"
 #include "fastpath/blocks.h"
 #include "fastpath/ring.h"
+#include "sync/mutex.h"
 
 enum lat_tier {
 	LAT_TIER_L1,
@@ -130,8 +131,10 @@ struct lat_tiers_rx {
 	bool foreign, lossy, poisoned;
 	_Atomic(uint32_t) held; /* blocks taken in place and not released */
 	_Atomic(uint64_t) gaps; /* lossy: numbers that never came */
+	struct lat_mutex offers;
 	struct {
-		_Atomic(uint32_t) number; /* 0: taken into use, or none */
+		_Atomic(uint32_t)
+			number; /* 0: taken into use, or none. Under the lock, but for a look whether it is the one */
 		const void *mem;
 		uint64_t bytes;
 	} offer[LAT_TIERS];
@@ -235,9 +238,9 @@ void lat_tiers_reclaim(struct lat_tiers_tx *tx);
 void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct lat_tier_stats out[LAT_TIERS]);
 
 /*
- * Offers the consumer's end the producer's extent @number of @tier, mapped at @mem. Any thread, one at a time. It is
- * taken into use when the producer says so, and stays until the producer says otherwise, or lat_tiers_rx_forget(). 0, or
- * -EPROTO: no such tier, a size that is none, or one that was offered before has not been taken into use.
+ * Offers the consumer's end the producer's extent @number of @tier, mapped at @mem. Any thread. It is taken into use when the
+ * producer says so, and stays until the producer says otherwise, or lat_tiers_rx_forget(). One that was offered before and not taken into
+ * use is let go of: the producer has given it back, with nothing in it. 0, or -EPROTO: no such tier, or a size that is none.
  */
 LAT_MUST_CHECK int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number,
 				      const void *mem, uint64_t bytes);

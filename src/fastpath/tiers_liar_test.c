@@ -89,9 +89,6 @@ TEST(offers_that_cannot_be)
 			     lat_tiers_rx_offer(&p.rx, rows[i].tier, rows[i].number, mem, rows[i].bytes),
 			     -EPROTO);
 	CHECK_EQ(lat_tiers_rx_offer(&p.rx, LAT_TIER_L2, 1, mem, sizeof(mem)), 0);
-	CHECK_EQ(lat_tiers_rx_offer(&p.rx, LAT_TIER_L2, 2, mem, sizeof(mem)), -EPROTO);
-	CHECK_EQ(lat_tiers_rx_forget(&p.rx, LAT_TIER_L2), 0);
-	CHECK_EQ(lat_tiers_rx_offer(&p.rx, LAT_TIER_L2, 2, mem, sizeof(mem)), 0);
 	pair_close(&p);
 }
 

@@ -4,7 +4,7 @@
  * acquire therefore sees, when it looks again, every number before c: if none of the heads is the next number
  * then, that number was never published. The same holds for the extents:
  *   [M] made and epoch stored, release (tiers_tx.c) -> [m] loaded, acquire, after a number was found missing
- *   [O] offer's number stored, release -> [o] loaded, acquire : where the extent lies
+ *   [U] -> [L] of the lock of offers (sync/mutex.h) : where the extent lies
  * An extent that was made but has not been offered to this end yet (it comes over a socket) holds what is
  * missing: that is no gap, but nothing to receive for now. It may be offered at any moment of a look, so what is missing
  * decides nothing before it is known that all was offered, and was looked at after that.
@@ -36,20 +36,42 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 			 &mem->back->head[LAT_TIER_L1]);
 }
 
+static bool offer_valid(enum lat_tier tier, uint64_t bytes)
+{
+	if (tier <= LAT_TIER_L1 || tier >= LAT_TIERS)
+		return false;
+	if (tier == LAT_TIER_SPILL)
+		return bytes >= LAT_BLOCK_UNIT && bytes <= LAT_BLOCKS_BYTES_MAX;
+	return bytes > 0 && bytes / LAT_RING_SLOT <= LAT_RING_SLOTS_MAX && bytes % LAT_RING_SLOT == 0 &&
+	       lat_tiers_slots_valid((uint32_t)(bytes / LAT_RING_SLOT));
+}
+
+/* Puts @number (0: none) in the place of the offer there is, which is let go of. */
+static void put_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void *mem,
+		      uint64_t bytes)
+{
+	const void *old_mem;
+	uint64_t old_bytes;
+	bool old;
+
+	lat_mutex_lock(&rx->offers);
+	old = atomic_load_explicit(&rx->offer[tier].number, memory_order_relaxed) != 0;
+	old_mem = rx->offer[tier].mem;
+	old_bytes = rx->offer[tier].bytes;
+	rx->offer[tier].mem = mem;
+	rx->offer[tier].bytes = bytes;
+	atomic_store_explicit(&rx->offer[tier].number, number, memory_order_relaxed);
+	lat_mutex_unlock(&rx->offers);
+	if (old && rx->let_go != NULL)
+		rx->let_go(rx->user, old_mem, old_bytes);
+}
+
 int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void *mem,
 		       uint64_t bytes)
 {
-	if (tier <= LAT_TIER_L1 || tier >= LAT_TIERS || number == 0 ||
-	    atomic_load_explicit(&rx->offer[tier].number, memory_order_acquire) != 0)
+	if (number == 0 || !offer_valid(tier, bytes))
 		return -EPROTO;
-	if (tier == LAT_TIER_SPILL
-		    ? bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX
-		    : bytes / LAT_RING_SLOT > LAT_RING_SLOTS_MAX || bytes % LAT_RING_SLOT != 0 ||
-			      bytes == 0 || !lat_tiers_slots_valid((uint32_t)(bytes / LAT_RING_SLOT)))
-		return -EPROTO;
-	rx->offer[tier].mem = mem;
-	rx->offer[tier].bytes = bytes;
-	atomic_store_explicit(&rx->offer[tier].number, number, memory_order_release); /* [O] */
+	put_offer(rx, tier, number, mem, bytes);
 	return 0;
 }
 
@@ -71,7 +93,7 @@ int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier)
 	if (tier == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0)
 		return -EBUSY;
 	give_up(rx, tier);
-	atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_release);
+	put_offer(rx, tier, 0, NULL, 0);
 	return 0;
 }
 
@@ -79,9 +101,7 @@ void lat_tiers_rx_fini(struct lat_tiers_rx *rx)
 {
 	for (enum lat_tier t = LAT_TIER_L2; t < LAT_TIERS; t++) {
 		give_up(rx, t);
-		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) != 0 &&
-		    rx->let_go != NULL)
-			rx->let_go(rx->user, rx->offer[t].mem, rx->offer[t].bytes);
+		put_offer(rx, t, 0, NULL, 0);
 	}
 }
 
@@ -91,13 +111,33 @@ static int poison_rx(struct lat_tiers_rx *rx)
 	return -EPROTO;
 }
 
-/* Takes the offer of @tier into use. */
-static void adopt_one(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number)
+/* Takes offer @number, and nothing else. false: it is not there. */
+static bool take_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void **mem,
+		       uint64_t *bytes)
 {
-	const void *mem = rx->offer[tier].mem;
-	uint64_t bytes = rx->offer[tier].bytes;
+	bool there;
 
-	atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_release);
+	if (atomic_load_explicit(&rx->offer[tier].number, memory_order_relaxed) != number)
+		return false;
+	lat_mutex_lock(&rx->offers);
+	there = atomic_load_explicit(&rx->offer[tier].number, memory_order_relaxed) == number;
+	if (there) {
+		*mem = rx->offer[tier].mem;
+		*bytes = rx->offer[tier].bytes;
+		atomic_store_explicit(&rx->offer[tier].number, 0, memory_order_relaxed);
+	}
+	lat_mutex_unlock(&rx->offers);
+	return there;
+}
+
+/* Takes extent @number of @tier into use. false: it was not offered yet. */
+static bool adopt_one(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number)
+{
+	const void *mem;
+	uint64_t bytes;
+
+	if (!take_offer(rx, tier, number, &mem, &bytes))
+		return false;
 	rx->made[tier] = number;
 	rx->mem[tier] = mem;
 	rx->bytes[tier] = bytes;
@@ -105,11 +145,12 @@ static void adopt_one(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t numb
 		rx->spill = mem;
 		rx->spill_bytes = bytes;
 		rx->populated = rx->foreign ? 0 : bytes;
-		return;
+		return true;
 	}
 	lat_ring_rx_over(&rx->ring[tier], mem, (uint32_t)(bytes / LAT_RING_SLOT), rx->ring[tier].taken,
 			 &rx->back->head[tier]);
 	rx->rings |= 1u << tier;
+	return true;
 }
 
 /*
@@ -133,11 +174,7 @@ static bool adopt(struct lat_tiers_rx *rx)
 			return true;
 		}
 		give_up(rx, t);
-		if (made == 0)
-			continue;
-		if (atomic_load_explicit(&rx->offer[t].number, memory_order_acquire) == made) /* [o] */
-			adopt_one(rx, t, made);
-		else
+		if (made != 0 && !adopt_one(rx, t, made))
 			all = false;
 	}
 	if (all)

@@ -344,7 +344,7 @@ static void hear_host(void *owner, bool in, bool out)
 	if (a->post.last == NULL) /* an event of one that was lost in this turn */
 		return;
 	if (out)
-		lat_post_flush(&a->post);
+		(void)lat_post_flush(&a->post);
 	for (int i = 0; in && i < TURN_NOTES && rc == 1; i++) {
 		int fds[LAT_NOTE_FDS];
 		struct lat_note n;

@@ -495,7 +495,7 @@ static void run(void *arg)
 				break;
 			case TAG_NOTES:
 				if (events[i].out && !tag->member->gone)
-					lat_post_flush(&tag->member->post);
+					(void)lat_post_flush(&tag->member->post);
 				if (events[i].in && !tag->member->gone)
 					hear(h, tag->member);
 				break;

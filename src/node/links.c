@@ -339,8 +339,8 @@ static void notes_ready(void *owner, bool in, bool out)
 
 	if (p->state == LAT_PAIR_DEAD)
 		return;
-	if (out)
-		lat_post_flush(&p->post);
+	if (out && lat_post_flush(&p->post))
+		lat_link_retry(p->link);
 	if (in)
 		rc = hear(p, TURN_NOTES);
 	if (rc < 0)

@@ -77,8 +77,10 @@ static int queue(struct lat_post *p, const struct lat_note *n, const int *fds, s
 	struct lat_posted *one;
 	int rc;
 
-	if (p->queued == LAT_POST_QUEUE_MAX)
+	if (p->queued == LAT_POST_QUEUE_MAX) {
+		p->refused = true;
 		return -EAGAIN;
+	}
 	one = calloc(1, sizeof(*one));
 	if (one == NULL)
 		return -ENOMEM;
@@ -114,8 +116,10 @@ int lat_post_send(struct lat_post *p, struct lat_note *n, const int *fds, size_t
 	return rc;
 }
 
-void lat_post_flush(struct lat_post *p)
+bool lat_post_flush(struct lat_post *p)
 {
+	bool again;
+
 	pthread_mutex_lock(&p->lock);
 	while (p->fd >= 0 && p->first != NULL) {
 		struct lat_posted *one = p->first;
@@ -127,7 +131,10 @@ void lat_post_flush(struct lat_post *p)
 	}
 	if (p->fd >= 0 && p->first == NULL)
 		lat_watch_change(p->watch, p->fd, true, false, p->tag);
+	again = p->refused && p->first == NULL;
+	p->refused = p->refused && !again;
 	pthread_mutex_unlock(&p->lock);
+	return again;
 }
 
 int lat_post_recv(struct lat_post *p, enum lat_note_from from, struct lat_note *n, int fds[LAT_NOTE_FDS],

@@ -19,6 +19,7 @@ struct lat_post {
 	pthread_mutex_t lock; /* innermost */
 	struct lat_posted *first, **last;
 	unsigned queued;
+	bool refused;  /* a send was -EAGAIN, since it was last said that there is room */
 	int fd, watch; /* -1: closed */
 	void *tag;     /* what the watch says of it */
 };
@@ -35,8 +36,8 @@ void lat_post_fini(struct lat_post *p);
  * gone), -EAGAIN (LAT_POST_QUEUE_MAX wait: it does not read), -ENOMEM, -EMFILE, -ENFILE, -ETOOMANYREFS.
  */
 LAT_MUST_CHECK int lat_post_send(struct lat_post *p, struct lat_note *n, const int *fds, size_t count);
-/* It is writable. */
-void lat_post_flush(struct lat_post *p);
+/* It is writable. true: a send was refused (-EAGAIN), and there is room again. */
+bool lat_post_flush(struct lat_post *p);
 
 /*
  * The next note, checked (lat_note_check()), and the caller's @fds with it: *count of LAT_NOTE_FDS. 1; 0 when none is
