@@ -21,11 +21,12 @@ demo: ## show it at work: two nodes, a capture of what travels between them, tim
 	@$(MAKE) -s build-main
 	@BUILD=$(main) scripts/demo
 
-# BENCH_ARGS, for instance '--rounds 20 --only G2': see lattice help bench local
-bench: ## what this machine can do, and Lattice beside it; the picture is build/bench.svg
+# BENCH_ARGS, for instance '--rounds 20': see lattice help bench local
+bench: ## what this machine can do, and Lattice beside it; the pictures are build/bench.svg and build/bench-net.svg
 	@scripts/bootstrap build
 	@$(MAKE) -s build-main
 	@$(main)/src/lattice bench local --plot build/bench.svg $(BENCH_ARGS)
+	@$(main)/src/lattice bench net --plot build/bench-net.svg $(BENCH_ARGS)
 
 bench-locks: ## the quaternion lock beside the C library's, 1 to 8 threads
 	@scripts/bootstrap build

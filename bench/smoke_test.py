@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A benchmark program measures what it says, in the form that it says. No time is looked at.
 
-smoke_test.py PROGRAM [LATTICE]: PROGRAM directly; with LATTICE also by the command.
+smoke_test.py PROGRAM [LATTICE NAME]: PROGRAM directly; with LATTICE also by its command 'bench NAME'.
 """
 import json
 import math
@@ -42,7 +42,7 @@ def check_line(line):
         assert line["ratio"] >= 0 and line["limit"] > 0, line
 
 
-def main(program, lattice=None):
+def main(program, lattice=None, name=None):
     status, said, why = run(program, "--list")
     assert status == 0, why
     names = [line.split()[0] for line in said.splitlines()]
@@ -69,7 +69,7 @@ def main(program, lattice=None):
         status, said, why = run(program, *wrong)
         assert status == 2 and said == "" and why, (wrong, status, said, why)
     if lattice is not None:
-        status, said, why = run(lattice, "bench", "local", "--list")
+        status, said, why = run(lattice, "bench", name, "--list")
         assert status == 0 and [line.split()[0] for line in said.splitlines()] == names, (status, why)
     print(f"{len(lines)} lines")
 

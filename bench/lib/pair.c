@@ -117,6 +117,8 @@ static void serve(struct bench_side *side)
 			rc = side->subject->far(side, ctl->count);
 			ctl->stamps[i] = bench_ticks();
 		}
+		if (ctl->command == SLICE && rc == 0 && side->subject->settle != NULL)
+			rc = side->subject->settle(side);
 		ctl->rc = rc;
 		word_set(&ctl->done, turn); /* [D] */
 	}

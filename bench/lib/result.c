@@ -33,7 +33,9 @@ const char *bench_result_unit(const struct bench_result *r)
 {
 	if (r == NULL || r->subject->kind == BENCH_TRIP)
 		return "ns";
-	return r->subject->kind == BENCH_RATE ? "M/s" : r->subject->unit;
+	if (r->subject->kind == BENCH_FIGURE)
+		return r->subject->unit;
+	return r->subject->bytes > 0 ? "MB/s" : "M/s";
 }
 
 double bench_result_tail(const struct bench_result *r, double q)

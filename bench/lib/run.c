@@ -121,6 +121,11 @@ static uint64_t within(double want, uint64_t least, uint64_t most)
 	return want < (double)least ? least : want > (double)most ? most : (uint64_t)want;
 }
 
+static int settle(struct bench_pair *p)
+{
+	return p->near.subject->settle != NULL ? p->near.subject->settle(&p->near) : 0;
+}
+
 static int slice_of_trips(struct slice *s)
 {
 	struct bench_pair *p = s->r->pair;
@@ -135,7 +140,7 @@ static int slice_of_trips(struct slice *s)
 	if (rc < 0)
 		return rc;
 	trips(s);
-	rc = s->rc;
+	rc = s->rc == 0 ? settle(p) : s->rc;
 	return rc < 0 ? rc : bench_pair_end(p);
 }
 
@@ -208,6 +213,8 @@ static int one_way(struct bench_result *r, uint64_t n, uint32_t parts, double *e
 		rc = r->subject->near(&r->pair->near, n);
 		stamps[i] = bench_ticks();
 	}
+	if (rc == 0)
+		rc = settle(r->pair);
 	if (rc < 0)
 		return rc;
 	far = bench_pair_end(r->pair);
@@ -222,7 +229,7 @@ static int measure_rate(struct bench_result *r, const struct bench_config *cfg, 
 	int rc = 0;
 
 	if (r->each_ns <= 0) {
-		rc = one_way(r, FIRST * FIRST, 3, &each);
+		rc = one_way(r, r->subject->bytes > 0 ? FIRST : FIRST * FIRST, 3, &each);
 		r->each_ns = each;
 	}
 	if (rc == 0 && cfg->warm_up_ns > 0)
@@ -236,7 +243,7 @@ static int measure_rate(struct bench_result *r, const struct bench_config *cfg, 
 	if (rc < 0)
 		return rc;
 	r->each_ns = fmax(each, 0.1);
-	r->p50[round] = 1000 / r->each_ns;
+	r->p50[round] = 1000 / r->each_ns * (r->subject->bytes > 0 ? (double)r->subject->bytes : 1);
 	r->p99[round] = r->p999[round] = NAN;
 	return 0;
 }

@@ -35,9 +35,10 @@ struct bench_subject {
 	enum bench_kind kind;
 	enum bench_with with;
 	enum bench_place place;
-	bool streamed;       /* beside a process that streams through memory */
-	bool once;           /* in the first round only: it cannot change */
-	const char *unit;    /* BENCH_FIGURE */
+	bool streamed;    /* beside a process that streams through memory */
+	bool once;        /* in the first round only: it cannot change */
+	const char *unit; /* BENCH_FIGURE */
+	size_t bytes; /* BENCH_RATE: of each, and the rate is megabytes a second; 0: it is millions of them */
 	uint32_t group;      /* BENCH_TRIP: trips between two looks at the clock; 0: 1, for what is long */
 	size_t shared_bytes; /* for both sides */
 	size_t arg;          /* what tells it from others that have the same functions */
@@ -49,6 +50,8 @@ struct bench_subject {
 	int (*enter)(struct bench_side *side); /* on each side, at once: bench_meet() */
 	int (*near)(struct bench_side *side, uint64_t n);
 	int (*far)(struct bench_side *side, uint64_t n);
+	int (*settle)(
+		struct bench_side *side); /* on each side after a slice, at once, not timed; NULL: nothing */
 	void (*leave)(struct bench_side *side); /* on each side, also after an enter that failed */
 	/* BENCH_ALONE with two sides (tasks): runs slice(arg), and far(@n) so that near can be answered. */
 	int (*inside)(struct bench_side *side, uint64_t n, void (*slice)(void *arg), void *arg);

@@ -89,8 +89,13 @@ int main(int argc, char **argv)
 	static const struct bench_subject tcp = OTHER_TRIP("nng-tcp", "nng tcp, 48 B", BENCH_PROCESS,
 							   OTHER_TCP);
 	static const struct bench_subject rate = OTHER_RATE("nng-ipc-64", "nng ipc, 64 B one way",
-							    BENCH_PROCESS, OTHER_IPC);
-	static const struct bench_subject *const subjects[] = { &inproc, &ipc, &tcp, &rate, NULL };
+							    BENCH_PROCESS, OTHER_IPC, 64);
+	static const struct bench_subject tcp_64 = OTHER_RATE("nng-tcp-64", "nng tcp, 64 B one way",
+							      BENCH_PROCESS, OTHER_TCP, 64);
+	static const struct bench_subject tcp_64k = OTHER_RATE("nng-tcp-64k", "nng tcp, 64 KiB one way",
+							       BENCH_PROCESS, OTHER_TCP, 64 << 10);
+	static const struct bench_subject *const subjects[] = { &inproc, &ipc,     &tcp, &rate,
+								&tcp_64, &tcp_64k, NULL };
 	static const struct bench_plan plan = { .title = "nng on one machine", .subjects = subjects };
 
 	return bench_main(&plan, argc, argv);

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-enum { TRIP_BYTES = 48, RATE_BYTES = 64 };
+enum { TRIP_BYTES = 48, RATE_BYTES_MAX = 64 << 10 };
 
 struct shared {
 	unsigned int id;
@@ -24,7 +24,8 @@ int other_enter(struct bench_side *side)
 	int rc = 0;
 
 	if (!side->far)
-		rc = other_library.listen(&side->own, (enum other_way)side->subject->arg, s->id, s->url);
+		rc = other_library.listen(&side->own, (enum other_way)(side->subject->arg & 0xff), s->id,
+					  s->url);
 	if (rc == 0)
 		rc = bench_meet(side);
 	if (rc == 0 && side->far)
@@ -67,20 +68,20 @@ int other_trip_far(struct bench_side *side, uint64_t n)
 
 int other_rate_near(struct bench_side *side, uint64_t n)
 {
-	unsigned char bytes[RATE_BYTES] = { 1 };
+	static unsigned char bytes[RATE_BYTES_MAX] = { 1 };
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--)
-		rc = other_library.send(side->own, bytes, sizeof(bytes));
+		rc = other_library.send(side->own, bytes, side->subject->arg >> 8);
 	return rc;
 }
 
 int other_rate_far(struct bench_side *side, uint64_t n)
 {
-	unsigned char bytes[RATE_BYTES];
+	static unsigned char bytes[RATE_BYTES_MAX];
 	int rc = 0;
 
 	for (; n > 0 && rc == 0; n--)
-		rc = other_library.recv(side->own, bytes, sizeof(bytes));
+		rc = other_library.recv(side->own, bytes, side->subject->arg >> 8);
 	return rc;
 }

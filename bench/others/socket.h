@@ -8,7 +8,8 @@
 
 #include "lib/subject.h"
 
-enum other_way { OTHER_INPROC, OTHER_IPC, OTHER_TCP };
+/* OTHER_SEALED: over TCP, encrypted and authenticated. */
+enum other_way { OTHER_INPROC, OTHER_IPC, OTHER_TCP, OTHER_SEALED };
 enum { OTHER_URL = 128 };
 
 /* 0 or a negative errno. *socket is the side's. */
@@ -38,10 +39,11 @@ int other_rate_far(struct bench_side *side, uint64_t n);
 		.place = BENCH_FREE, .shared_bytes = OTHER_SHARED, .make = other_make, .enter = other_enter, \
 		.near = other_trip_near, .far = other_trip_far, .leave = other_leave                         \
 	}
-#define OTHER_RATE(name_, what_, with_, way_)                                                                \
+#define OTHER_RATE(name_, what_, with_, way_, bytes_)                                                        \
 	{                                                                                                    \
-		.name = (name_), .what = (what_), .kind = BENCH_RATE, .with = (with_), .arg = (way_),        \
-		.place = BENCH_FREE, .shared_bytes = OTHER_SHARED, .make = other_make, .enter = other_enter, \
+		.name = (name_), .what = (what_), .kind = BENCH_RATE, .with = (with_),                       \
+		.arg = (way_) | (bytes_) << 8, .bytes = (bytes_) > 1024 ? (bytes_) : 0, .place = BENCH_FREE, \
+		.shared_bytes = OTHER_SHARED, .make = other_make, .enter = other_enter,                      \
 		.near = other_rate_near, .far = other_rate_far, .leave = other_leave                         \
 	}
 

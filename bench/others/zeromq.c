@@ -1,6 +1,7 @@
 /* lattice-bench-zeromq: PAIR sockets of ZeroMQ, as they come. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <zmq.h>
 
 #include "lib/main.h"
@@ -27,27 +28,65 @@ static void *open_socket(void)
 	return socket;
 }
 
+enum { KEY_TEXT = 41 };
+
+static int serve_curve(void *socket, char public_key[KEY_TEXT])
+{
+	char secret[KEY_TEXT];
+	const int on = 1;
+
+	if (zmq_curve_keypair(public_key, secret) < 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof(on)) < 0)
+		return -1;
+	return zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, KEY_TEXT);
+}
+
+static int call_curve(void *socket, const char *server)
+{
+	char public_key[KEY_TEXT], secret[KEY_TEXT];
+
+	if (zmq_curve_keypair(public_key, secret) < 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server, KEY_TEXT) < 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, KEY_TEXT) < 0)
+		return -1;
+	return zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, KEY_TEXT);
+}
+
 static int listen_at(void **socket, enum other_way way, unsigned int id, char url[static OTHER_URL])
 {
+	char key[KEY_TEXT] = "";
 	size_t room = OTHER_URL;
+	int rc = 0;
 
 	*socket = open_socket();
 	if (*socket == NULL)
 		return fail();
-	if (way == OTHER_TCP)
+	if (way == OTHER_TCP || way == OTHER_SEALED)
 		(void)snprintf(url, OTHER_URL, "tcp://127.0.0.1:*");
 	else
 		(void)snprintf(url, OTHER_URL, way == OTHER_IPC ? "ipc://@lattice-bench-%u" : "inproc://%u",
 			       id);
-	if (zmq_bind(*socket, url) < 0 || zmq_getsockopt(*socket, ZMQ_LAST_ENDPOINT, url, &room) < 0)
+	if (way == OTHER_SEALED)
+		rc = serve_curve(*socket, key);
+	if (rc < 0 || zmq_bind(*socket, url) < 0 ||
+	    zmq_getsockopt(*socket, ZMQ_LAST_ENDPOINT, url, &room) < 0)
 		return fail();
+	/* The connecting side learns the key as it learns the port. */
+	if (way == OTHER_SEALED)
+		(void)snprintf(url + strlen(url), OTHER_URL - strlen(url), "|%s", key);
 	return 0;
 }
 
 static int connect_to(void **socket, const char *url)
 {
+	const char *key = strchr(url, '|');
+	char place[OTHER_URL];
+
+	(void)snprintf(place, sizeof(place), "%.*s", (int)strcspn(url, "|"), url);
 	*socket = open_socket();
-	return *socket == NULL || zmq_connect(*socket, url) < 0 ? fail() : 0;
+	if (*socket == NULL || (key != NULL && call_curve(*socket, key + 1) < 0))
+		return fail();
+	return zmq_connect(*socket, place) < 0 ? fail() : 0;
 }
 
 static int send_to(void *socket, const void *data, size_t len)
@@ -76,8 +115,21 @@ int main(int argc, char **argv)
 	static const struct bench_subject tcp = OTHER_TRIP("zeromq-tcp", "ZeroMQ tcp, 48 B", BENCH_PROCESS,
 							   OTHER_TCP);
 	static const struct bench_subject rate = OTHER_RATE("zeromq-ipc-64", "ZeroMQ ipc, 64 B one way",
-							    BENCH_PROCESS, OTHER_IPC);
-	static const struct bench_subject *const subjects[] = { &inproc, &ipc, &tcp, &rate, NULL };
+							    BENCH_PROCESS, OTHER_IPC, 64);
+	static const struct bench_subject curve = OTHER_TRIP("zeromq-curve", "ZeroMQ CURVE, 48 B",
+							     BENCH_PROCESS, OTHER_SEALED);
+	static const struct bench_subject tcp_64 = OTHER_RATE("zeromq-tcp-64", "ZeroMQ tcp, 64 B one way",
+							      BENCH_PROCESS, OTHER_TCP, 64);
+	static const struct bench_subject tcp_64k = OTHER_RATE("zeromq-tcp-64k", "ZeroMQ tcp, 64 KiB one way",
+							       BENCH_PROCESS, OTHER_TCP, 64 << 10);
+	static const struct bench_subject curve_64 =
+		OTHER_RATE("zeromq-curve-64", "ZeroMQ CURVE, 64 B one way", BENCH_PROCESS, OTHER_SEALED, 64);
+	static const struct bench_subject curve_64k = OTHER_RATE("zeromq-curve-64k",
+								 "ZeroMQ CURVE, 64 KiB one way",
+								 BENCH_PROCESS, OTHER_SEALED, 64 << 10);
+	static const struct bench_subject *const subjects[] = { &inproc,    &ipc,    &tcp,     &rate,
+								&curve,     &tcp_64, &tcp_64k, &curve_64,
+								&curve_64k, NULL };
 	static const struct bench_plan plan = { .title = "ZeroMQ on one machine", .subjects = subjects };
 
 	return bench_main(&plan, argc, argv);

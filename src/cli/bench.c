@@ -1,6 +1,6 @@
 /*
- * lattice bench local: hands over to lattice-bench-local, a program of its own because it measures more than Lattice and links
- * what the command does not need.
+ * lattice bench local, lattice bench net: each hands over to a program of its own, lattice-bench-local or lattice-bench-net, because
+ * that measures more than Lattice and links what the command does not need.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +43,7 @@ static void add_number(struct args *a, const char *name, int64_t value)
 }
 
 /* False: it is in none of the places. */
-static bool find(char *out, size_t room)
+static bool find(const char *program, char *out, size_t room)
 {
 	char own[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -58,8 +58,8 @@ static bool find(char *out, size_t room)
 	*slash = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		bool absolute = places[i][0] == '/';
-		int wrote = snprintf(out, room, "%s%s%s/lattice-bench-local", absolute ? "" : own,
-				     absolute ? "" : "/", places[i]);
+		int wrote = snprintf(out, room, "%s%s%s/%s", absolute ? "" : own, absolute ? "" : "/",
+				     places[i], program);
 
 		if (wrote > 0 && (size_t)wrote < room && access(out, X_OK) == 0)
 			return true;
@@ -67,13 +67,11 @@ static bool find(char *out, size_t room)
 	return false;
 }
 
-static int run_bench(const struct cli_options *opt, int argc, char **argv)
+static int run_bench(const char *program, const struct cli_options *opt)
 {
-	struct args a = { .v = { "lattice-bench-local" }, .count = 1 };
+	struct args a = { .v = { program }, .count = 1 };
 	char path[PATH_MAX];
 
-	(void)argc;
-	(void)argv;
 	add_number(&a, "--rounds", opt->rounds);
 	add_number(&a, "--slice", opt->slice_ms);
 	add_number(&a, "--warm-up", opt->warm_up_ms);
@@ -84,21 +82,48 @@ static int run_bench(const struct cli_options *opt, int argc, char **argv)
 		a.v[a.count++] = "--json";
 	if (opt->list)
 		a.v[a.count++] = "--list";
-	if (!find(path, sizeof(path)))
-		return cli_complain("lattice-bench-local is not installed");
+	if (!find(program, path, sizeof(path)))
+		return cli_complain("%s is not installed", program);
 	/* execv() changes none of what it is given, though its prototype does not say so. */
 	(void)execv(path, (char *const *)(uintptr_t)a.v);
 	return cli_complain("%s: %s", path, strerror(errno));
 }
 
-const struct cli_command cli_bench = {
+static int run_local(const struct cli_options *opt, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return run_bench("lattice-bench-local", opt);
+}
+
+static int run_net(const struct cli_options *opt, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return run_bench("lattice-bench-net", opt);
+}
+
+static const int bench_options[] = { OPT_ROUNDS, OPT_SLICE, OPT_WARM_UP, OPT_CORES, OPT_ONLY,
+				     OPT_PLOT,   OPT_JSON,  OPT_LIST,    OPT_HELP,  0 };
+
+const struct cli_command cli_bench_local = {
 	.name = "bench local",
 	.args = "",
 	.summary = "what this machine can do, and Lattice beside it",
 	.text = "Measures the limits of the machine (switches, cache lines between cores, sleeping and waking, copying) and Lattice\n"
 		"in one run, and says which of the project's goals hold, as ratios: what is measured varies with the machine and\n"
 		"with what else runs on it, the ratios less. It takes some seconds and two cores.",
-	.options = (const int[]){ OPT_ROUNDS, OPT_SLICE, OPT_WARM_UP, OPT_CORES, OPT_ONLY, OPT_PLOT, OPT_JSON,
-				  OPT_LIST, OPT_HELP, 0 },
-	.run = run_bench,
+	.options = bench_options,
+	.run = run_local,
+};
+
+const struct cli_command cli_bench_net = {
+	.name = "bench net",
+	.args = "",
+	.summary = "two nodes on this machine, beside what UDP and TCP can do",
+	.text = "Measures UDP over the loopback, bare and sealed, the cryptography alone, and Lattice between two nodes over UDP and\n"
+		"TCP in one run, beside other libraries where they are installed, and says which of the project's goals hold, as\n"
+		"ratios. It takes some seconds and two cores, and sends nothing to another machine.",
+	.options = bench_options,
+	.run = run_net,
 };
