@@ -9,9 +9,9 @@ static const struct bench_subject *const subjects[] = {
 	&limit_switch, &lattice_call, &lattice_tasks, &limit_memcpy,
 	/* there and back, polling */
 	&limit_line, &lattice_processes, &limit_line_thread, &lattice_threads, &lattice_threads_locked,
-	&limit_slot, &limit_slot_thread, &lattice_threads_call, &limit_block, &lattice_processes_block,
-	&lattice_threads_block, &lattice_processes_second, &lattice_processes_last, &lattice_processes_idle,
-	&lattice_threads_second, &lattice_threads_last, &lattice_threads_idle,
+	&limit_slot, &limit_slot_thread, &lattice_threads_call, &lattice_processes_call, &limit_block,
+	&lattice_processes_block, &lattice_threads_block, &lattice_processes_second, &lattice_processes_last,
+	&lattice_processes_idle, &lattice_threads_second, &lattice_threads_last, &lattice_threads_idle,
 	/* one way */
 	&limit_ring48, &lattice_processes_rate48, &lattice_threads_rate48, &limit_ring64,
 	&lattice_processes_rate64, &lattice_threads_rate64, &limit_ring64_index,

@@ -367,19 +367,12 @@ const struct bench_subject lattice_threads_block =
 	THREADS(BLOCKS("threads-block", "Lattice, 1 MiB lent and taken, two threads"));
 const struct bench_subject lattice_processes_block =
 	PROCESSES(BLOCKS("process-block", "Lattice, 1 MiB lent and taken, two processes"));
-const struct bench_subject lattice_threads_call = {
-	.name = "threads-call",
-	.what = "Lattice, call and reply, 48 B, two threads polling",
-	.limit = "slot-thread",
-	.kind = BENCH_TRIP,
-	.place = BENCH_APART,
-	.make = make,
-	.near = call_near,
-	.far = call_far,
-	.arg = POLLING(0),
-	.shared_bytes = sizeof(struct talk),
-	.group = 32,
-	.with = BENCH_THREAD,
-	.enter = enter_threads,
-	.leave = leave_threads,
-};
+#define CALL(name_, what_, limit_)                                                                     \
+	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_TRIP, .place = BENCH_APART, \
+	.make = make, .near = call_near, .far = call_far, .arg = POLLING(0),                           \
+	.shared_bytes = sizeof(struct talk), .group = 32
+
+const struct bench_subject lattice_threads_call =
+	THREADS(CALL("threads-call", "Lattice, call and reply, 48 B, two threads polling", "slot-thread"));
+const struct bench_subject lattice_processes_call =
+	PROCESSES(CALL("process-call", "Lattice, call and reply, 48 B, two processes polling", "line"));

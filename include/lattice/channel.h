@@ -128,7 +128,9 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *
  * Between two tasks of one thread, when the receiver waits in lattice_endpoint_recv() with a buffer that is long enough, a request of at most 48
  * bytes is put into its hands and it runs at once. Otherwise the request goes the way of other messages, after those that were sent
- * before it. Several calls may be under way on one channel; the receiver answers them in the order that it likes.
+ * before it. Several calls may be under way on one channel; the receiver answers them in the order that it likes. A receiver in another
+ * process is called alike; replies of more than 48 bytes lie in memory of that channel's, 16 MiB for those that have not been read. Who
+ * waits for whom is not known there: a ring of calls between processes ends by its time-outs only.
  *
  * @param request     type, data, len are read
  * @param reply       filled in: source is the receiver's pid; type, data (= @buf) and len are the reply's
@@ -138,18 +140,19 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *
  * Threads: any number may call and send on one channel.
  * @return 0, or
- *   -ETIMEDOUT    no reply; the receiver may have the request
+ *   -ETIMEDOUT    no reply; the receiver may have the request, and is told when it answers
  *   -EDEADLK      the receiver waits, through however many others, for the caller: all would wait for ever. Nothing was sent;
  *                 lattice_explain() names the ring. (What waits is known where tasks and threads call each other, and in
  *                 lattice_sched_block_on(); of a pid that several tasks or threads receive for, only once one of them has the request)
  *   -EMSGSIZE     the request is over the channel's limit: nothing was sent; or the reply has more than @bytes: reply->len says how
  *                 many, and it is lost
- *   -EOWNERDEAD   the receiving endpoint was closed
- *   -EOPNOTSUPP   the receiver is in another process or on another node; or the calling thread has a hook (lattice_sched_hook_set())
+ *   -EOWNERDEAD   the receiving endpoint was closed, or its process is gone
+ *   -EOPNOTSUPP   the receiver is on another node; or the calling thread has a hook (lattice_sched_hook_set())
  *                 without a wake function
- *   -ENOBUFS      65536 calls are under way to that pid
+ *   -ENOBUFS      65536 calls are under way to that pid; or, to another process, the one that was made 64 calls before this one on the
+ *                 channel
  *   -EINVAL, -EPROTO, -ESHUTDOWN  as lattice_channel_send(); timeout_ns is 0
- *   -ENOMEM
+ *   -ENOMEM       also: the other process had none for the reply, which is lost
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_call(struct lattice_channel *ch,
 						      const struct lattice_msg *request,

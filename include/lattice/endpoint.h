@@ -62,7 +62,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *
  * @param msg    as it was received
  * @param reply  type, data, len are read; the bytes are copied before return
  * @return 0 (the caller has it; if its buffer was too short, it was told so), or
- *   -EALREADY  it was answered before, or the caller has given up: the reply was dropped, and counted
+ *   -EALREADY  it was answered before, or the caller has given up, or its process is gone: the reply was dropped, and counted
+ *   -ENOMEM    a caller in another process: there was no memory for it, and the caller was told so
  *   -EINVAL    no call of this endpoint
  */
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_reply(struct lattice_endpoint *ep,
@@ -116,7 +117,7 @@ LATTICE_API int lattice_endpoint_fd(const struct lattice_endpoint *ep);
 enum lattice_wait {
 	LATTICE_WAIT_AUTO =
 		0, /* looks again for some 30 us where the sender runs on another processor and has been quick, then sleeps */
-	LATTICE_WAIT_SPIN, /* does not sleep: a processor is its own. Nor do threads that wait for replies of it (lattice_channel_call()) */
+	LATTICE_WAIT_SPIN, /* does not sleep: a processor is its own. Nor do threads that wait for replies of it (lattice_channel_call()), those of another process for a millisecond */
 	LATTICE_WAIT_PARK, /* sleeps at once: costs the least processor time */
 	LATTICE_WAIT_HANDOFF /* sleeps at once, and binds the receiving thread to the sender's processor, for good: there, waking is one switch */
 };

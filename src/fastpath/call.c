@@ -18,6 +18,7 @@
 
 #include "base/cpu.h"
 #include "fastpath/call_fast.h"
+#include "fastpath/link_calls.h"
 #include "os/clock.h"
 #include "os/futex.h"
 
@@ -257,13 +258,43 @@ static int ended(struct lat_call *call, struct lat_call_slot *s, uint32_t asked)
 	return rc;
 }
 
+struct queued_call {
+	struct lat_sender_mark mark; /* first */
+	struct lat_call_queue *queue;
+	uint64_t token;
+};
+
+/* What the receiving end takes from the queue is decided by the message's number, once that is published. */
+static int queue_call(struct lat_sender_mark *mark, uint64_t seq)
+{
+	const struct queued_call *c = (const struct queued_call *)mark;
+	struct lat_call_queue *q = c->queue;
+	uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+
+	if (tail - atomic_load_explicit(&q->head, memory_order_acquire) == LAT_CALL_QUEUE_MAX)
+		return -EAGAIN;
+	q->at[tail % LAT_CALL_QUEUE_MAX].seq = (uint32_t)seq;
+	q->at[tail % LAT_CALL_QUEUE_MAX].token = c->token;
+	atomic_store_explicit(&q->tail, tail + 1, memory_order_release); /* [T] */
+	return 0;
+}
+
+static void unqueue_call(struct lat_sender_mark *mark)
+{
+	struct lat_call_queue *q = ((const struct queued_call *)mark)->queue;
+
+	atomic_store_explicit(&q->tail, atomic_load_explicit(&q->tail, memory_order_relaxed) - 1,
+			      memory_order_relaxed);
+}
+
 /* Sends, and waits. The slot is idle again. */
 static int ask_and_wait(struct lat_chan *ch, struct lat_call *call, struct lat_call_slot *s, uint32_t asked,
 			uint64_t deadline_ns)
 {
-	uint64_t token = lat_call_token(s, asked);
-	struct lat_call_queue *queue = atomic_load_explicit(&ch->src.calls, memory_order_relaxed);
-	int rc = lat_sender_call(&ch->sender, call->type, call->data, call->len, queue, token, deadline_ns);
+	struct queued_call queued = { { queue_call, unqueue_call },
+				      atomic_load_explicit(&ch->src.calls, memory_order_relaxed),
+				      lat_call_token(s, asked) };
+	int rc = lat_sender_call(&ch->sender, call->type, call->data, call->len, &queued.mark, deadline_ns);
 
 	if (rc == 0)
 		rc = s->flow != NULL ? wait_as_flow(s, deadline_ns)
@@ -353,13 +384,19 @@ static int reply(struct lat_inbox *inbox, struct lat_call_slot *s, uint64_t toke
 int lat_inbox_reply(struct lat_inbox *inbox, uint64_t token, int32_t type, const void *data, size_t len)
 {
 	struct lat_calls *c = atomic_load_explicit(&inbox->calls, memory_order_acquire);
-	struct lat_call_slot *s = lat_call_slot_of(c, token);
+	struct lat_call_slot *s;
 	int rc;
 
-	if (s == NULL || len > UINT32_MAX)
+	if (len > UINT32_MAX)
 		return -EINVAL;
-	rc = reply(inbox, s, token, 0, type, data, len);
-	if (rc == -EALREADY)
+	if (lat_link_is_call(token)) {
+		rc = lat_link_reply(inbox, token, type, data, (uint32_t)len);
+		c = rc == -EALREADY ? calls_of(inbox) : NULL;
+	} else {
+		s = lat_call_slot_of(c, token);
+		rc = s == NULL ? -EINVAL : reply(inbox, s, token, 0, type, data, len);
+	}
+	if (rc == -EALREADY && c != NULL)
 		count(&c->late);
 	return rc;
 }

@@ -65,6 +65,10 @@ struct lat_inbox_source_ops {
 	 */
 	int (*admit)(struct lat_inbox_source *src);
 	/*
+	 * Message @seq was taken: its token if it is a call (fastpath/call.h), else 0. NULL: calls says. In the inbox's turn.
+	 */
+	uint64_t (*call)(struct lat_inbox_source *src, uint64_t seq);
+	/*
 	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN
 	 * (the inbox was closed), -EPROTO (poisoned), or admit's reason. Once. Unless it was ended before,
 	 * its producer may still be in lat_inbox_source_ready(), and ends or detaches it when that is over.

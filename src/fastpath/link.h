@@ -11,6 +11,7 @@
  *   lat_link_out_open                     -- OPEN chan ->   lat_link_in_open
  *   lat_link_out_accept                   <- ACCEPT chan -- (or REFUSE: lat_link_out_close)
  *   ops->extend                           -- EXTENT fd ->   lat_link_extend
+ *   lat_link_replies                      <- REPLIES fd --  ops->replies
  *   lat_link_out_end(0)                   -- CLOSE chan ->  lat_link_in_end ... gone(0)
  *   lat_link_out_end(why, was it not 0)   <- GONE chan --   gone(why), lat_link_in_close
  *   lat_link_out_close
@@ -56,6 +57,8 @@ struct lat_link_ops {
 	 * 0, -EAGAIN (not now: lat_link_retry() follows), or why never (-EPIPE).
 	 */
 	int (*extend)(void *user, const struct lat_link_extent *x, int fd);
+	/* The same for memory of @bytes where long replies to calls on @chan will lie: its lat_link_replies(). */
+	int (*replies)(void *user, uint32_t chan, uint64_t bytes, int fd);
 	/*
 	 * The peer broke a rule of the link itself (-EPROTO), or hung up its bell (-EOWNERDEAD): to be treated as
 	 * dead, by lat_link_dead() on another thread. Once.

@@ -16,12 +16,13 @@
 
 #include "base/test.h"
 #include "fastpath/link.h"
+#include "fastpath/link_calls.h"
 #include "os/clock.h"
 #include "os/fdpass.h"
 #include "os/memfd.h"
 #include "os/poke.h"
 
-enum party_word { WORD_OPEN = 1, WORD_ACCEPT, WORD_REFUSE, WORD_EXTENT, WORD_CLOSE, WORD_GONE };
+enum party_word { WORD_OPEN = 1, WORD_ACCEPT, WORD_REFUSE, WORD_EXTENT, WORD_CLOSE, WORD_GONE, WORD_REPLIES };
 
 struct party_msg {
 	uint32_t word, chan;
@@ -71,6 +72,13 @@ static inline int party_say(struct party *p, const struct party_msg *m, int fd)
 static inline int party_extend(void *user, const struct lat_link_extent *x, int fd)
 {
 	struct party_msg m = { .word = WORD_EXTENT, .chan = x->chan, .extent = *x };
+
+	return party_say(user, &m, fd);
+}
+
+static inline int party_replies(void *user, uint32_t chan, uint64_t bytes, int fd)
+{
+	struct party_msg m = { .word = WORD_REPLIES, .chan = chan, .received = bytes };
 
 	return party_say(user, &m, fd);
 }
@@ -126,6 +134,11 @@ static inline void party_hear(struct party *p, const struct party_msg *m, const 
 
 	if (m->word == WORD_EXTENT) {
 		if (lat_link_extend(p->link, &m->extent, fds, count) < 0)
+			p->refused++;
+		return;
+	}
+	if (m->word == WORD_REPLIES) {
+		if (lat_link_replies(p->link, m->chan, m->received, fds, count) < 0)
 			p->refused++;
 		return;
 	}
@@ -217,7 +230,9 @@ static inline void *party_run(void *arg)
 /* One side of @m, with a thread for the socket. */
 static inline int party_meet(struct party *p, const struct meeting *m, int side, struct lat_inbox *inbox)
 {
-	static const struct lat_link_ops ops = { party_extend, party_broken };
+	static const struct lat_link_ops ops = { .extend = party_extend,
+						 .replies = party_replies,
+						 .broken = party_broken };
 	struct lat_link_config cfg = { &ops, p, m->bell[side] };
 	int fd = -1, got[2], rc;
 	pthread_mutexattr_t recursive;

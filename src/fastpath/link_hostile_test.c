@@ -107,18 +107,25 @@ static void scribble_armed(uint32_t chan)
 	put(&bad.own->armed, any() >> any() % 32);
 }
 
-static void scribble_back(uint32_t chan)
+/* The last slot that the victim sent. */
+static uint32_t sent_on(uint32_t chan)
 {
-	struct lat_seg_rx *rx = &bad.own->rx[chan];
 	uint32_t sent = 0;
 
-	/* Now and then what may be true. */
 	for (size_t i = 0; i < LAT_TIERS_L1_SLOTS; i++) {
 		uint32_t seq = atomic_load_explicit(&bad.peer->l1[chan][i].seq, memory_order_relaxed);
 
 		if (seq > sent)
 			sent = seq;
 	}
+	return sent;
+}
+
+static void scribble_back(uint32_t chan)
+{
+	struct lat_seg_rx *rx = &bad.own->rx[chan];
+	uint32_t sent = sent_on(chan); /* now and then what may be true */
+
 	put(&rx->back.head[0], any() % 8 == 0 ? any() : sent);
 	put(&rx->words.received, any());
 	put(&rx->words.hot, any());
@@ -172,6 +179,57 @@ static void scribble_extents(uint32_t chan)
 	scribble_bytes(chan);
 }
 
+/* A message that is one. */
+static void publish(uint32_t chan, uint32_t seq)
+{
+	struct lat_ring_slot *slot = &bad.own->l1[chan][(seq - 1) % LAT_TIERS_L1_SLOTS];
+
+	slot->first.len = any() % 40;
+	slot->first.msg_seq = seq;
+	atomic_store_explicit(&slot->seq, seq, memory_order_release);
+}
+
+/* Calls that are none, replies to what was asked and not, and memory for them. */
+static void scribble_calls(uint32_t chan)
+{
+	uint32_t taken = atomic_load_explicit(&bad.peer->rx[chan].words.received, memory_order_relaxed),
+		 next = taken + 1;
+	_Atomic(uint32_t) *asked = (_Atomic(uint32_t) *)&bad.own->asked[chan];
+	struct lat_seg_rx *rx = &bad.own->rx[chan];
+	static size_t given;
+	int fd;
+
+	for (size_t i = 0; i < LAT_SEG_CALLS; i++) {
+		struct lat_seg_reply *line = &bad.own->replies[chan][i];
+
+		atomic_store_explicit(&bad.own->asked[chan].at[i], next, memory_order_relaxed);
+		put(&line->len, any() >> any() % 32);
+		put(&line->where, any() % 5);
+		put(&line->at, any() >> any() % 32);
+		put(&line->number, (uint32_t)i + (any() % 4) * LAT_SEG_CALLS);
+	}
+	put(&rx->back.head[0], sent_on(chan)); /* so that there are more */
+	put(&rx->words.received, sent_on(chan));
+	if (any() % 8 == 0)
+		put(&asked[any() % (sizeof(struct lat_seg_asked) / 4)], any());
+	put(&bad.own->tx[chan].asks, any() % 8 != 0);
+	put(&bad.own->tx[chan].words.room_wanted, any());
+	if (given < 40 && any() % 64 == 0) {
+		struct party_msg m = { .word = WORD_REPLIES,
+				       .chan = any() % (CHANS + 1),
+				       .received = any() % 4 == 0 ? any() : LAT_LINK_REPLIES_BYTES };
+		void *map;
+
+		if (lat_memfd_create(&fd, &map, LAT_LINK_REPLIES_BYTES, "bad") < 0)
+			return;
+		given++;
+		(void)!lat_fdpass_send(bad.sock, &m, sizeof(m), &fd, 1);
+		lat_memfd_close(fd);
+		lat_memfd_unmap(map, LAT_LINK_REPLIES_BYTES);
+	}
+	publish(chan, next);
+}
+
 static const struct mode {
 	const char *why;
 	void (*scribble)(uint32_t chan);
@@ -185,6 +243,7 @@ static const struct mode {
 	{ "what it wants, and its extents", scribble_wishes },
 	{ "the bell", scribble_bell },
 	{ "memory that it adds", scribble_extents },
+	{ "calls and replies", scribble_calls },
 };
 
 static int bad_hello(const struct meeting *m)
@@ -235,7 +294,8 @@ static int run_bad(const struct meeting *m, const struct mode *mode)
 	if (bad_hello(m) < 0)
 		return 2;
 	for (uint32_t chan = 0; chan < CHANS; chan++) {
-		if (lat_seg_ready_out(bad.own, chan) < 0 || lat_seg_ready_in(bad.own, chan) < 0)
+		if (lat_seg_ready_out(bad.own, chan) < 0 || lat_seg_ready_in(bad.own, chan) < 0 ||
+		    lat_seg_ready_asks(bad.own, chan) < 0 || lat_seg_ready_replies(bad.own, chan) < 0)
 			return 3;
 		bad_say(WORD_OPEN, chan);
 	}
@@ -286,6 +346,29 @@ static void victim_open(size_t i)
 		victim.out[i] = NULL;
 }
 
+/* What a reply comes to, is nobody's fault but his. */
+static int victim_call(struct lat_link_out *out, uint64_t deadline_ns)
+{
+	unsigned char back[200];
+	struct lat_call call = { .data = back, .buf = back, .cap = sizeof(back) };
+	int rc = lat_link_call(out, &call, deadline_ns);
+
+	CHECK(rc != 0 || call.reply_len <= sizeof(back));
+	return rc == -ENOMEM || rc == -EPROTO || rc == -EMSGSIZE || rc == -ENOBUFS ? 0 : rc;
+}
+
+/* Whatever it says that it asked is answered. */
+static void victim_answer(const struct lat_inbox_info *info)
+{
+	static const unsigned char bytes[3000];
+	int rc;
+
+	if (info->call == 0)
+		return;
+	rc = lat_inbox_reply(other.inbox, info->call, 1, bytes, info->len % sizeof(bytes));
+	CHECK(rc == 0 || rc == -EALREADY || rc == -ENOMEM);
+}
+
 static void victim_send(size_t i, uint64_t deadline_ns)
 {
 	struct lat_link_out *out = victim.out[i];
@@ -304,6 +387,8 @@ static void victim_send(size_t i, uint64_t deadline_ns)
 		return;
 	rc = lat_sender_send(lat_link_out_sender(out), 0, buf, sizeof(buf), deadline_ns);
 	if (rc == 0)
+		rc = victim_call(out, deadline_ns);
+	if (rc == 0 || rc == -ETIMEDOUT)
 		rc = lat_sender_flush(lat_link_out_sender(out), deadline_ns);
 	if (rc == 0 || rc == -EAGAIN || rc == -ETIMEDOUT)
 		return;
@@ -326,8 +411,10 @@ static void recv_good(uint64_t want)
 
 		CHECK_EQ(lat_inbox_recv(self.inbox, buf, sizeof(buf), &info, UINT64_MAX), 0);
 		CHECK(info.len <= sizeof(buf));
-		if (((struct party_end *)info.user)->party != &self)
+		if (((struct party_end *)info.user)->party != &self) {
+			victim_answer(&info);
 			continue;
+		}
 		CHECK_EQ(info.len, sizeof(n));
 		memcpy(&n, buf, sizeof(n));
 		CHECK_EQ(n, want);
@@ -440,6 +527,8 @@ TEST(deadlines_are_kept)
 
 			while (rc == 0 && lat_clock_monotonic_ns() < until)
 				rc = lat_inbox_recv(other.inbox, buf, sizeof(buf), &info, until);
+			if (rc == 0)
+				victim_answer(&info);
 			CHECK_ROW(modes[i].why, rc == 0 || rc == -ETIMEDOUT);
 			victim_send(n % CHANS, lat_clock_deadline(lat_clock_monotonic_ns(), LAT_NS_PER_MS));
 		}

@@ -24,6 +24,7 @@ struct lat_link_table {
 	struct lat_link_out *out[LAT_LINK_CHANS_MAX]; /* accepted and not freed */
 	struct lat_link_in *in[LAT_LINK_CHANS_MAX];
 	uint16_t spare[LAT_LINK_CHANS_MAX];
+	bool replied[LAT_LINK_CHANS_MAX]; /* calls were answered there: of a channel that may have gone */
 };
 
 struct lat_link {
@@ -54,6 +55,7 @@ struct lat_link_out {
 	_Atomic(uint32_t) refs;
 	struct lat_tiers_sizes sizes;
 	bool gave_back; /* an extent, and the peer was not told yet. In the sender's turn */
+	_Atomic(struct lat_link_asks *) asks; /* NULL: no calls yet */
 	/* Under the link's lock. */
 	bool accepted, closed;
 	int why; /* ended before it was accepted */
@@ -70,6 +72,7 @@ struct lat_link_in {
 	void (*gone)(void *user, int why);
 	_Atomic(uint32_t) refs;
 	_Atomic(uint32_t) left; /* messages that a dead peer may still have published; UINT32_MAX: it lives */
+	_Atomic(struct lat_link_caller *) caller; /* NULL: no calls yet */
 	uint32_t room_epoch; /* of the tiers, when the sender was last told that it could give memory back */
 	/* Under the link's lock. */
 	enum lat_link_in_state state;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fastpath/link_calls.h"
 #include "fastpath/link_impl.h"
 #include "os/memfd.h"
 
@@ -30,6 +31,7 @@ static void in_put(struct lat_link_in *in)
 
 	if (!lat_link_unref(&in->refs))
 		return;
+	lat_link_caller_end(in);
 	lat_tiers_rx_fini(&in->rx);
 	free(in);
 	pthread_mutex_lock(&link->lock);
@@ -111,6 +113,7 @@ static const struct lat_inbox_source_ops source_ops = {
 	.drop = source_drop,
 	.idle = source_idle,
 	.admit = source_admit,
+	.call = lat_link_call_taken,
 	.gone = source_gone,
 };
 
@@ -186,6 +189,9 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 	if (rc < 0)
 		goto fail;
 	rc = lat_seg_ready_in(link->own, chan);
+	if (rc == 0 && link->table->replied[chan])
+		rc = lat_seg_ready_replies(link->own,
+					   chan); /* what the caller before was told is not told again */
 	if (rc == 0)
 		rc = lat_seg_ready_peer_out(link->peer, chan);
 	if (rc < 0)
@@ -250,6 +256,7 @@ bool lat_link_in_close(struct lat_link_in *in)
 	pthread_mutex_unlock(&link->lock);
 	if (!ended)
 		detached = lat_inbox_detach(&in->src);
+	lat_link_caller_end(in);
 	if (detached)
 		in_put(in);
 	in_put(in); /* NOLINT(clang-analyzer-unix.Malloc): the owner's, which we still hold */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fastpath/link_calls.h"
 #include "fastpath/link_impl.h"
 #include "fastpath/sizes.h"
 #include "os/memfd.h"
@@ -143,6 +144,7 @@ static void out_put(struct lat_link_out *out)
 		lat_sender_fini(&out->sender);
 		lat_tiers_tx_fini(&out->sender.tx);
 	}
+	lat_link_asks_free(out);
 	free(out);
 	lat_link_put(link);
 }

@@ -39,7 +39,7 @@ static inline void is_broken(void *user, int why)
 	broken = why;
 }
 
-static const struct lat_link_ops ops = { pass_extend, is_broken };
+static const struct lat_link_ops ops = { .extend = pass_extend, .broken = is_broken };
 
 static inline void pair_open(void)
 {

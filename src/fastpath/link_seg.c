@@ -90,6 +90,25 @@ int lat_seg_ready_in(struct lat_seg *seg, uint32_t chan)
 	return 0;
 }
 
+int lat_seg_ready_asks(struct lat_seg *seg, uint32_t chan)
+{
+	struct lat_seg_asked *asked = &seg->asked[chan];
+	int rc = lat_memfd_commit(asked, sizeof(*asked));
+
+	if (rc == 0)
+		memset(asked, 0, sizeof(*asked));
+	return rc;
+}
+
+int lat_seg_ready_replies(struct lat_seg *seg, uint32_t chan)
+{
+	int rc = lat_memfd_commit(seg->replies[chan], sizeof(seg->replies[chan]));
+
+	if (rc == 0)
+		memset(seg->replies[chan], 0, sizeof(seg->replies[chan]));
+	return rc;
+}
+
 int lat_seg_ready_peer_out(const struct lat_seg *peer, uint32_t chan)
 {
 	int rc = lat_memfd_populate(peer->l1[chan], sizeof(peer->l1[chan]));

@@ -10,6 +10,8 @@
  *   tx         per channel that the owner sends: what wakes its receiver (fastpath/bell.h), which extents there are
  *   rx         per channel that the owner receives: what wakes its sender, and what it has given back
  *   l1         a ring per channel that the owner sends
+ *   asked      per channel that the owner sends and calls on: which messages are calls (link_calls.h)
+ *   replies    per channel that the owner receives calls on: a line for each reply
  *
  * Words that change rarely lie beside their neighbours; what changes with every message has lines of its own. Everything in a peer's segment may change while it is read, and be any number.
  */
@@ -28,9 +30,11 @@
 #include "fastpath/tiers.h"
 
 enum {
-	LAT_SEG_VERSION = 1,
+	LAT_SEG_VERSION = 2,
 	LAT_SEG_PAGE = 4096, /* of the layout, whatever the kernel's is */
 	LAT_SEG_LOG = 4096,  /* entries, a power of two */
+	LAT_SEG_CALLS = 64,  /* of a channel, from the first that is not answered */
+	LAT_SEG_REPLY = 48,  /* bytes of a reply in its line */
 
 	LAT_SEG_EXPEDITED = 1 << 0, /* flags: global expedited barriers reach the owner */
 
@@ -41,6 +45,32 @@ enum {
 struct lat_seg_tx {
 	struct lat_tx_words words;
 	struct lat_tiers_front front;
+	_Atomic(uint32_t) asks; /* 1: there are calls, and asked is there */
+};
+
+/* Call n has place n % LAT_SEG_CALLS. */
+struct lat_seg_asked {
+	_Atomic(uint64_t) at[LAT_SEG_CALLS];   /* the number of its message */
+	_Atomic(uint32_t) done[LAT_SEG_CALLS]; /* n, once its reply is not looked at any more */
+};
+
+struct lat_seg_reply {
+	alignas(LAT_CACHELINE) _Atomic(uint32_t) number; /* n, stored last */
+	_Atomic(int32_t) type;
+	_Atomic(uint32_t) len;
+	_Atomic(uint32_t) where; /* as enum lat_seg_where */
+	union {
+		unsigned char data[LAT_SEG_REPLY];
+		_Atomic(uint32_t) at; /* LAT_SEG_IN_BLOCK: bytes from the beginning */
+	};
+};
+static_assert(sizeof(struct lat_seg_reply) == LAT_CACHELINE, "a reply is one line");
+
+enum lat_seg_where {
+	LAT_SEG_HERE,           /* in the line */
+	LAT_SEG_IN_BLOCK,       /* in the channel's memory for replies */
+	LAT_SEG_LOST,           /* there was no memory for it */
+	LAT_SEG_SPINS = 1 << 8, /* besides: who answers here polls */
 };
 
 struct lat_seg_rx {
@@ -57,6 +87,8 @@ struct lat_seg {
 	alignas(LAT_SEG_PAGE) struct lat_seg_tx tx[LAT_LINK_CHANS_MAX];
 	alignas(LAT_SEG_PAGE) struct lat_seg_rx rx[LAT_LINK_CHANS_MAX];
 	alignas(LAT_SEG_PAGE) struct lat_ring_slot l1[LAT_LINK_CHANS_MAX][LAT_TIERS_L1_SLOTS];
+	alignas(LAT_SEG_PAGE) struct lat_seg_asked asked[LAT_LINK_CHANS_MAX];
+	alignas(LAT_SEG_PAGE) struct lat_seg_reply replies[LAT_LINK_CHANS_MAX][LAT_SEG_CALLS];
 };
 
 /*
@@ -77,6 +109,10 @@ void lat_seg_close(const struct lat_seg *seg);
 /* Readies what we send (_out) and receive (_in) on @chan in our own segment: committed, zeroed. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_seg_ready_out(struct lat_seg *seg, uint32_t chan);
 LAT_MUST_CHECK int lat_seg_ready_in(struct lat_seg *seg, uint32_t chan);
+
+/* The same for calls that we make (_asks) and answer (_replies) there. */
+LAT_MUST_CHECK int lat_seg_ready_asks(struct lat_seg *seg, uint32_t chan);
+LAT_MUST_CHECK int lat_seg_ready_replies(struct lat_seg *seg, uint32_t chan);
 
 /* Readies reading what the peer sends and receives on @chan in its segment. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_seg_ready_peer_out(const struct lat_seg *peer, uint32_t chan);

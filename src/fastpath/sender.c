@@ -18,7 +18,6 @@
 #include <poll.h>
 
 #include "base/cpu.h"
-#include "fastpath/call.h"
 #include "fastpath/wait.h"
 #include "os/clock.h"
 #include "os/cpu.h"
@@ -34,8 +33,9 @@ struct outgoing {
 	uint32_t len;
 	struct lat_sender_loan *loan; /* to fill in, or to publish */
 	bool publish;
-	struct lat_call_queue *queue; /* NULL: it is no call */
-	uint64_t token;
+	struct lat_sender_mark *mark; /* NULL: nobody is told of its number */
+	bool (*over)(void *ctx);      /* not NULL: there is nothing to send, but this to wait for */
+	void *ctx;
 };
 
 /* One writer at a time, so a load and a store do. */
@@ -98,25 +98,6 @@ void lat_sender_end(struct lat_sender *s, int why)
 	wake_all(s);
 }
 
-/* 0, -EAGAIN. What the receiving end takes from it is decided by the message's number, once that is published. */
-static int queue_call(struct lat_call_queue *q, uint32_t seq, uint64_t token)
-{
-	uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
-
-	if (tail - atomic_load_explicit(&q->head, memory_order_acquire) == LAT_CALL_QUEUE_MAX)
-		return -EAGAIN;
-	q->at[tail % LAT_CALL_QUEUE_MAX].seq = seq;
-	q->at[tail % LAT_CALL_QUEUE_MAX].token = token;
-	atomic_store_explicit(&q->tail, tail + 1, memory_order_release); /* [T] */
-	return 0;
-}
-
-static void unqueue_call(struct lat_call_queue *q)
-{
-	atomic_store_explicit(&q->tail, atomic_load_explicit(&q->tail, memory_order_relaxed) - 1,
-			      memory_order_relaxed);
-}
-
 /* 0, -EAGAIN, or why it will never be. */
 static int send_locked(struct lat_sender *s, const struct outgoing *m)
 {
@@ -126,8 +107,8 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 
 	if (rc < 0)
 		return rc;
-	if (m->queue != NULL)
-		rc = queue_call(m->queue, (uint32_t)seq, m->token);
+	if (m->mark != NULL)
+		rc = m->mark->put(m->mark, seq);
 	if (rc < 0)
 		return rc;
 	if (m->loan == NULL)
@@ -137,8 +118,8 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 	else
 		rc = lat_tiers_publish_loan(&s->tx, m->type, (uint32_t)seq, m->loan->block, m->len);
 	if (rc < 0) {
-		if (m->queue != NULL)
-			unqueue_call(m->queue);
+		if (m->mark != NULL)
+			m->mark->undo(m->mark);
 		return rc;
 	}
 	count(&s->sent_bytes, m->len);
@@ -193,11 +174,22 @@ static int loan_locked(struct lat_sender *s, const struct outgoing *m)
 	return 0;
 }
 
+static int over_locked(struct lat_sender *s, const struct outgoing *m)
+{
+	int dead = atomic_load_explicit(&s->dead, memory_order_acquire);
+
+	if (m->over(m->ctx)) /* perhaps just before the end */
+		return 0;
+	return dead < 0 ? dead : -EAGAIN;
+}
+
 /* Sends @m, or loans a block for it, or, when it is NULL, tells whether everything up to @upto was received. */
 static int try_locked(struct lat_sender *s, const struct outgoing *m, uint64_t upto)
 {
 	if (m == NULL)
 		return drained_locked(s, upto);
+	if (m->over != NULL)
+		return over_locked(s, m);
 	return m->loan != NULL && !m->publish ? loan_locked(s, m) : send_locked(s, m);
 }
 
@@ -336,7 +328,7 @@ static int wait_end(struct lat_sender *s, const struct outgoing *m, uint64_t upt
 {
 	int fd = -1, rc = -EAGAIN;
 
-	if (m != NULL)
+	if (m != NULL && m->over == NULL)
 		count(&s->full, 1);
 	if (deadline_ns == 0 && !s->watched) {
 		lat_turn_end(&s->turn);
@@ -425,12 +417,15 @@ void lat_sender_tidy(struct lat_sender *s, struct lat_tiers_rx *rx)
 	lat_mutex_unlock(&s->turn.lock);
 }
 
-int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t len,
-		    struct lat_call_queue *queue, uint64_t token, uint64_t deadline_ns)
+int lat_sender_await(struct lat_sender *s, bool (*over)(void *ctx), void *ctx, uint64_t deadline_ns)
 {
-	struct outgoing m = {
-		.type = type, .data = data, .len = (uint32_t)len, .queue = queue, .token = token
-	};
+	return one_turn(s, &(struct outgoing){ .over = over, .ctx = ctx }, deadline_ns);
+}
+
+int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t len,
+		    struct lat_sender_mark *mark, uint64_t deadline_ns)
+{
+	struct outgoing m = { .type = type, .data = data, .len = (uint32_t)len, .mark = mark };
 	int rc;
 
 	if (len > s->len_max)

@@ -17,7 +17,6 @@
 #include "fastpath/turn.h"
 #include "sync/qlock.h"
 
-struct lat_call_queue;
 struct lat_sender;
 
 struct lat_sender_ops {
@@ -111,11 +110,22 @@ LAT_MUST_CHECK int lat_sender_send(struct lat_sender *s, int32_t type, const voi
 				   uint64_t deadline_ns);
 
 /*
- * The same for the request of a call: @queue, which is this channel's, is told its number and @token. Also -EAGAIN, or a wait, when
- * LAT_CALL_QUEUE_MAX of them have not been received.
+ * The same for the request of a call: @mark is told its number in the sender's turn, before it is published. What put says (-EAGAIN: as
+ * if there were no room) is why it is not sent; undo: it was not, after all.
  */
+struct lat_sender_mark {
+	int (*put)(struct lat_sender_mark *mark, uint64_t seq);
+	void (*undo)(struct lat_sender_mark *mark);
+};
 LAT_MUST_CHECK int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t len,
-				   struct lat_call_queue *queue, uint64_t token, uint64_t deadline_ns);
+				   struct lat_sender_mark *mark, uint64_t deadline_ns);
+
+/*
+ * Waits until @over says so, which is asked in the sender's turn: after lat_sender_room(), or when the other process has rung because it
+ * saw words->room_wanted change. 0, -EAGAIN (deadline_ns is 0), -ETIMEDOUT, or why the channel is dead, or what it cannot wait for.
+ */
+LAT_MUST_CHECK int lat_sender_await(struct lat_sender *s, bool (*over)(void *ctx), void *ctx,
+				    uint64_t deadline_ns);
 
 /* In the sender's turn: a message of @len bytes was received without having been published. It has a number all the same. */
 void lat_sender_handed_locked(struct lat_sender *s, size_t len);

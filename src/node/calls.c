@@ -1,10 +1,12 @@
-/* Calls and their replies, within a process. */
+/* Calls and their replies, on this machine. */
 #include <errno.h>
 
 #include "fastpath/call_fast.h"
+#include "fastpath/link_seg.h"
 #include "node/channel.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/links.h"
 #include "node/node.h"
 #include "os/clock.h"
 #include "sched/park.h"
@@ -22,12 +24,19 @@ static int call_why(const struct lattice_channel *ch, const struct lat_call *cal
 			       ring);
 	case -ETIMEDOUT:
 		return lat_why(ch, rc, "call %d->%d: no reply in time", ch->key.src, ch->key.dst);
+	case -ENOMEM:
+		return lat_why(ch, rc, "call %d->%d: there was no memory for it, or for its reply",
+			       ch->key.src, ch->key.dst);
 	case -EMSGSIZE:
 		if (call->reply_len <= bytes)
 			return lat_channel_why(ch, rc);
 		return lat_why(ch, rc, "call %d->%d: the reply has %u bytes, the buffer %zu", ch->key.src,
 			       ch->key.dst, call->reply_len, bytes);
 	case -ENOBUFS:
+		if (ch->lane != NULL)
+			return lat_why(ch, rc,
+				       "call %d->%d: the call %d before it on the channel has no end yet",
+				       ch->key.src, ch->key.dst, LAT_SEG_CALLS);
 		return lat_why(ch, rc, "call %d->%d: %d calls to that pid are under way", ch->key.src,
 			       ch->key.dst, LAT_CALLS_MAX);
 	case -EOPNOTSUPP:
@@ -70,10 +79,10 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->local == NULL)
+	if (ch->remote != NULL)
 		return lat_why(
 			ch, -EOPNOTSUPP,
-			"call %d->%d@%u: calls reach pids of the same process only; send, and receive the answer as a message",
+			"call %d->%d@%u: calls do not reach other nodes; send, and receive the answer as a message",
 			ch->key.src, ch->key.dst, ch->key.node);
 	lat_sched_point();
 	call.type = request->type;
@@ -82,7 +91,10 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	call.buf = buf;
 	call.cap = bytes;
 	call.reply_len = 0;
-	rc = lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns));
+	if (ch->lane != NULL)
+		rc = lat_lane_call(ch->lane, &call, lat_clock_until(timeout_ns));
+	else
+		rc = lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns));
 	return call_over(ch, &call, reply, rc);
 }
 
@@ -277,7 +289,9 @@ static __attribute__((noinline)) int reply_any(struct lattice_endpoint *ep, cons
 	if (rc == -EINVAL)
 		return lat_why(ep, rc, "pid %d received no such call", ep->pid);
 	if (rc == -EALREADY)
-		return lat_why(ep, rc, "the call was answered before, or its caller has given up");
+		return lat_why(ep, rc, "the call was answered before, or its caller has given up or is gone");
+	if (rc == -ENOMEM)
+		return lat_why(ep, rc, "there was no memory for the reply; the caller was told so");
 	return rc;
 }
 

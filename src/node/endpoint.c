@@ -425,13 +425,17 @@ int lattice_endpoint_fd(const struct lattice_endpoint *ep)
 void lat_endpoints_stats(struct lattice_node *node, struct lat_stats *s)
 {
 	uint64_t endpoints = 0, sources = 0, messages = 0, bytes = 0, sleeps = 0, signals = 0, poisoned = 0;
+	uint64_t late = 0;
 	struct lattice_endpoint *ep, *next;
 
 	pthread_mutex_lock(&node->lock);
 	HASH_ITER(hh, node->endpoints, ep, next) {
+		struct lat_calls_stats calls;
 		struct lat_inbox_stats st;
 
 		lat_inbox_stats(ep->inbox, &st);
+		lat_inbox_calls_stats(ep->inbox, &calls);
+		late += calls.late;
 		endpoints++;
 		sources += st.sources;
 		messages += st.messages;
@@ -448,4 +452,5 @@ void lat_endpoints_stats(struct lattice_node *node, struct lat_stats *s)
 	lat_stats_put(s, "recv.sleeps", "times a receiver went to sleep", sleeps);
 	lat_stats_put(s, "recv.wakes", "times one had to be woken", signals);
 	lat_stats_put(s, "recv.poisoned", "channels closed because their sender lied", poisoned);
+	lat_stats_put(s, "calls.late", "replies whose caller had given up, had one, or was gone", late);
 }

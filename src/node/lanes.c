@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fastpath/link_calls.h"
 #include "fastpath/sender.h"
 #include "node/explain.h"
 #include "node/pair.h"
@@ -282,6 +283,11 @@ struct lat_sender *lat_lane_sender(struct lat_lane *lane)
 int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
 {
 	return lat_sender_send(lat_link_out_sender(lane->out), type, data, bytes, deadline_ns);
+}
+
+int lat_lane_call(struct lat_lane *lane, struct lat_call *call, uint64_t deadline_ns)
+{
+	return lat_link_call(lane->out, call, deadline_ns);
 }
 
 int lat_lane_flush(struct lat_lane *lane, uint64_t deadline_ns)

@@ -5,6 +5,7 @@
 #include <lattice/error.h>
 
 #include "base/log.h"
+#include "fastpath/link_calls.h"
 #include "node/node.h"
 #include "node/pair.h"
 #include "node/stats.h"
@@ -79,12 +80,22 @@ static int on_extend(void *user, const struct lat_link_extent *x, int fd)
 	return lat_post_send(&p->post, &n, &fd, fd >= 0 ? 1 : 0);
 }
 
+static int on_replies(void *user, uint32_t chan, uint64_t bytes, int fd)
+{
+	struct lat_pair *p = user;
+	struct lat_note n = { .kind = LAT_NOTE_REPLIES, .chan = chan, .number = bytes };
+
+	return lat_post_send(&p->post, &n, &fd, 1);
+}
+
 static void on_broken(void *user, int why)
 {
 	doom(user, why);
 }
 
-static const struct lat_link_ops link_ops = { .extend = on_extend, .broken = on_broken };
+static const struct lat_link_ops link_ops = { .extend = on_extend,
+					      .replies = on_replies,
+					      .broken = on_broken };
 
 static void unpark_all_locked(struct lat_pair *p)
 {
@@ -303,6 +314,8 @@ static int on_note(struct lat_pair *p, const struct lat_note *n, const int *fds,
 		return lat_lane_gone(p, n);
 	case LAT_NOTE_EXTENT:
 		return lat_link_extend(p->link, &x, fds, fd_count);
+	case LAT_NOTE_REPLIES:
+		return lat_link_replies(p->link, n->chan, n->number, fds, fd_count);
 	case LAT_NOTE_BYE:
 		return n->rc == -EPROTO ? -EPROTO : -ECONNRESET;
 	default:

@@ -12,6 +12,7 @@
 #include "node/note.h"
 
 struct lat_attach;
+struct lat_call;
 struct lat_lane;
 struct lat_link_out_config;
 struct lat_links;
@@ -64,6 +65,8 @@ LAT_MUST_CHECK int lat_lane_open(struct lat_lane **out, struct lat_links *ls, in
 LAT_MUST_CHECK int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
 				 uint64_t deadline_ns);
 LAT_MUST_CHECK int lat_lane_flush(struct lat_lane *lane, uint64_t deadline_ns);
+/* As lat_link_call(), with those two. */
+LAT_MUST_CHECK int lat_lane_call(struct lat_lane *lane, struct lat_call *call, uint64_t deadline_ns);
 uint64_t lat_lane_sent(struct lat_lane *lane, uint64_t *received);
 /* What loans, and tells of the tiers (fastpath/sender.h). As long as @lane is open. */
 struct lat_sender *lat_lane_sender(struct lat_lane *lane);

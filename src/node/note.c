@@ -50,6 +50,7 @@ static const struct kind {
 	[LAT_NOTE_CHAN_GONE] = { CHAN | RC | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_HOSTED] = { 0, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_BYE] = { FAILED, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_REPLIES] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 1, 1 },
 };
 
 static bool zero(const uint8_t *bytes, size_t count)

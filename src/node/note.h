@@ -20,6 +20,7 @@
  *   CHAN_OPEN chan grant src dst number(longest message)  -->
  *                         <--   CHAN_ACCEPT chan, or CHAN_REFUSE chan rc
  *   EXTENT chan tier number(bytes) fd  -->
+ *                         <--   REPLIES chan number(bytes) fd     (once, at the first long reply to a call)
  *   CHAN_CLOSE chan       -->
  *                         <--   CHAN_GONE chan rc number(last received)
  *   HOSTED                <->                                     (attached again, to another host)
@@ -60,6 +61,7 @@ enum lat_note_kind {
 	LAT_NOTE_CHAN_GONE,
 	LAT_NOTE_HOSTED,
 	LAT_NOTE_BYE,
+	LAT_NOTE_REPLIES,
 	LAT_NOTE_KINDS,
 };
 

@@ -10,6 +10,9 @@
  *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
  *   drain PID                                    the same, until no other process has a channel here     -> RC TAKEN
  *   say SLOT TEXT | hear PID TIMEOUT_MS          -> RC SOURCE TEXT
+ *   call SLOT BYTES TIMEOUT_MS                   a request; its reply has to be the same bytes, each one more     -> RC BYTES
+ *   serve PID COUNT TIMEOUT_MS                   answers calls like that     -> RC SERVED
+ *   keep PID TIMEOUT_MS | reply PID BYTES        takes a call; answers the one that was taken last     -> RC BYTES
  *   short listen PID | short connect SRC DST | short send SRC DST TYPE | short recv PID | short down
  *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
@@ -48,7 +51,8 @@ static struct {
 	struct lattice_channel *ch;
 	uint64_t sent;
 } channels[SLOTS];
-static unsigned char buffer[MESSAGE_MAX];
+static unsigned char buffer[MESSAGE_MAX], reply_buffer[MESSAGE_MAX];
+static struct lattice_msg kept;
 
 static void answer(int rc, const void *handle, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void answer(int rc, const void *handle, const char *fmt, ...)
@@ -383,6 +387,73 @@ static void do_fork(char **arg)
 	}
 }
 
+static void do_call(char **arg)
+{
+	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS, bytes = strtoul(arg[2], NULL, 10) % MESSAGE_MAX;
+	struct lattice_msg reply = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < bytes; i++)
+		buffer[i] = (unsigned char)(i * 7 + bytes);
+	rc = lattice_channel_call(channels[slot].ch,
+				  &(struct lattice_msg){ .type = 5, .data = buffer, .len = bytes }, &reply,
+				  reply_buffer, sizeof(reply_buffer), ms(arg[3]));
+	for (size_t i = 0; i < bytes && rc == 0; i++)
+		if (reply_buffer[i] != (unsigned char)(buffer[i] + 1))
+			rc = -EBADMSG;
+	if (rc == 0 && (reply.len != bytes || reply.type != 6))
+		rc = -EBADMSG;
+	answer(rc, channels[slot].ch, "%zu", reply.len);
+}
+
+/* Receives a call into buffer. */
+static int take_call(const struct ear *e, int64_t timeout)
+{
+	int rc = lattice_endpoint_recv(e->ep, &kept, buffer, sizeof(buffer), timeout);
+
+	return rc == 0 && kept.call == 0 ? -EBADMSG : rc;
+}
+
+static int answer_call(const struct ear *e, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		reply_buffer[i] = (unsigned char)(buffer[i] + 1);
+	return lattice_endpoint_reply(e->ep, &kept,
+				      &(struct lattice_msg){
+					      .type = kept.type + 1, .data = reply_buffer, .len = bytes });
+}
+
+static void do_serve(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	uint64_t count = strtoull(arg[2], NULL, 10), done = 0;
+	int rc = e == NULL ? -EINVAL : 0;
+
+	for (; rc == 0 && done < count; done += rc == 0) {
+		rc = take_call(e, ms(arg[3]));
+		if (rc == 0)
+			rc = answer_call(e, kept.len);
+	}
+	answer(rc, e == NULL ? NULL : e->ep, "%" PRIu64, done);
+}
+
+static void do_keep(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	int rc = e == NULL ? -EINVAL : take_call(e, ms(arg[2]));
+
+	answer(rc, e == NULL ? NULL : e->ep, "%zu", kept.len);
+}
+
+static void do_reply(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	size_t bytes = strtoul(arg[2], NULL, 10) % MESSAGE_MAX;
+	int rc = e == NULL ? -EINVAL : answer_call(e, bytes);
+
+	answer(rc, e == NULL ? NULL : e->ep, "%zu", bytes);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -394,7 +465,8 @@ static const struct {
 	{ "flush", 2, do_flush },   { "stat", 1, do_stat },     { "close", 0, do_close },
 	{ "fds", 0, do_fds },       { "fork", 0, do_fork },     { "drain", 1, do_drain },
 	{ "host", 0, do_host },     { "short", 1, do_short },   { "lend", 3, do_lend },
-	{ "borrow", 2, do_borrow },
+	{ "borrow", 2, do_borrow }, { "call", 3, do_call },     { "serve", 3, do_serve },
+	{ "keep", 2, do_keep },     { "reply", 2, do_reply },
 };
 
 static void print_log(void *ctx, int level, const char *text)
