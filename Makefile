@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
+.PHONY: sim sim-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -80,6 +80,11 @@ sim: ## a thousand storms over a simulated network, SEEDS=1000; a seed that fail
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@LATTICE_SIM_SEEDS=$(SEEDS) LATTICE_SIM_FIRST=$(FIRST) $(main)/tests/sim/storm
+
+sim-mutants: ## the engine with one fault each: the storms must notice every one within SEEDS=1000
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@scripts/sim-mutants $(main) $(SEEDS)
 
 wake: ## the races between publishing and going to sleep, ten million times (some minutes)
 	@scripts/bootstrap check

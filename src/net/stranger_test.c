@@ -65,7 +65,8 @@ TEST(called_and_silent)
 	packet_fill(packet, sizeof(packet), 1);
 	CHECK_EQ(end_send_patiently(&a, &to, packet, sizeof(packet)), 0);
 	fd = plain_accept(listener);
-	while (recv(fd, &byte, 1, MSG_PEEK) <= 0) { /* given up before we came to send: the packet is the next one's */
+	while (recv(fd, &byte, 1, MSG_PEEK) <=
+	       0) { /* given up before we came to send: the packet is the next one's */
 		close(fd);
 		fd = plain_accept(listener);
 	}

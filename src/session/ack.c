@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "base/util.h"
+#include "session/fault.h"
 
 /* Counters this far below what the peer knows we have are still spoken of: they may only be late. */
 enum { REORDER_SLACK = 256 };
@@ -194,6 +195,10 @@ int lat_ack_process(struct lat_session *s, uint64_t now, const struct lat_frame_
 	struct ack_ctx a = { .lane = &s->tx, .now = now };
 	int64_t n;
 
+	if (lat_fault(LAT_FAULT_ACK_SESSION) && p->slot[LAT_SLOT_CURRENT] != NULL) {
+		s = p->slot[LAT_SLOT_CURRENT];
+		a.lane = &s->tx;
+	}
 	if (ack->chan != 0) {
 		const struct lat_chan_out *co = lat_numtab_get(&p->nums_out, ack->chan);
 

@@ -362,14 +362,21 @@ static int say_ack(struct lat_chan_in *ci, struct lat_out *o)
 	return 0;
 }
 
+static int raise_credit(struct lat_chan_in *ci)
+{
+	const struct lat_peer *p = ci->c.peer;
+	uint64_t limit;
+
+	return lat_reasm_credit_raise(&ci->reasm, p->engine->now, p->rec.min_rtt_ns, &limit);
+}
+
 static int say_credit(struct lat_chan_in *ci, struct lat_out *o)
 {
 	struct lat_frame_credit f = { .chan = ci->c.num };
-	uint64_t limit;
 
 	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CREDIT)
 		return -EMSGSIZE;
-	if (lat_reasm_credit_due(&ci->reasm) && lat_reasm_credit_raise(&ci->reasm, &limit) < 0)
+	if (lat_reasm_credit_due(&ci->reasm) && raise_credit(ci) < 0)
 		wait_for_memory(ci);
 	f.limit = ci->reasm.limit;
 	if (lat_frame_credit_encode(&o->w, &f) < 0)
@@ -415,10 +422,9 @@ bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o)
 static bool serve_one(struct lat_peer *p)
 {
 	struct lat_chan_in *ci = p->credit_waiters;
-	uint64_t limit;
 
 	if (ci->state == LAT_IN_OPEN && lat_reasm_credit_due(&ci->reasm)) {
-		if (lat_reasm_credit_raise(&ci->reasm, &limit) < 0)
+		if (raise_credit(ci) < 0)
 			return false;
 		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
 	}

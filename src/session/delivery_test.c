@@ -236,7 +236,7 @@ static void answer(void)
 	struct lat_frame_ack ack;
 	uint64_t limit;
 
-	if (lat_reasm_credit_due(&w.in) && lat_reasm_credit_raise(&w.in, &limit) == 0)
+	if (lat_reasm_credit_due(&w.in) && lat_reasm_credit_raise(&w.in, 0, 0, &limit) == 0)
 		lat_sendq_credit(&w.q, limit);
 	if (!lat_ranges_pending(&w.ranges) || lat_ranges_ack(&w.ranges, 1, w.now, &ack) != 0)
 		return;

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "base/util.h"
+#include "session/fault.h"
 
 enum { PROBE_PACKETS = 2 };
 
@@ -80,6 +81,8 @@ static void again(struct lat_tx_lane *lane, const struct lat_sent_record *rec)
 			control_lost(lane, &rec->frames[i]);
 		} else if (co != NULL && co->q_init) {
 			lat_count(lane->session->peer->engine, LAT_COUNT_RESENT);
+			if (lat_fault(LAT_FAULT_FORGET_LOST) && rec->frames[i].kind == LAT_SENT_RUN)
+				continue;
 			lat_sendq_lost(&co->q, &rec->frames[i]);
 		}
 	}

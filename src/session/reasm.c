@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/fault.h"
+
 enum {
 	RING_FIRST = 16,
 	/*
@@ -213,6 +215,8 @@ static uint64_t credit_owed(const struct lat_reasm *r)
 
 bool lat_reasm_credit_due(const struct lat_reasm *r)
 {
+	if (lat_fault(LAT_FAULT_CREDIT_LATE))
+		return r->reliable && r->limit == r->consumed;
 	return r->reliable && (r->limit < credit_owed(r) || r->limit - r->consumed < r->window / 2);
 }
 
@@ -237,25 +241,39 @@ static int raise_to(struct lat_reasm *r, uint64_t limit)
 	return 0;
 }
 
-int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t *limit)
+/* What the window is to be: an active channel gets twice as much each time it has used it up. */
+static uint64_t next_window(const struct lat_reasm *r, uint64_t now, uint64_t rtt_ns)
 {
-	uint64_t owed = credit_owed(r), window = r->window, want, charge;
+	uint64_t most = LAT_CREDIT_WINDOW_BYTES;
+
+	if (r->consumed - r->used_at < r->window)
+		return r->window;
+	if (now - r->used_ns < 4 * rtt_ns)
+		most = LAT_CREDIT_WINDOW_MAX_BYTES;
+	return r->window < most ? 2 * r->window : r->window;
+}
+
+int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t now, uint64_t rtt_ns, uint64_t *limit)
+{
+	uint64_t owed = credit_owed(r), window, want, charge;
 
 	if (!r->reliable)
 		return -EINVAL;
-	/* A whole window was used up since the last time: the channel is active and gets twice as much. */
-	if (r->consumed - r->grown_at >= window && window < LAT_CREDIT_WINDOW_BYTES)
-		window *= 2;
+	window = next_window(r, now, rtt_ns);
 	want = r->consumed + window;
 	charge = charge_for(r, want);
 	if (want > r->limit) {
 		if (half_free(r->budgets, charge > r->charged ? charge - r->charged : 0) &&
 		    raise_to(r, want) == 0) {
-			r->grown_at = window > r->window ? r->consumed : r->grown_at;
+			if (r->consumed - r->used_at >= r->window) {
+				r->used_at = r->consumed;
+				r->used_ns = now;
+			}
 			r->window = window;
 		} else {
 			r->window = LAT_CREDIT_MIN_BYTES; /* memory is short: back to what is owed */
-			r->grown_at = r->consumed;
+			r->used_at = r->consumed;
+			r->used_ns = now;
 		}
 	}
 	if (owed > r->limit) {

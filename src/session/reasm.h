@@ -60,7 +60,7 @@ struct lat_reasm {
 	uint64_t limit;              /* bytes of the stream that the peer may send below */
 	uint64_t charged;            /* max(limit - consumed, LAT_CREDIT_MIN_BYTES) */
 	uint64_t window;             /* credit beyond consumed that is aimed at */
-	uint64_t grown_at;           /* consumed when the window last changed */
+	uint64_t used_at, used_ns;   /* consumed when a window was last used up, and when that was */
 	struct lat_reasm_msg **ring; /* by sequence number, from next on */
 	uint64_t ring_mask;
 	uint64_t top;              /* highest sequence number held; 0: nothing held */
@@ -121,11 +121,13 @@ void lat_reasm_pass(struct lat_reasm *r, uint64_t seq, uint32_t msg_len);
 /* Reliable: does the peer need a CREDIT frame by the rules of 6.4? False on a lossy channel. */
 bool lat_reasm_credit_due(const struct lat_reasm *r);
 /*
- * Raises the limit as far as charge allows and 6.4 asks. 0 with *limit for the CREDIT frame, which then
+ * Raises the limit as far as charge allows and 6.4 asks. @rtt_ns: the shortest round trip to the peer, 0 unknown: a window that is
+ * used up within four of them holds the channel up, and may grow beyond the usual. 0 with *limit for the CREDIT frame, which then
  * must be sent;
  * -ENOBUFS: nothing could be charged now, try again when memory was released.
  */
-LAT_MUST_CHECK int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t *limit);
+LAT_MUST_CHECK int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t now, uint64_t rtt_ns,
+					  uint64_t *limit);
 
 /* Lossy: gives up partial messages older than LAT_REASM_TIME. When the next one is due; UINT64_MAX: none. */
 uint64_t lat_reasm_expire(struct lat_reasm *r, uint64_t now);

@@ -254,7 +254,7 @@ TEST(credit_follows_consumption)
 	lat_reasm_pass(&r, 1, 100);
 	CHECK(lat_reasm_credit_due(&r));
 	CHECK_EQ_ROW("2 KiB stay charged for it", peer.used, 2048);
-	CHECK_EQ(lat_reasm_credit_raise(&r, &limit), 0);
+	CHECK_EQ(lat_reasm_credit_raise(&r, 0, 0, &limit), 0);
 	CHECK_EQ(limit, 2148);
 	CHECK(!lat_reasm_credit_due(&r));
 
@@ -262,12 +262,45 @@ TEST(credit_follows_consumption)
 	for (int i = 0; i < 4000; i++) {
 		lat_reasm_pass(&r, r.next, 100);
 		if (lat_reasm_credit_due(&r))
-			CHECK_EQ(lat_reasm_credit_raise(&r, &limit), 0);
+			CHECK_EQ(lat_reasm_credit_raise(&r, 0, 0, &limit), 0);
 		CHECK(r.limit >= r.consumed + LAT_CREDIT_MIN_BYTES);
 		CHECK_EQ(peer.used, r.limit - r.consumed);
 	}
 	CHECK_EQ(r.window, LAT_CREDIT_WINDOW_BYTES);
 	done(&r);
+}
+
+/* Beyond the usual window only for who uses it up within four round trips. */
+static const struct {
+	const char *why;
+	uint64_t rtt_ms, each_ms;
+	uint64_t window;
+} growth_rows[] = {
+	{ "slower than that", 10, 40, LAT_CREDIT_WINDOW_BYTES },
+	{ "just fast enough", 10, 39, LAT_CREDIT_WINDOW_MAX_BYTES },
+	{ "the round trip is not known", 0, 1, LAT_CREDIT_WINDOW_BYTES },
+};
+
+TEST(credit_grows_with_round_trip_and_rate)
+{
+	for (size_t i = 0; i < ARRAY_LEN(growth_rows); i++) {
+		struct lat_reasm r;
+		uint64_t limit, now = 0, seq = 1;
+
+		fresh(&r, true);
+		peer.max = all.max = 16 << 20;
+		for (int rounds = 0; rounds < 40; rounds++) {
+			for (uint64_t end = r.consumed + r.window;
+			     r.consumed < end && r.limit - r.consumed >= 64;)
+				lat_reasm_pass(&r, seq++, 64);
+			now += growth_rows[i].each_ms * (uint64_t)LAT_NS_PER_MS;
+			CHECK_EQ(lat_reasm_credit_raise(
+					 &r, now, growth_rows[i].rtt_ms * (uint64_t)LAT_NS_PER_MS, &limit),
+				 0);
+		}
+		CHECK_EQ_ROW(growth_rows[i].why, r.window, growth_rows[i].window);
+		done(&r);
+	}
 }
 
 TEST(credit_reaches_the_end_of_the_next_message)
@@ -279,7 +312,7 @@ TEST(credit_reaches_the_end_of_the_next_message)
 	CHECK_EQ(add(&r, 1, 500000, 0, 1152), 0);
 	CHECK(lat_reasm_credit_due(&r));
 	CHECK_EQ(lat_reasm_find(&r, 1)->cap, 2048);
-	CHECK_EQ(lat_reasm_credit_raise(&r, &limit), 0);
+	CHECK_EQ(lat_reasm_credit_raise(&r, 0, 0, &limit), 0);
 	CHECK_EQ(limit, 500000);
 	CHECK(!lat_reasm_credit_due(&r));
 	CHECK_EQ_ROW("allocated as it comes", add(&r, 1, 500000, 1152, 64000), 0);
@@ -301,11 +334,11 @@ TEST(no_charge_no_credit)
 	fresh(&r, true);
 	peer.max = 100000;
 	CHECK_EQ(add(&r, 1, 200000, 0, 64), 0);
-	CHECK_EQ(lat_reasm_credit_raise(&r, &limit), -ENOBUFS);
+	CHECK_EQ(lat_reasm_credit_raise(&r, 0, 0, &limit), -ENOBUFS);
 	CHECK_EQ(limit, 7);
 	CHECK(lat_reasm_credit_due(&r));
 	peer.max = 300000;
-	CHECK_EQ(lat_reasm_credit_raise(&r, &limit), 0);
+	CHECK_EQ(lat_reasm_credit_raise(&r, 0, 0, &limit), 0);
 	CHECK_EQ(limit, 200000);
 
 	peer.max = peer.used + LAT_CREDIT_MIN_BYTES - 1;
@@ -319,7 +352,7 @@ TEST(no_charge_no_credit)
 	/* Memory is used up, and still a channel with its 2 KiB goes on for ever. */
 	for (int i = 0; i < 1000; i++) {
 		lat_reasm_pass(&s, s.next, 2000);
-		CHECK_EQ(lat_reasm_credit_raise(&s, &limit), 0);
+		CHECK_EQ(lat_reasm_credit_raise(&s, 0, 0, &limit), 0);
 		CHECK(!lat_reasm_credit_due(&s));
 		CHECK_EQ(limit, s.consumed + LAT_CREDIT_MIN_BYTES);
 	}
@@ -340,12 +373,13 @@ TEST(windows_leave_half_of_the_memory_to_messages)
 		struct lat_reasm *one = &r[k % ARRAY_LEN(r)];
 
 		lat_reasm_pass(one, one->next, 2000);
-		CHECK_EQ(lat_reasm_credit_raise(one, &limit), 0);
+		CHECK_EQ(lat_reasm_credit_raise(one, 0, 0, &limit), 0);
 		CHECK(!lat_reasm_credit_due(one));
 		CHECK(peer.used <= (1 << 19));
 	}
 	CHECK_EQ(add(&r[0], r[0].next, 1 << 19, 0, 64), 0);
-	CHECK_EQ_ROW("the longest message still goes through", lat_reasm_credit_raise(&r[0], &limit), 0);
+	CHECK_EQ_ROW("the longest message still goes through", lat_reasm_credit_raise(&r[0], 0, 0, &limit),
+		     0);
 	CHECK_EQ(limit, r[0].consumed + (1 << 19));
 	for (size_t i = 1; i < ARRAY_LEN(r); i++)
 		lat_reasm_fini(&r[i]);
@@ -373,7 +407,7 @@ TEST(many_short_messages_held)
 		for (int k = 0; k < 4000; k++) {
 			lat_reasm_pass(r, r->next, 1000);
 			if (lat_reasm_credit_due(r))
-				CHECK_EQ(lat_reasm_credit_raise(r, &limit), 0);
+				CHECK_EQ(lat_reasm_credit_raise(r, 0, 0, &limit), 0);
 		}
 	}
 	CHECK(peer.used > peer.max / 3 && peer.used <= peer.max / 2);

@@ -7,7 +7,9 @@ enum {
 	REORDER_KEEPS = 16,  /* cuts that a widened window outlives */
 	REORDER_MAX = 16,
 	PTO_SHIFT_MAX = 6,
-	PACE_AHEAD_BYTES = 64 << 10, /* at most so much at once */
+	PACE_AHEAD_BYTES = 64 << 10, /* at most so much at once, and */
+	PACE_BEHIND_BYTES =
+		64 << 10, /* so much more, or a quarter of the window, when the time for it has gone by */
 };
 
 static const uint64_t pace_ahead_ns = (uint64_t)LAT_NS_PER_MS;
@@ -73,6 +75,9 @@ static uint64_t pace_of(const struct lat_recovery *r, size_t bytes)
 
 void lat_recovery_sent(struct lat_recovery *r, uint64_t now, size_t bytes)
 {
+	/* Timers fire late: that much is made up for, and not more. */
+	uint64_t behind = min64(pace_of(r, PACE_BEHIND_BYTES), pace_of(r, r->cc->window / 4));
+
 	if (r->flight_bytes == 0) {
 		if (r->eliciting_ns != 0 && now > r->eliciting_ns + lat_recovery_pto(r))
 			r->cc->ops->idle(r->cc);
@@ -82,7 +87,9 @@ void lat_recovery_sent(struct lat_recovery *r, uint64_t now, size_t bytes)
 	r->flight_bytes += bytes;
 	if (r->probes > 0)
 		r->probes--;
-	r->pace_ns = (r->pace_ns > now ? r->pace_ns : now) + pace_of(r, bytes);
+	if (r->pace_ns + behind < now)
+		r->pace_ns = now - behind;
+	r->pace_ns += pace_of(r, bytes);
 }
 
 bool lat_recovery_may_send(struct lat_recovery *r, uint64_t now)
@@ -115,6 +122,8 @@ uint64_t lat_recovery_rtt(struct lat_recovery *r, uint64_t rtt, uint64_t delay)
 
 	delay = min64(delay, 2 * (uint64_t)LAT_ACK_DELAY_NS);
 	rtt = rtt > delay ? rtt - delay : 1;
+	if (r->min_rtt_ns == 0 || rtt < r->min_rtt_ns)
+		r->min_rtt_ns = rtt;
 	if (r->srtt_ns == 0) {
 		r->srtt_ns = rtt;
 		r->rttvar_ns = rtt / 2;

@@ -17,6 +17,7 @@ struct lat_recovery {
 	struct lat_cc *cc;
 	size_t flight_bytes;
 	uint64_t srtt_ns, rttvar_ns; /* srtt 0: not known */
+	uint64_t min_rtt_ns;         /* the shortest of this path; 0: not known */
 	uint64_t stamp_ns;           /* when the newest packet was sent */
 	uint64_t eliciting_ns;       /* the newest that elicits an ACK */
 

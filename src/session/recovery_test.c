@@ -147,16 +147,19 @@ TEST(the_window_and_the_pace)
 	CHECK(lat_recovery_may_send(&r, now));
 	lat_recovery_sent(&r, now, 1000);
 	CHECK(!lat_recovery_may_send(&r, now));
-	/* 100 ms, 10 packets, twice as fast: one in 5 ms. */
+	/* 100 ms, 10 packets, twice as fast: one in 5 ms, after those of a quarter of the window, whose time has gone by. */
 	(void)lat_recovery_rtt(&r, 100 * ms, 0);
 	r.flight_bytes = 0;
 	now += 100 * ms;
-	CHECK(lat_recovery_may_send(&r, now));
-	lat_recovery_sent(&r, now, 1000);
-	CHECK(!lat_recovery_may_send(&r, now));
-	CHECK_EQ(lat_recovery_pace_at(&r), now + 5 * ms);
-	CHECK(!lat_recovery_may_send(&r, now + 3 * ms));
-	CHECK(lat_recovery_may_send(&r, now + 5 * ms));
+	for (sent = 0; lat_recovery_may_send(&r, now); sent++)
+		lat_recovery_sent(&r, now, 1000);
+	CHECK_EQ(sent, 3);
+	CHECK_EQ(lat_recovery_pace_at(&r), now + 5 * ms / 2);
+	CHECK(!lat_recovery_may_send(&r, now + ms));
+	CHECK(lat_recovery_may_send(&r, now + 5 * ms / 2));
+	lat_recovery_sent(&r, now + 5 * ms / 2, 1000);
+	CHECK(!lat_recovery_may_send(&r, now + 5 * ms / 2));
+	CHECK_EQ(lat_recovery_pace_at(&r), now + 15 * ms / 2);
 	/* Nothing was sent for long: the window begins small again. */
 	r.flight_bytes = 0;
 	r.cc->ops->acked(r.cc, now, &(struct lat_cc_ack){ .bytes = 90000, .sent_ns = now, .limited = true });

@@ -46,8 +46,9 @@ enum {
 
 	LAT_CREDIT_MIN_BYTES = 2 << 10, /* a reliable channel's limit is at least consumed + this */
 	LAT_CREDIT_WINDOW_BYTES = 256 << 10,
-	LAT_SEQ_WINDOW = 256,    /* unreliable: replay window over seq, in messages */
-	LAT_TOKEN_FAILS_MAX = 8, /* unreliable: wrong tokens before CHAN_RESET */
+	LAT_CREDIT_WINDOW_MAX_BYTES = 4 << 20, /* where round trip and rate ask for it */
+	LAT_SEQ_WINDOW = 256,                  /* unreliable: replay window over seq, in messages */
+	LAT_TOKEN_FAILS_MAX = 8,               /* unreliable: wrong tokens before CHAN_RESET */
 
 	LAT_ACK_EVERY = 10,      /* an ACK at every 10th ack-eliciting packet, but at every */
 	LAT_ACK_EVERY_EARLY = 2, /* 2nd among the first LAT_ACK_EARLY_PKTS and after a gap */

@@ -168,7 +168,7 @@ static const struct {
 } bottlenecks[] = {
 	{ "1 MB/s, 20 ms, a queue of one round trip", 20 * LAT_NS_PER_MS, 1000000, 20000, 0.80 },
 	{ "1 MB/s, 20 ms, a long queue", 20 * LAT_NS_PER_MS, 1000000, 1000000, 0.85 },
-	{ "5 MB/s, 50 ms, a queue of half a round trip", 50 * LAT_NS_PER_MS, 5000000, 125000, 0.45 },
+	{ "5 MB/s, 50 ms, a queue of half a round trip", 50 * LAT_NS_PER_MS, 5000000, 125000, 0.75 },
 };
 
 /* Slow start ends before a long queue is full of it; afterwards a channel's credit is all that can wait there. */

@@ -91,9 +91,13 @@ static void forget_ended(struct sim *s)
 
 void sim_check(struct sim *s)
 {
-	for (int i = 0; i < s->w->nodes; i++)
+	for (int i = 0; i < s->w->nodes; i++) {
 		if (s->w->node[i].bad != 0)
 			sim_fail(s, "a node received what it must not", i);
+		if (!s->down[i] && (world_count(s->w, i, LAT_COUNT_PROTO) != 0 ||
+				    world_count(s->w, i, LAT_COUNT_TOKEN) != 0))
+			sim_fail(s, "a node took its peer for a liar", i);
+	}
 	for (int k = 0; k < SIM_FLOWS; k++) {
 		struct sim_flow *f = &s->flow[k];
 
