@@ -18,10 +18,12 @@
 #include "net/sock.h"
 #include "net/tcp.h"
 #include "net/udp.h"
+#include "os/clock.h"
 #include "os/thread.h"
 
 enum {
 	EVENTS_PER_TURN = 64,
+	QUICK_TURNS = 8, /* of these one asks for everything */
 	PORT_TRIES = 32, /* of the kernel's choice, until one is free on all sockets */
 };
 
@@ -30,7 +32,8 @@ struct lat_driver {
 	struct lat_udp udp;
 	struct lat_tcp tcp;
 	uint16_t port;
-	bool threaded; /* the I/O thread was started */
+	bool threaded;      /* the I/O thread was started */
+	unsigned int quick; /* turns of who polls */
 	struct lat_thread thread;
 	pthread_mutex_t turning;
 	pthread_rwlock_t gate;
@@ -60,18 +63,42 @@ static void dispatch(struct lat_driver *d, const struct epoll_event *ev)
 	}
 }
 
+static void turn_end(struct lat_driver *d)
+{
+	uint64_t next = lat_tcp_turn(&d->tcp), tick_next = d->io.ops->tick(d->io.ctx);
+
+	lat_timer_set(&d->io.timer, tick_next < next ? tick_next : next, lat_clock_boottime_ns());
+}
+
 static void turn(struct lat_driver *d, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
 	int count = epoll_wait(d->io.epoll, events, EVENTS_PER_TURN, timeout_ms);
-	uint64_t next, tick_next;
 
 	lat_timer_begin(&d->io.timer);
 	for (int i = 0; i < count; i++)
 		dispatch(d, &events[i]);
-	next = lat_tcp_turn(&d->tcp);
-	tick_next = d->io.ops->tick(d->io.ctx);
-	lat_timer_set(&d->io.timer, tick_next < next ? tick_next : next);
+	turn_end(d);
+}
+
+/*
+ * For who polls: datagrams are read without asking first. The rest is asked for when a timer is due, when there are connections, and
+ * every few times in any case.
+ */
+static void turn_quick(struct lat_driver *d)
+{
+	bool some;
+
+	if (d->quick++ % QUICK_TURNS == 0 || lat_timer_due(&d->io.timer, lat_clock_boottime_ns()) ||
+	    lat_tcp_busy(&d->tcp)) {
+		turn(d, 0);
+		return;
+	}
+	some = lat_udp_look(&d->udp);
+	if (!some)
+		return;
+	lat_timer_begin(&d->io.timer);
+	turn_end(d);
 }
 
 static bool is_down(const struct lat_driver *d)
@@ -101,6 +128,8 @@ int lat_driver_turn(struct lat_driver *d, int64_t timeout_ns)
 		return -EBUSY;
 	if (is_down(d))
 		rc = -ESHUTDOWN;
+	else if (timeout_ns == 0)
+		turn_quick(d);
 	else
 		turn(d, timeout_ns < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
 	pthread_mutex_unlock(&d->turning);
@@ -234,12 +263,13 @@ int lat_driver_open(struct lat_driver **out, const struct lat_driver_config *cfg
 	pthread_mutex_init(&d->turning, NULL);
 	pthread_mutex_init(&d->life, NULL);
 	pthread_rwlock_init(&d->gate, NULL);
-	lat_udp_init(&d->udp, &d->io);
 	d->io.epoll = epoll_create1(EPOLL_CLOEXEC);
 	rc = d->io.epoll < 0 ? -errno : 0;
-	/* All three are made in any case: then closing has one form. */
-	for (int step = 0; step < 2; step++) {
-		int err = step == 0 ? lat_timer_init(&d->io.timer) : lat_tcp_init(&d->tcp, &d->io, cfg);
+	/* All are made in any case: then closing has one form. */
+	for (int step = 0; step < 3; step++) {
+		int err = step == 0   ? lat_timer_init(&d->io.timer)
+			  : step == 1 ? lat_udp_init(&d->udp, &d->io)
+				      : lat_tcp_init(&d->tcp, &d->io, cfg);
 
 		if (rc == 0)
 			rc = err;
@@ -283,6 +313,7 @@ void lat_driver_shutdown(struct lat_driver *d)
 		pthread_mutex_lock(&d->turning); /* a turn of a caller's ends */
 		pthread_rwlock_wrlock(&d->gate); /* senders that were in leave */
 		lat_tcp_shutdown(&d->tcp);
+		lat_udp_flush(&d->udp);
 		lat_udp_fini(&d->udp);
 		pthread_rwlock_unlock(&d->gate);
 		pthread_mutex_unlock(&d->turning);
@@ -297,6 +328,7 @@ void lat_driver_close(struct lat_driver *d)
 		return;
 	lat_driver_shutdown(d);
 	lat_tcp_fini(&d->tcp);
+	pthread_mutex_destroy(&d->udp.lock);
 	lat_timer_fini(&d->io.timer);
 	if (d->io.epoll >= 0)
 		close(d->io.epoll);
@@ -313,7 +345,8 @@ uint16_t lat_driver_port(const struct lat_driver *d)
 	return d->port;
 }
 
-int lat_driver_send(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+static int hand_over(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet, size_t bytes,
+		     bool may_wait)
 {
 	int rc;
 
@@ -322,6 +355,8 @@ int lat_driver_send(struct lat_driver *d, const struct lat_path *to, const uint8
 	pthread_rwlock_rdlock(&d->gate);
 	if (is_down(d))
 		rc = -ESHUTDOWN;
+	else if (to->proto == LAT_PROTO_UDP && may_wait)
+		rc = lat_udp_post(&d->udp, to, packet, bytes);
 	else if (to->proto == LAT_PROTO_UDP)
 		rc = lat_udp_send(&d->udp, to, packet, bytes);
 	else if (to->proto == LAT_PROTO_TCP)
@@ -330,6 +365,24 @@ int lat_driver_send(struct lat_driver *d, const struct lat_path *to, const uint8
 		rc = -EINVAL;
 	pthread_rwlock_unlock(&d->gate);
 	return rc;
+}
+
+int lat_driver_send(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+{
+	return hand_over(d, to, packet, bytes, false);
+}
+
+int lat_driver_post(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+{
+	return hand_over(d, to, packet, bytes, true);
+}
+
+void lat_driver_flush(struct lat_driver *d)
+{
+	pthread_rwlock_rdlock(&d->gate);
+	if (!is_down(d))
+		lat_udp_flush(&d->udp);
+	pthread_rwlock_unlock(&d->gate);
 }
 
 void lat_driver_conn_prove(struct lat_driver *d, uint32_t conn, uint32_t node, bool prefer)
@@ -371,6 +424,8 @@ static const struct {
 	[LAT_NET_UDP_OUT] = { "net.udp_out", "datagrams sent" },
 	[LAT_NET_UDP_ERROR] = { "net.udp_error", "datagrams that the kernel refused to send or receive" },
 	[LAT_NET_UDP_TRUNCATED] = { "net.udp_truncated", "datagrams dropped, too long" },
+	[LAT_NET_UDP_NO_GSO] = { "net.udp_no_gso",
+				 "sockets whose datagrams the kernel takes one by one only" },
 	[LAT_NET_TCP_IN] = { "net.tcp_in", "packets received over TCP" },
 	[LAT_NET_TCP_OUT] = { "net.tcp_out", "packets queued to TCP connections" },
 	[LAT_NET_TCP_ACCEPTED] = { "net.tcp_accepted", "TCP connections accepted" },

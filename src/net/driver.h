@@ -75,6 +75,7 @@ enum lat_driver_counter {
 	LAT_NET_UDP_OUT,
 	LAT_NET_UDP_ERROR, /* the kernel refused to send or receive */
 	LAT_NET_UDP_TRUNCATED,
+	LAT_NET_UDP_NO_GSO, /* sockets on which the kernel refused to cut one buffer into datagrams: they go one by one */
 	LAT_NET_TCP_IN,
 	LAT_NET_TCP_OUT,
 	LAT_NET_TCP_ACCEPTED,
@@ -133,6 +134,15 @@ uint16_t lat_driver_port(const struct lat_driver *d);
  */
 LAT_MUST_CHECK int lat_driver_send(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet,
 				   size_t bytes);
+
+/*
+ * As lat_driver_send(), but over UDP the packet may wait for others to the same place until lat_driver_flush(), so that all go by one
+ * system call. What the kernel then refuses is lost, as on the way, and counted. Over TCP there is no difference.
+ */
+LAT_MUST_CHECK int lat_driver_post(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet,
+				   size_t bytes);
+/* What is posted goes out. Any thread. */
+void lat_driver_flush(struct lat_driver *d);
 
 /*
  * Connection @conn has proved to be @node's: it is no longer bounded as a stranger's. If another live connection is kept

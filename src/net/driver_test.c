@@ -60,6 +60,41 @@ TEST(udp_echo)
 	end_close(&b);
 }
 
+/* By one system call or many, each arrives as it was; those to another place, and those of another length, do not mix with the rest. */
+TEST(posted)
+{
+	enum { POSTED = 100 };
+	struct end a, b, c;
+	struct lat_path to_b, to_c;
+	unsigned int bytes = 0;
+
+	end_open(&a, &plain_config);
+	end_open(&b, &plain_config);
+	end_open(&c, &plain_config);
+	to_b = loopback(LAT_PROTO_UDP, 4, lat_driver_port(b.d));
+	to_c = loopback(LAT_PROTO_UDP, 4, lat_driver_port(c.d));
+	for (unsigned int i = 0; i < POSTED; i++) {
+		bool other = i % 10 == 9;
+
+		bytes = i % 7 == 6 ? 24 + i : LAT_UDP_BASE;
+		packet_fill(packet, bytes, i);
+		CHECK_EQ(lat_driver_post(a.d, other ? &to_c : &to_b, packet, bytes), 0);
+	}
+	packet_fill(packet, LAT_UDP_BASE, POSTED);
+	CHECK_EQ(lat_driver_post(a.d, &to_b, packet, LAT_UDP_BASE), 0);
+	lat_driver_flush(a.d);
+	CHECK(end_wait(&b, TOLD_PACKET, POSTED - POSTED / 10 + 1));
+	CHECK(end_wait(&c, TOLD_PACKET, POSTED / 10));
+	end_expect_last(&b, "the last", packet, LAT_UDP_BASE);
+	CHECK_EQ(lat_driver_counter(a.d, LAT_NET_UDP_OUT), POSTED + 1);
+	lat_driver_flush(a.d); /* nothing */
+	CHECK_EQ(lat_driver_counter(a.d, LAT_NET_UDP_OUT), POSTED + 1);
+	CHECK_EQ(lat_driver_counter(a.d, LAT_NET_UDP_ERROR), 0);
+	end_close(&a);
+	end_close(&b);
+	end_close(&c);
+}
+
 /* ---- TCP ---- */
 
 static const struct {

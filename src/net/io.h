@@ -27,6 +27,11 @@ static inline void lat_io_count(struct lat_io *io, enum lat_driver_counter c)
 	atomic_fetch_add_explicit(&io->counters[c], 1, memory_order_relaxed);
 }
 
+static inline void lat_io_count_many(struct lat_io *io, enum lat_driver_counter c, size_t count)
+{
+	atomic_fetch_add_explicit(&io->counters[c], count, memory_order_relaxed);
+}
+
 /* @op: EPOLL_CTL_ADD or EPOLL_CTL_MOD. 0, -ENOMEM, -ENOSPC (the user's limit of watches). Any thread. */
 LAT_MUST_CHECK int lat_io_watch(struct lat_io *io, int op, int fd, uint32_t events, enum lat_io_kind kind,
 				uint32_t number);

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +104,7 @@ static int set_udp(int fd, int domain)
 
 	set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);
+	set(fd, IPPROTO_UDP, UDP_GRO, 1); /* where the kernel gathers datagrams, they come gathered */
 	if (domain == AF_INET)
 		return must_set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	rc = must_set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);

@@ -626,6 +626,16 @@ static bool tell_one(struct lat_tcp *t)
 	return true;
 }
 
+bool lat_tcp_busy(struct lat_tcp *t)
+{
+	bool busy;
+
+	pthread_mutex_lock(&t->lock);
+	busy = t->conns != NULL || t->kept != NULL || t->dead != NULL;
+	pthread_mutex_unlock(&t->lock);
+	return busy;
+}
+
 uint64_t lat_tcp_turn(struct lat_tcp *t)
 {
 	uint64_t now = lat_clock_boottime_ns(), due;

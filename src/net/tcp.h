@@ -72,6 +72,8 @@ void lat_tcp_forget(struct lat_tcp *t, uint32_t node);
 /* The I/O thread: what epoll says. They call the packet operation. */
 void lat_tcp_listen_event(struct lat_tcp *t, uint32_t family);
 void lat_tcp_conn_event(struct lat_tcp *t, uint32_t conn, uint32_t events);
+/* Whether there is a connection, or something to be told. The I/O thread. */
+bool lat_tcp_busy(struct lat_tcp *t);
 /* The I/O thread, once a turn: runs what is due, tells what is noted, frees what is dead. When to be called again. */
 uint64_t lat_tcp_turn(struct lat_tcp *t);
 

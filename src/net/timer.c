@@ -56,9 +56,22 @@ void lat_timer_begin(struct lat_timer *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-void lat_timer_set(struct lat_timer *t, uint64_t when)
+bool lat_timer_due(struct lat_timer *t, uint64_t now)
+{
+	bool due;
+
+	pthread_mutex_lock(&t->lock);
+	due = t->armed <= now;
+	pthread_mutex_unlock(&t->lock);
+	return due;
+}
+
+void lat_timer_set(struct lat_timer *t, uint64_t when, uint64_t now)
 {
 	pthread_mutex_lock(&t->lock);
-	arm_locked(t, when < t->asked ? when : t->asked);
+	if (when > t->asked)
+		when = t->asked;
+	if (when < t->armed || t->armed <= now)
+		arm_locked(t, when);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -9,6 +9,7 @@
 #define LAT_NET_TIMER_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/util.h"
@@ -29,7 +30,12 @@ void lat_timer_fini(struct lat_timer *t);
 void lat_timer_lower(struct lat_timer *t, uint64_t when);
 /* The I/O thread, before it looks at what is due. */
 void lat_timer_begin(struct lat_timer *t);
-/* The I/O thread, at the end of its turn: ring at @when (UINT64_MAX never) or sooner if that was asked meanwhile. */
-void lat_timer_set(struct lat_timer *t, uint64_t when);
+/* Whether it rings at @now. Any thread. */
+bool lat_timer_due(struct lat_timer *t, uint64_t now);
+/*
+ * The I/O thread, at the end of its turn, at @now: ring at @when (UINT64_MAX never) or sooner if that was asked meanwhile. One that is
+ * set to ring sooner is left so, once: most times move on with every packet, and setting them is a system call.
+ */
+void lat_timer_set(struct lat_timer *t, uint64_t when, uint64_t now);
 
 #endif

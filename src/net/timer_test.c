@@ -24,9 +24,9 @@ TEST(at_once_and_never)
 	lat_timer_lower(&t, 0);
 	CHECK(rings(&t, PATIENCE_MS));
 	lat_timer_begin(&t);
-	lat_timer_set(&t, UINT64_MAX);
+	lat_timer_set(&t, UINT64_MAX, lat_clock_boottime_ns());
 	CHECK(!rings(&t, 0));
-	lat_timer_set(&t, lat_clock_boottime_ns() + 1000000);
+	lat_timer_set(&t, lat_clock_boottime_ns() + 1000000, lat_clock_boottime_ns());
 	CHECK(rings(&t, PATIENCE_MS));
 	CHECK(lat_clock_boottime_ns() >= t.armed);
 	lat_timer_fini(&t);
@@ -38,7 +38,7 @@ TEST(lower_only_lowers)
 	uint64_t far = lat_clock_boottime_ns() + UINT64_C(3600000000000);
 
 	CHECK_EQ(lat_timer_init(&t), 0);
-	lat_timer_set(&t, far);
+	lat_timer_set(&t, far, lat_clock_boottime_ns());
 	lat_timer_lower(&t, far + 1);
 	CHECK_EQ(t.armed, far);
 	lat_timer_lower(&t, far - 1);
@@ -56,12 +56,29 @@ TEST(asked_during_a_turn)
 	CHECK_EQ(lat_timer_init(&t), 0);
 	lat_timer_begin(&t);
 	lat_timer_lower(&t, 0);
-	lat_timer_set(&t, far);
+	lat_timer_set(&t, far, lat_clock_boottime_ns());
 	CHECK(rings(&t, PATIENCE_MS));
 	/* The next turn has served it. */
 	lat_timer_begin(&t);
-	lat_timer_set(&t, far);
+	lat_timer_set(&t, far, lat_clock_boottime_ns());
 	CHECK(!rings(&t, 0));
+	lat_timer_fini(&t);
+}
+
+/* What rings sooner is set later only once it has rung. */
+TEST(later_is_lazy)
+{
+	uint64_t far = lat_clock_boottime_ns() + UINT64_C(3600000000000);
+	struct lat_timer t;
+
+	CHECK_EQ(lat_timer_init(&t), 0);
+	lat_timer_set(&t, far, far - 2);
+	lat_timer_set(&t, far + 1, far - 1);
+	CHECK_EQ(t.armed, far);
+	CHECK(!lat_timer_due(&t, far - 1));
+	CHECK(lat_timer_due(&t, far));
+	lat_timer_set(&t, far + 1, far);
+	CHECK_EQ(t.armed, far + 1);
 	lat_timer_fini(&t);
 }
 

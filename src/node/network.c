@@ -24,6 +24,7 @@
 #include "os/arena.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "wire/packet.h"
 
 enum { ARENA_SLOTS_MAX = 32768 }; /* 8 MiB of keys */
 
@@ -49,10 +50,19 @@ int lat_network_begin(struct lat_network *net, uint64_t *now)
 	return 0;
 }
 
+/* What is due goes out, all that goes to one place together. */
+static uint64_t run_engine(struct lat_network *net, uint64_t now)
+{
+	uint64_t next = lat_engine_tick(net->engine, now);
+
+	lat_driver_flush(net->driver);
+	return next;
+}
+
 void lat_network_end(struct lat_network *net)
 {
 	if (net->engine != NULL)
-		lat_driver_wake(net->driver, lat_engine_tick(net->engine, lat_network_now()));
+		lat_driver_wake(net->driver, run_engine(net, lat_network_now()));
 	pthread_mutex_unlock(&net->lock);
 }
 
@@ -61,7 +71,7 @@ int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t dead
 	struct lat_waiter w;
 	int rc;
 
-	lat_driver_wake(net->driver, lat_engine_tick(net->engine, lat_network_now()));
+	lat_driver_wake(net->driver, run_engine(net, lat_network_now()));
 	if (!net->no_thread) {
 		rc = lat_waitq_wait(q, &net->lock, deadline_ns);
 	} else {
@@ -79,7 +89,7 @@ int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t dead
 
 int lat_network_turn(struct lat_network *net, int fd, uint64_t deadline_ns)
 {
-	int rc = lat_wait_readable(lat_driver_fd(net->driver), fd, deadline_ns);
+	int rc = deadline_ns == 0 ? 0 : lat_wait_readable(lat_driver_fd(net->driver), fd, deadline_ns);
 
 	if (rc == 0)
 		rc = lat_driver_turn(net->driver, 0);
@@ -112,6 +122,9 @@ static int on_transmit(void *ctx, const struct lat_path *to, const uint8_t *pack
 {
 	struct lat_network *net = ctx;
 
+	/* Of a handshake the engine wants to know whether the kernel refuses it; what is lost of the rest is sent again. */
+	if (bytes > 0 && packet[LAT_PKT_TYPE] == LAT_PKT_DATA)
+		return lat_driver_post(net->driver, to, packet, bytes);
 	return lat_driver_send(net->driver, to, packet, bytes);
 }
 
@@ -186,8 +199,8 @@ static int drv_packet(void *ctx, const struct lat_path *from, uint8_t *packet, s
 	if (rc < 0)
 		return 0;
 	rc = lat_engine_packet(net->engine, now, from, packet, bytes);
-	lat_waitq_wake(&net->room); /* it may have acknowledged */
-	lat_network_end(net);
+	lat_waitq_wake(&net->room);       /* it may have acknowledged */
+	pthread_mutex_unlock(&net->lock); /* what is due now goes out at the end of the turn, in drv_tick() */
 	return rc;
 }
 
@@ -253,7 +266,7 @@ static uint64_t drv_tick(void *ctx)
 
 	if (lat_network_begin(net, &now) < 0)
 		return UINT64_MAX;
-	next = lat_engine_tick(net->engine, now);
+	next = run_engine(net, now);
 	lat_waitq_wake(&net->room);
 	pthread_mutex_unlock(&net->lock);
 	return next;
@@ -410,7 +423,7 @@ static void say_goodbye(struct lat_network *net)
 	for (size_t i = 0; i < net->neighbour_count; i++)
 		(void)lat_engine_peer_close(net->engine, lat_network_now(), net->neighbours[i]->node,
 					    LAT_CODE_ESHUTDOWN);
-	(void)lat_engine_tick(net->engine, lat_network_now());
+	(void)run_engine(net, lat_network_now());
 }
 
 void lat_network_shutdown(struct lat_network *net)

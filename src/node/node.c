@@ -239,7 +239,8 @@ int lattice_node_poll(struct lattice_node *node, int64_t timeout_ns)
 	if (rc < 0 || node->network == NULL || !node->no_threads)
 		return rc;
 	(void)lat_node_get(node);
-	rc = lat_network_turn(node->network, -1, lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns));
+	rc = lat_network_turn(node->network, -1,
+			      timeout_ns == 0 ? 0 : lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns));
 	lat_node_put(node);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }

@@ -12,6 +12,7 @@ int lat_waitq_enter(struct lat_waitq *q, struct lat_waiter *w)
 
 	if (rc < 0)
 		return rc;
+	w->woken = false;
 	w->next = q->first;
 	q->first = w;
 	return 0;
@@ -44,5 +45,8 @@ int lat_waitq_wait(struct lat_waitq *q, pthread_mutex_t *lock, uint64_t deadline
 void lat_waitq_wake(struct lat_waitq *q)
 {
 	for (struct lat_waiter *w = q->first; w != NULL; w = w->next)
-		lat_eventfd_signal(w->fd);
+		if (!w->woken) {
+			w->woken = true; /* once is enough: it looks again when it has the lock */
+			lat_eventfd_signal(w->fd);
+		}
 }

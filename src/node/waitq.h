@@ -6,12 +6,14 @@
 #define LAT_NODE_WAITQ_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/util.h"
 
 struct lat_waiter { /* on the sleeper's stack */
 	int fd;
+	bool woken;
 	struct lat_waiter *next;
 };
 
