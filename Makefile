@@ -86,10 +86,11 @@ sim-mutants: ## the engine with one fault each: the storms must notice every one
 	@$(MAKE) -s build-main
 	@scripts/sim-mutants $(main) $(SEEDS)
 
-wake: ## the races between publishing and going to sleep, ten million times (some minutes)
+wake: ## the races between publishing and going to sleep, ten million times, and a million between two processes (some minutes)
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@LATTICE_WAKE_ROUNDS=10000000 $(main)/src/fastpath-wake_test
+	@LATTICE_WAKE_ROUNDS=1000000 $(main)/src/fastpath-link_test
 
 tiers: ## order and exactly once over a hundred million messages of all lengths, at several paces (some minutes)
 	@scripts/bootstrap check

@@ -9,7 +9,7 @@
  * When nobody can go on, the state is looked at: nobody may be asleep while there is what he sleeps for.
  *
  *   (nothing)    in one process: announced by ready, pushed and armed; RECEIVERS of them
- *   LINK         between two: announced once for each value of hot, by the count rung
+ *   LINK         between two: announced by the count rung, which with armed is read and written by seq_cst accesses
  *   ROOM         a sender without room, and the receiver that makes some
  *   NO_BARRIER   without lat_membarrier(): has to be wrong
  */
@@ -148,20 +148,18 @@ bool listed;
 byte rung_seen;
 #define ANNOUNCED (mem[RUNG] != rung_seen)
 
-inline announce() /* once for each value of hot, so told is not hot */
+inline announce()
 {
-	told = hot;
-	rung++;
-	STORE(RUNG, rung);
+	atomic { FLUSHED -> mem[RUNG] = mem[RUNG] + 1 }
 	if
 	:: mem[ARMED] -> atomic { FLUSHED -> wake++; asleep[1] = false }
 	:: else
 	fi
 }
 
-inline arm() { STORE(ARMED, 1) }
+inline arm() { atomic { FLUSHED -> mem[ARMED] = 1 } }
 inline accept_announced() { rung_seen = mem[RUNG]; list() }
-inline disarm() { STORE(ARMED, 0) }
+inline disarm() { atomic { FLUSHED -> mem[ARMED] = 0 } }
 
 #else
 #define ANNOUNCED pushed
@@ -191,7 +189,7 @@ inline disarm()
 
 proctype sender(byte me)
 {
-	byte n, hot, told = 255, rung;
+	byte n, hot;
 	bool was;
 
 	do
@@ -200,7 +198,7 @@ proctype sender(byte me)
 		STORE(SLOT, n);
 		hot = mem[HOT];
 		if
-		:: (hot & 1) || hot == told
+		:: hot & 1
 		:: else -> announce()
 		fi
 	:: else -> break
@@ -215,8 +213,8 @@ inline list()
 	listed = true;
 #ifdef LINK
 	if
-	:: !(hot_word & 1) -> change_hot()
-	:: else
+	:: !(hot_word & 1) && sleepers == 0 -> change_hot() /* where the descriptor is watched */
+	:: true
 	fi
 #endif
 }
@@ -271,12 +269,7 @@ inline cool()
 		change_hot();
 		MEMBARRIER;
 		leave()
-	:: else ->
-#ifdef LINK
-		MEMBARRIER /* for the bell that was armed */
-#else
-		skip
-#endif
+	:: else
 	fi
 }
 

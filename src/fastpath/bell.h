@@ -3,10 +3,9 @@
  *
  * Each end has words that only its side writes and the other reads. While the receiving end polls a channel (hot), a
  * publish is one store of the slot's number and one load of `hot`, and nothing else moves. While it does not (cold), the
- * sending end announces what it published, once for each value of the word; likewise the receiving end tells of room once for
- * each value of `room_wanted`. Whoever stops polling, or wants room, pays for both: it changes its word, calls
- * lat_membarrier(), looks once more, and only then sleeps. Where there is no such barrier, a channel is never hot and
- * every publish is announced.
+ * sending end announces each publish; the receiving end tells of room once for each value of `room_wanted`. Whoever stops polling, or
+ * wants room, pays for both: it changes its word, calls lat_membarrier(), looks once more, and only then sleeps. Where there is no
+ * such barrier, a channel is never hot. Who only ever sleeps makes nothing hot, and pays nothing.
  *
  * Ordering edges (the slot's own are in ring.c):
  *   [H] hot store, then lat_membarrier() -> [h] hot load after a publish : who still reads "hot" has published what the
@@ -39,9 +38,9 @@ struct lat_tx_words {
 
 /*
  * What rings when the other process of a link announces something. Whoever sleeps in this process and has a channel over
- * the link sleeps on the bell as well as on its own word: arm; lat_membarrier(LAT_MEMBARRIER_MACHINE); load *word; drain;
- * look; sleep while *word is what was loaded, or until fd is readable; disarm. Any thread, several at once. drain takes
- * neither an inbox's nor a sender's lock: it is called under them.
+ * the link sleeps on the bell as well as on its own word: arm; load *word, seq_cst; drain; look; sleep while *word is what was loaded, or
+ * until fd is readable; disarm. No barrier is needed for the bell: it is rung, armed and looked at by seq_cst accesses
+ * (doorbell.h, [A]). Any thread, several at once. drain takes neither an inbox's nor a sender's lock: it is called under them.
  */
 struct lat_bell;
 
@@ -68,7 +67,6 @@ struct lat_bell_ops {
 /* Embedded in the link, which outlives every source and sender that names it. */
 struct lat_bell {
 	const struct lat_bell_ops *ops;
-	bool barriers; /* both processes have lat_membarrier(); else the bell's own accesses are seq_cst */
 };
 
 #endif

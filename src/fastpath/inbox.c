@@ -10,8 +10,8 @@
  *   [S] push, release -> [s] stack exchange, acquire : the link of a pushed source
  *
  * A hot source stays listed, found empty or not, and its producer announces nothing. It is made hot while receivers poll, and
- * not while one sleeps; park.c cools it. From another process announcements come once for each change of the word, so there a source
- * is hot from its announcement on.
+ * not while one sleeps; park.c cools it. Where somebody watches the descriptor, bells write to it with each announcement, whoever
+ * polls: there a source of another process is hot from its first one on, so that the next ones are spared.
  */
 #include "fastpath/inbox.h"
 
@@ -45,7 +45,7 @@ void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 	src->listed = true;
 	src->streak = 0;
 	inbox->listed++;
-	if (src->bell != NULL)
+	if (src->bell != NULL && inbox->watched)
 		lat_inbox_heat_locked(inbox, src);
 }
 
@@ -53,8 +53,8 @@ void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 {
 	uint32_t hot;
 
-	/* While a receiver sleeps, every publish is announced; but those of another process once only. */
-	if (src->hot || !src->barriers || (inbox->sleepers > 0 && src->bell == NULL))
+	/* While a receiver sleeps, every publish is announced. */
+	if (src->hot || !src->barriers || inbox->sleepers > 0)
 		return;
 	hot = atomic_load_explicit(&src->words->hot, memory_order_relaxed);
 	atomic_store_explicit(&src->words->hot, hot + 1, memory_order_relaxed);
@@ -131,10 +131,10 @@ static void leave_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 }
 
 /* The words are changed, then comes one barrier for all, then the look: [H] and [h] of fastpath/bell.h. */
-void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only, bool bells)
+void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only)
 {
 	struct lat_inbox_source *src = inbox->next, *cooled = NULL;
-	bool machine = bells && inbox->bells_armed;
+	bool machine = false;
 
 	for (uint32_t left = inbox->hot > 0 ? inbox->listed : 0; left > 0; left--, src = src->next) {
 		bool idle = src->seq == src->seq_before;
@@ -148,8 +148,7 @@ void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only, bool bells)
 		cooled = src;
 	}
 	inbox->idle_looks = 0;
-	inbox->bells_armed = inbox->bells_armed && !bells;
-	if (machine && lat_membarrier_works(LAT_MEMBARRIER_MACHINE))
+	if (machine)                                    /* its source would not be hot if there were none */
 		lat_membarrier(LAT_MEMBARRIER_MACHINE); /* reaches this process as well */
 	else if (cooled != NULL)
 		lat_membarrier(LAT_MEMBARRIER_PROCESS);
@@ -584,7 +583,7 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 	}
 	inbox->idle_looks += empty;
 	if (inbox->idle_looks >= IDLE_LOOKS_MAX)
-		lat_inbox_cool_locked(inbox, true, false);
+		lat_inbox_cool_locked(inbox, true);
 	return rc;
 }
 

@@ -60,9 +60,8 @@ struct lat_inbox {
 	uint32_t peer_cpu; /* where the last message was sent from */
 	bool polls;        /* the last receiver that waited spun: so will the next */
 	bool closed;
-	bool has_flows;   /* has had flows that wait in it */
-	bool bells_armed; /* some that need a barrier, since the last one */
-	bool watched; /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
+	bool has_flows; /* has had flows that wait in it */
+	bool watched;   /* somebody has asked for the descriptor: it must be true though no receiver sleeps */
 
 	uint32_t refs; /* owner, receivers asleep, sources not yet ended or detached */
 	struct lat_inbox_source *all;
@@ -150,11 +149,8 @@ void lat_inbox_pass_on_locked(struct lat_inbox *inbox);
 
 void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src);
 
-/*
- * Makes hot sources cold, all (of those that had nothing lately: @idle_only) with one barrier, which serves bells that were armed
- * before as well: @bells. Those that had something after all are listed again.
- */
-void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only, bool bells);
+/* Makes hot sources cold, all (of those that had nothing lately: @idle_only) with one barrier. Those that had something after all are listed again. */
+void lat_inbox_cool_locked(struct lat_inbox *inbox, bool idle_only);
 
 /* Something is ready: if it is armed, wakes. Any thread. */
 void lat_inbox_disarm(struct lat_inbox *inbox);

@@ -2,7 +2,9 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "fastpath/inbox_state.h"
 #include "fastpath/link_pair_harness.h"
+#include "os/membarrier.h"
 
 /* --- joining ------------------------------------------------------------------------------------------ */
 
@@ -123,6 +125,55 @@ TEST(what_was_sent_before_the_receiver_looked_is_received)
 	CHECK_EQ(r.gone, 1);
 	lat_link_out_close(out);
 	pair_close();
+}
+
+/* The steps are those of wake_test.c, the announcements those that were made. */
+TEST(who_sleeps_makes_nothing_hot)
+{
+	static const struct {
+		const char *why, *steps;
+		uint64_t announced;
+	} rows[] = {
+		{ "sleeping at once never makes hot", "tsrctsrctc", 2 },
+		{ "each one is announced to who does not poll", "tsssrrrc", 3 },
+		{ "a poll makes hot, and the next are not announced", "srnhsrsrn", 1 },
+		{ "sleeping cools", "srnhtcsr", 2 },
+		{ "where somebody watches, it is hot from the first on", "fnssrhsrrnc", 2 },
+	};
+
+	if (!lat_membarrier_works(LAT_MEMBARRIER_MACHINE))
+		TEST_SKIP("membarrier");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *why = rows[i].why;
+		struct lat_link_stats stats;
+		struct lat_inbox_info info;
+		struct lat_link_out *out;
+		struct receiver r;
+		int n = 0, got = 0;
+
+		pair_open();
+		lat_inbox_tune(inbox, &(struct lat_inbox_tuning){ .wait = LAT_WAIT_PARK });
+		out = chan_opened(&r);
+		for (const char *step = rows[i].steps; *step != 0; step++) {
+			if (*step == 's')
+				CHECK_EQ_ROW(why, send_int(out, ++n), 0);
+			else if (*step == 'r')
+				CHECK_EQ_ROW(why, recv_int(&info), ++got);
+			else if (*step == 'n')
+				CHECK_EQ_ROW(why, recv_int(&info), -ENOMSG);
+			else if (*step == 'f')
+				CHECK_ROW(why, lat_inbox_fd(inbox) >= 0);
+			else if (*step == 'h' || *step == 'c')
+				CHECK_EQ_ROW(why, inbox->hot, *step == 'h');
+			else if (*step == 't')
+				CHECK_EQ_ROW(why, lat_inbox_recv(inbox, NULL, 0, &info, 1), -ETIMEDOUT);
+		}
+		lat_link_stats(a, &stats);
+		CHECK_EQ_ROW(why, stats.rung, rows[i].announced);
+		lat_link_out_end(out, -EPIPE);
+		lat_link_out_close(out);
+		pair_close();
+	}
 }
 
 TEST(the_receiver_ends_it)

@@ -221,7 +221,6 @@ void lat_link_out_accept(struct lat_link_out *out)
 		.bell = &link->bell,
 		.len_max = out->sender.len_max,
 		.barriers = link->barriers,
-		.once = link->barriers,
 		.single = out->single,
 	};
 	int rc;

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 
+#include "base/cpu.h"
 #include "fastpath/link_harness.h"
 
 static struct party self; /* of whichever process looks */
@@ -107,6 +108,52 @@ TEST(there_and_back_by_a_descriptor)
 		while ((got = recv_number(&info, 0)) == -ENOMSG)
 			CHECK_EQ(poll(&p, 1, -1), 1);
 		CHECK_EQ(got, n + 1);
+	}
+	lat_link_out_close(out);
+	unite(child, 0);
+}
+
+/* Both go to sleep at once, and send after a pause of any length: sooner or later while the other is at each step of it. */
+static uint64_t races(void)
+{
+	const char *rounds = getenv("LATTICE_WAKE_ROUNDS");
+
+	return rounds != NULL ? strtoull(rounds, NULL, 10) : 5000;
+}
+
+static int race(struct lat_link_out *out, uint64_t n)
+{
+	for (uint64_t pause = n * 2654435761 % 4093; pause > 0; pause--)
+		lat_cpu_relax();
+	return send_number(out, n);
+}
+
+static int run_racer(void)
+{
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+
+	lat_inbox_tune(self.inbox, &(struct lat_inbox_tuning){ .wait = LAT_WAIT_PARK });
+	if (party_open(&self, &out, 0) < 0)
+		return 2;
+	for (uint64_t n = 1; n <= races(); n++)
+		if (recv_number(&info, UINT64_MAX) != (int64_t)n || race(out, n) < 0)
+			return 3;
+	party_close(&self, out, NULL);
+	return 0;
+}
+
+TEST(no_wake_is_lost_at_any_phase)
+{
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+	pid_t child = part(run_racer);
+
+	lat_inbox_tune(self.inbox, &(struct lat_inbox_tuning){ .wait = LAT_WAIT_PARK });
+	CHECK_EQ(party_open(&self, &out, 0), 0);
+	for (uint64_t n = 1; n <= races(); n++) {
+		CHECK_EQ(race(out, n), 0);
+		CHECK_EQ(recv_number(&info, UINT64_MAX), n);
 	}
 	lat_link_out_close(out);
 	unite(child, 0);

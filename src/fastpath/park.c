@@ -17,7 +17,8 @@
  * cleared; a receiver that finds nothing clears whenever they differ, so such a late write is seen as ready
  * once and not for ever.
  *
- * Bells are armed, and hot sources cooled, before the same barrier; then comes the look at both.
+ * Bells are armed, and hot sources cooled; then comes the look at both. Only the hot ones need a barrier, and where nobody polled there
+ * are none.
  */
 #include <errno.h>
 #include <limits.h>
@@ -64,7 +65,7 @@ void lat_inbox_disarm(struct lat_inbox *inbox)
 /* --- bells and descriptors ---------------------------------------------------------------------- */
 
 /* The bells ring for the sleepers there are. */
-static void arm_bell_locked(struct lat_inbox *inbox, struct lat_inbox_bell *b, uint32_t sleeps)
+static void arm_bell_locked(struct lat_inbox_bell *b, uint32_t sleeps)
 {
 	static const struct {
 		uint32_t bit;
@@ -76,7 +77,6 @@ static void arm_bell_locked(struct lat_inbox *inbox, struct lat_inbox_bell *b, u
 
 		if ((sleeps & bit) != 0 && (b->armed & bit) == 0) {
 			b->bell->ops->arm(b->bell, kinds[i].how);
-			inbox->bells_armed = inbox->bells_armed || b->bell->barriers;
 		} else if ((sleeps & bit) == 0 && (b->armed & bit) != 0) {
 			b->bell->ops->disarm(b->bell, kinds[i].how);
 		}
@@ -97,7 +97,7 @@ static void set_sleeps_locked(struct lat_inbox *inbox)
 		sleeps |= LAT_SLEEPS_FLOW;
 	atomic_store_explicit(&inbox->sleeps, sleeps, memory_order_release);
 	for (uint32_t i = 0; i < inbox->bells_count; i++)
-		arm_bell_locked(inbox, &inbox->bells[i], sleeps);
+		arm_bell_locked(&inbox->bells[i], sleeps);
 }
 
 static struct lat_inbox_bell *find_bell_locked(struct lat_inbox *inbox, const struct lat_bell *bell)
@@ -133,7 +133,7 @@ int lat_inbox_bell_get_locked(struct lat_inbox *inbox, struct lat_bell *bell)
 	b = &inbox->bells[inbox->bells_count++];
 	*b = (struct lat_inbox_bell){ .bell = bell, .word = bell->ops->word(bell), .sources = 1 };
 	b->seen = atomic_load_explicit(b->word, memory_order_acquire) - 1; /* to be looked at once */
-	arm_bell_locked(inbox, b, atomic_load_explicit(&inbox->sleeps, memory_order_relaxed));
+	arm_bell_locked(b, atomic_load_explicit(&inbox->sleeps, memory_order_relaxed));
 	lat_inbox_wake(inbox, true); /* who sleeps does not sleep on this one */
 	return 0;
 }
@@ -144,7 +144,7 @@ void lat_inbox_bell_put_locked(struct lat_inbox *inbox, struct lat_bell *bell)
 
 	if (b == NULL || --b->sources > 0)
 		return;
-	arm_bell_locked(inbox, b, 0);
+	arm_bell_locked(b, 0);
 	if (inbox->epoll >= 0)
 		lat_poll_set_remove(inbox->epoll, bell->ops->fd(bell));
 	*b = inbox->bells[--inbox->bells_count];
@@ -217,7 +217,7 @@ static int arm_and_look_locked(struct lat_inbox *inbox, const struct lat_inbox_t
 		inbox->cleared = written;
 	}
 	do { /* again, if it was another process's source that had been announced, and had nothing more */
-		lat_inbox_cool_locked(inbox, false, true);
+		lat_inbox_cool_locked(inbox, false);
 		atomic_exchange_explicit(&inbox->armed, 1, memory_order_acq_rel); /* [a] */
 		rc = lat_inbox_take_locked(inbox, take, false);
 	} while (rc == -ENOMSG && inbox->hot > 0 && ++tries < ARM_TRIES);
@@ -230,7 +230,7 @@ void lat_inbox_pass_on_locked(struct lat_inbox *inbox)
 {
 	if (atomic_load_explicit(&inbox->armed, memory_order_relaxed) == 1 && inbox->hot == 0)
 		return;
-	lat_inbox_cool_locked(inbox, false, true);
+	lat_inbox_cool_locked(inbox, false);
 	atomic_exchange_explicit(&inbox->armed, 1, memory_order_acq_rel); /* [a] */
 	if (lat_inbox_look_locked(inbox))
 		lat_inbox_disarm(inbox);

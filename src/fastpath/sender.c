@@ -53,8 +53,6 @@ void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 	s->bell = cfg->bell;
 	s->len_max = cfg->len_max;
 	s->barriers = cfg->barriers;
-	s->once = cfg->once && cfg->barriers;
-	s->told = UINT32_MAX; /* a value that is not cold, so it is never taken for told */
 	atomic_init(&s->room_fd, -1);
 	atomic_init(&s->refs, 1);
 	lat_qlock_init(&s->control, false);
@@ -131,9 +129,8 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 	}
 	lat_membarrier_light();
 	hot = atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
-	if ((hot & 1) != 0 || (s->once && hot == s->told))
+	if ((hot & 1) != 0)
 		return 0;
-	s->told = hot;
 	s->ops->announce(s);
 	return 0;
 }

@@ -40,7 +40,6 @@ struct lat_sender_config {
 		*bell;    /* what rings when there is room; NULL: lat_sender_room() is called by itself */
 	uint32_t len_max; /* longest message, at most what the tiers carry */
 	bool barriers; /* both ends have lat_membarrier(), of the process or, with a bell, of the machine; else all is seq_cst */
-	bool once; /* announce once for each value of the receiving end's word: it is hot, or changes, when it was announced to */
 	bool single; /* one thread sends and flushes, or several that agree on whose turn it is: no lock */
 };
 
@@ -59,10 +58,9 @@ struct lat_sender_stats {
 struct lat_sender {
 	struct lat_tiers_tx tx;
 	struct lat_turn turn;
-	uint32_t told; /* value of peer->hot that was announced to */
-	uint32_t cpu;  /* value of words->cpu */
+	uint32_t cpu; /* value of words->cpu */
 	uint32_t len_max;
-	bool barriers, once;
+	bool barriers;
 	const struct lat_rx_words *peer;
 	_Atomic(int) dead; /* 0, or what sends return from now on */
 	_Atomic(uint64_t) sent, sent_bytes;
