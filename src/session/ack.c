@@ -114,6 +114,11 @@ static void control_acked(struct lat_tx_lane *lane, const struct lat_sent_frame 
 						ref->seq > REORDER_SLACK ? ref->seq - REORDER_SLACK : 0);
 		return;
 	}
+	if (ref->type == LAT_FRAME_PAD) {
+		lat_pmtu_probe_acked(&s->peer->pmtu, (uint16_t)ref->off);
+		s->peer->rec.cc->packet_bytes = s->peer->pmtu.now;
+		return;
+	}
 	if (ref->len != 0)
 		return;
 	c = ref->type == LAT_FRAME_CHAN_CLOSE || ref->type == LAT_FRAME_CHAN_RESET
@@ -153,6 +158,7 @@ static void acked_record(void *ctx, const struct lat_sent_record *rec)
 		acked_late(a, rec);
 	} else {
 		lane->session->peer->rec.flight_bytes -= rec->bytes;
+		lat_pmtu_acked(&lane->session->peer->pmtu, rec->bytes);
 		if (a->bytes == 0 || rec->counter > a->newest_counter) {
 			a->newest_counter = rec->counter;
 			a->newest_ns = rec->time_ns;

@@ -145,7 +145,7 @@ int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg
 	e->boot_id = cfg->boot_id;
 	e->seed = cfg->seed;
 	e->max_msg = max_msg;
-	e->udp_max = cfg->udp_max == 0 ? LAT_UDP_BASE : cfg->udp_max;
+	e->udp_max = cfg->udp_max == 0 ? LAT_UDP_SEARCH_MAX : cfg->udp_max;
 	e->cc = cfg->cc == NULL ? &lat_cc_cubic : cfg->cc;
 	e->sendq_max = cfg->sendq_max == 0 ? (size_t)max_msg * 2 : cfg->sendq_max;
 	e->secret = ops->secret_get(ctx);

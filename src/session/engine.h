@@ -100,7 +100,7 @@ struct lat_engine_config {
 	const uint8_t *seed;    /* its secret, in the key arena; must outlive the engine */
 	uint8_t mesh_key[32];
 	uint32_t max_msg;            /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
-	uint16_t udp_max;            /* largest UDP payload we take; 0 = LAT_UDP_BASE */
+	uint16_t udp_max;            /* largest UDP payload we take; 0 = LAT_UDP_SEARCH_MAX */
 	uint32_t sendq_max;          /* bytes held per outbound channel; 0 = 2 * max_msg */
 	const struct lat_cc_ops *cc; /* congestion control over UDP; NULL: CUBIC */
 };

@@ -34,8 +34,7 @@ static int on_pong(struct lat_session *s, uint64_t now, const struct lat_frame *
 			continue;
 		p->ping_count--;
 		memmove(&p->pings[i], &p->pings[i + 1], (p->ping_count - i) * sizeof(p->pings[0]));
-		if (!ping.internal)
-			e->ops->pong(e->ctx, p->node, token, now - ping.sent_ns);
+		e->ops->pong(e->ctx, p->node, token, now - ping.sent_ns);
 		break;
 	}
 	return 0;

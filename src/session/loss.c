@@ -39,6 +39,10 @@ static void control_lost(struct lat_tx_lane *lane, const struct lat_sent_frame *
 		(void)!lat_out_answer(s->peer, ref->type, ref->body, ref->len);
 		return;
 	}
+	if (ref->type == LAT_FRAME_PAD) {
+		lat_pmtu_probe_forgotten(&s->peer->pmtu);
+		return;
+	}
 	if (ref->type == LAT_FRAME_PARAMS) {
 		s->want_params = s->peer->slot[LAT_SLOT_CURRENT] == s;
 		return;
@@ -103,27 +107,52 @@ void lat_loss_record(void *ctx, const struct lat_sent_record *rec)
 
 struct losses {
 	struct lat_tx_lane *lane;
+	uint64_t now;
+	bool big;        /* one was longer than every path carries */
 	uint64_t lo, hi; /* when the oldest and the newest was sent */
 	size_t count;
 };
 
+/* Its bytes, if it was sent to find the path's maximum; else 0. */
+static uint16_t probe_of(const struct lat_sent_record *rec)
+{
+	for (uint16_t i = 0; i < rec->count; i++)
+		if (rec->frames[i].kind == LAT_SENT_CONTROL && rec->frames[i].type == LAT_FRAME_PAD)
+			return (uint16_t)rec->frames[i].off;
+	return 0;
+}
+
 static void lost_by_time(void *ctx, const struct lat_sent_record *rec)
 {
 	struct losses *l = ctx;
+	struct lat_peer *p = l->lane->session->peer;
 
+	lat_count(p->engine, LAT_COUNT_LOST);
+	if (probe_of(rec) != 0) { /* says something about its length, not about the others */
+		lat_pmtu_probe_lost(&p->pmtu, l->now, probe_of(rec));
+		lat_loss_record(l->lane, rec);
+		return;
+	}
+	l->big = l->big || rec->bytes > LAT_UDP_BASE;
 	if (l->count == 0 || rec->time_ns < l->lo)
 		l->lo = rec->time_ns;
 	if (l->count == 0 || rec->time_ns > l->hi)
 		l->hi = rec->time_ns;
 	l->count++;
-	lat_count(l->lane->session->peer->engine, LAT_COUNT_LOST);
 	lat_loss_record(l->lane, rec);
+}
+
+/* Nothing that was longer than every path carries got through, again. */
+static void nothing_long(struct lat_peer *p, uint64_t now)
+{
+	lat_pmtu_silent(&p->pmtu, now);
+	p->rec.cc->packet_bytes = p->pmtu.now;
 }
 
 static void find_losses(struct lat_session *s, uint64_t now)
 {
 	struct lat_recovery *r = &s->peer->rec;
-	struct losses l = { .count = 0 };
+	struct losses l = { .now = now };
 	uint64_t before = lat_recovery_lost_before(r, now);
 	struct lat_tx_lane *tmp;
 
@@ -144,13 +173,20 @@ static void find_losses(struct lat_session *s, uint64_t now)
 	}
 	if (l.count > 0)
 		lat_recovery_lost(r, l.lo, l.hi, l.count);
+	if (l.big)
+		nothing_long(s->peer, now);
 }
 
 /* ---- probes ---- */
 
 static void probe_with(void *ctx, const struct lat_sent_record *rec)
 {
-	again(ctx, rec);
+	struct lat_tx_lane *lane = ctx;
+	struct lat_peer *p = lane->session->peer;
+
+	if (rec->bytes > LAT_UDP_BASE && probe_of(rec) == 0)
+		nothing_long(p, p->engine->now);
+	again(lane, rec);
 }
 
 /* Nothing was acknowledged for a while: the oldest goes out once more, whatever the window says. It stays in flight. */

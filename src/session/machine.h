@@ -23,6 +23,7 @@
 #include "session/handshake.h"
 #include "session/idmap.h"
 #include "session/keys.h"
+#include "session/pmtu.h"
 #include "session/ranges.h"
 #include "session/recovery.h"
 #include "session/reasm.h"
@@ -301,6 +302,7 @@ struct lat_peer {
 	uint8_t *stash; /* the packet that it did not take */
 	size_t stash_bytes;
 	struct lat_recovery rec;
+	struct lat_pmtu pmtu;
 	bool look_for_losses;    /* something was acknowledged */
 	uint64_t await_since_ns; /* sent ack-eliciting, heard nothing since; 0: not waiting */
 	uint64_t owe_since_ns;   /* heard ack-eliciting, sent nothing since; 0: not owing */

@@ -35,9 +35,8 @@ static size_t packet_max(const struct lat_session *s)
 	/* The side that was called bounds a connection that has proved nothing (section 7): begin with something small. */
 	if (tcp(s->peer))
 		return s->peer->proven_conn != 0 ? LAT_TCP_MAX_PKT : LAT_UDP_BASE;
-	/* No search for a larger path maximum yet: every path carries UDP_BASE. */
 	return s->udp_max >= LAT_DATA_MIN_LEN + LAT_UNIT && s->udp_max < LAT_UDP_BASE ? s->udp_max
-										      : LAT_UDP_BASE;
+										      : s->peer->pmtu.now;
 }
 
 int lat_out_begin(struct lat_out *o, struct lat_session *s, struct lat_tx_lane *lane)
@@ -159,7 +158,10 @@ int lat_out_finish(struct lat_out *o, uint64_t now)
 	s->sent_data = s->sent_data || o->real;
 	if (o->eliciting && p->await_since_ns == 0)
 		p->await_since_ns = now;
+	lat_pmtu_sent(&p->pmtu, n);
 	rc = transmit(p, now, e->packet, n);
+	if (rc == -EMSGSIZE && !tcp(p))
+		lat_pmtu_refused(&p->pmtu, now, n);
 	return rc == -EAGAIN ? stash(p, now, e->packet, n) : rc;
 }
 
@@ -251,19 +253,22 @@ static void append_pongs(struct lat_out *o)
 static void append_pings(struct lat_out *o, uint64_t now)
 {
 	struct lat_peer *p = o->session->peer;
+	uint32_t kept = 0;
+	bool room = true;
 
 	for (uint32_t i = 0; i < p->ping_count; i++) {
 		struct lat_ping *ping = &p->pings[i];
 
-		if (ping->sent)
-			continue;
-		if (lat_frame_ping_encode(&o->w, ping->token) < 0)
-			return;
-		ping->sent = true;
-		ping->sent_ns = now;
-		o->eliciting = true;
-		o->real = o->real || !ping->internal;
+		if (!ping->sent && room && (room = lat_frame_ping_encode(&o->w, ping->token) == 0)) {
+			ping->sent = true;
+			ping->sent_ns = now;
+			o->eliciting = true;
+			o->real = o->real || !ping->internal;
+		}
+		if (!ping->internal || !ping->sent) /* nobody waits for the answer to one of our own */
+			p->pings[kept++] = *ping;
 	}
+	p->ping_count = kept;
 }
 
 /* Returns how many went in. The notes point into the table, so they are taken out of it when the packet is finished. */
@@ -385,6 +390,29 @@ static int build_data(struct lat_session *s, uint64_t now)
 	return rc < 0 ? rc : 1;
 }
 
+/* A PING, filled up to what is tried (section 7). */
+static void build_probe(struct lat_session *s, uint64_t now)
+{
+	struct lat_peer *p = s->peer;
+	uint16_t bytes = lat_pmtu_next(&p->pmtu, now);
+	struct lat_out o;
+	size_t pad;
+
+	if (bytes == 0)
+		return;
+	if (lat_out_begin(&o, s, &s->tx) < 0) {
+		lat_pmtu_probe_forgotten(&p->pmtu);
+		return;
+	}
+	o.w.cap = bytes - LAT_DATA_OVERHEAD;
+	own_ping(p);
+	append_pings(&o, now);
+	pad = lat_writer_room(&o.w);
+	if (pad >= LAT_FRAME_HDR && lat_frame_pad_encode(&o.w, pad - LAT_FRAME_HDR) == 0)
+		lat_out_note(&o, LAT_FRAME_PAD, 0, bytes, NULL, 0);
+	(void)!lat_out_finish(&o, now);
+}
+
 void lat_out_flush(struct lat_peer *p, uint64_t now)
 {
 	struct lat_session *s;
@@ -417,6 +445,8 @@ void lat_out_flush(struct lat_peer *p, uint64_t now)
 		if (rc == 0)
 			break;
 	}
+	if (!tcp(p) && !p->blocked && p->rec.flight_bytes < p->rec.cc->window)
+		build_probe(s, now);
 	if (s->ack_due_ns <= now || s->want_keepalive)
 		(void)!build_control(s, now, false);
 }

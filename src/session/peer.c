@@ -50,6 +50,7 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 		free(p);
 		return -ENOMEM;
 	}
+	lat_pmtu_init(&p->pmtu);
 	p->engine = e;
 	p->node = cfg->node;
 	p->own_boot_id = e->boot_id;
@@ -140,8 +141,11 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	}
 	p->slot[LAT_SLOT_CURRENT] = s;
 	p->handshakes++;
-	if (!lat_path_equal(&p->path, &s->path))
+	if (!lat_path_equal(&p->path, &s->path)) {
 		lat_recovery_restart(&p->rec);
+		lat_pmtu_init(&p->pmtu);
+	}
+	lat_pmtu_limit(&p->pmtu, s->udp_max);
 	p->path = s->path;
 	if (s->path.proto == LAT_PROTO_TCP && !s->initiator) {
 		/* Who called has a port of no meaning: it is called where the configuration says, or not at all. */

@@ -16,6 +16,7 @@ enum {
 
 	LAT_UDP_BASE = 1232, /* UDP payload that every path carries: 1280 - 40 - 8 */
 	LAT_UDP_MAX = 65507,
+	LAT_UDP_SEARCH_MAX = 8952, /* the longest that is looked for: jumbo frames */
 	LAT_TCP_MAX_PKT = 65535,
 
 	LAT_WINDOW_RING_BITS = 8192,
@@ -106,6 +107,8 @@ enum {
 #define LAT_RTT_FIRST_NS                  (100 * LAT_NS_PER_MS)
 #define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS)  /* least 4 rttvar in a PTO */
 #define LAT_CLOSE_MIN_NS                  (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
+#define LAT_PMTU_RAISE_NS                 (600 * LAT_NS_PER_S) /* until a longer path maximum is looked for again, */
+#define LAT_PMTU_AGAIN_NS                 (10 * LAT_NS_PER_S) /* after a fall to LAT_UDP_BASE */
 #define LAT_CHAN_REUSE_NS                 (2 * LAT_REJECT_AFTER_TIME_NS)
 #define LAT_TCP_UNAUTH_NS                 (5 * LAT_NS_PER_S)
 #define LAT_TCP_REOPEN_NS                 (100 * LAT_NS_PER_MS) /* after a first try at once; doubles */

@@ -8,7 +8,7 @@
 
 #include "session/machine.h"
 
-enum { MSG_BYTES = 8000, DATA_PER_PACKET = 1100 };
+enum { MSG_BYTES = 8000, DATA_PER_PACKET = 1340 };
 
 /* Sends as much as there is room for from each of @n nodes to node 0, for @ns; what each delivered meanwhile, in bytes. */
 static void pour(struct world *w, struct world_chan **c, const int *from, int n, uint64_t ns, uint64_t *bytes)
@@ -222,6 +222,71 @@ TEST(two_share_a_bottleneck)
 		      (a + b) * (a + b) / (2 * (a * a + b * b)));
 	CHECK(a + b > 1.6);
 	CHECK(a < 2 * b && b < 2 * a);
+	world_close(w);
+}
+
+/* ---- the path's maximum ---- */
+
+static const struct {
+	const char *why;
+	size_t path, found;
+} maxima[] = {
+	{ "a tunnel", 1440, 1432 },
+	{ "Ethernet", 1472, 1472 },
+	{ "jumbo frames", 8972, 8952 },
+	{ "no more than every path carries", 1232, 1232 },
+};
+
+/* It is found, and left when the path gets narrower: nobody says so, long packets vanish. Later it is looked for again. */
+TEST(the_path_maximum_is_found_and_lost_and_found)
+{
+	for (size_t i = 0; i < ARRAY_LEN(maxima); i++) {
+		struct world *w = path(9, 20 * MS, NULL, 2);
+		const int from[1] = { 1 };
+		struct world_chan *c = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
+		const struct lat_peer *p;
+		uint64_t bytes, start;
+
+		w->mtu = maxima[i].path;
+		world_run(w, SEC);
+		p = lat_peer_find(w->node[1].engine, 1);
+		CHECK_EQ_ROW("nobody looks without need", p->pmtu.now, LAT_UDP_BASE);
+		pour(w, &c, from, 1, 2 * SEC, &bytes);
+		CHECK_EQ_ROW(maxima[i].why, p->pmtu.now, maxima[i].found);
+		w->mtu = LAT_UDP_BASE;
+		start = w->now;
+		for (int k = 0; k < 500 && p->pmtu.now > LAT_UDP_BASE; k++)
+			pour(w, &c, from, 1, 10 * MS, &bytes);
+		CHECK_EQ_ROW(maxima[i].why, p->pmtu.now, LAT_UDP_BASE);
+		print_message("%s: found %zu; back to %d after %llu ms\n", maxima[i].why, maxima[i].found,
+			      LAT_UDP_BASE, (unsigned long long)((w->now - start) / MS));
+		CHECK(w->now - start < 3 * SEC);
+		w->mtu = maxima[i].path;
+		pour(w, &c, from, 1, 15 * SEC, &bytes);
+		CHECK_EQ_ROW(maxima[i].why, p->pmtu.now, maxima[i].found);
+		CHECK_EQ(w->node[0].bad, 0);
+		world_close(w);
+	}
+}
+
+/* Somebody on the path says of every other packet that it is too long. Nothing gets shorter than every path carries, or stops. */
+TEST(lies_about_the_maximum_cost_little)
+{
+	struct world *w = path(10, 20 * MS, NULL, 2);
+	const int from[1] = { 1 };
+	struct world_chan *c = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
+	uint64_t honest, lied;
+
+	world_run(w, SEC);
+	w->loss = 20;
+	pour(w, &c, from, 1, 10 * SEC, &honest);
+	w->loss = 0;
+	w->mtu_lies = true; /* of 20 in 1000, which are not sent */
+	pour(w, &c, from, 1, 10 * SEC, &lied);
+	print_message("2 %% lost: %.2f MB/s; 2 %% refused: %.2f MB/s\n", (double)honest / 1e7,
+		      (double)lied / 1e7);
+	CHECK(lied > honest / 2);
+	CHECK(lat_peer_find(w->node[1].engine, 1)->pmtu.now >= LAT_UDP_BASE);
 	world_close(w);
 }
 
