@@ -101,18 +101,28 @@ static int slot_get(struct lat_calls *c, struct lat_call_slot **out)
 static void slot_put(struct lat_calls *c, struct lat_call_slot *s)
 {
 	lat_mutex_lock(&c->lock);
-	s->next = c->idle;
+	if (s->next != c->idle) /* see ask() */
+		s->next = c->idle;
 	c->idle = s;
 	lat_mutex_unlock(&c->lock);
 }
 
 static void ask(struct lat_call_slot *s, const struct lat_chan *ch, const struct lat_call *call,
-		struct lat_waits *waiter)
+		struct lat_waits *waiter, const struct lattice_sched_hook *hook, void *flow)
 {
-	atomic_store_explicit(&s->ch, ch, memory_order_relaxed);
-	s->buf = call->buf;
-	s->cap = call->cap;
-	atomic_store_explicit(&s->waiter, waiter, memory_order_relaxed);
+	/* Mostly it is as it was, and who replies has it in its cache. */
+	if (atomic_load_explicit(&s->ch, memory_order_relaxed) != ch)
+		atomic_store_explicit(&s->ch, ch, memory_order_relaxed);
+	if (s->buf != call->buf)
+		s->buf = call->buf;
+	if (s->cap != call->cap)
+		s->cap = call->cap;
+	if (atomic_load_explicit(&s->waiter, memory_order_relaxed) != waiter)
+		atomic_store_explicit(&s->waiter, waiter, memory_order_relaxed);
+	if (s->hook != hook)
+		s->hook = hook;
+	if (s->flow != flow)
+		s->flow = flow;
 }
 
 static int answered(const struct lat_call_slot *s, struct lat_call *call)
@@ -269,13 +279,15 @@ static int queue_call(struct lat_sender_mark *mark, uint64_t seq)
 {
 	const struct queued_call *c = (const struct queued_call *)mark;
 	struct lat_call_queue *q = c->queue;
-	uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	uint32_t place = q->tail % LAT_CALL_QUEUE_MAX;
 
-	if (tail - atomic_load_explicit(&q->head, memory_order_acquire) == LAT_CALL_QUEUE_MAX)
+	if (q->tail - q->head_seen == LAT_CALL_QUEUE_MAX)
+		q->head_seen = atomic_load_explicit(&q->head, memory_order_acquire);
+	if (q->tail - q->head_seen == LAT_CALL_QUEUE_MAX)
 		return -EAGAIN;
-	q->at[tail % LAT_CALL_QUEUE_MAX].seq = (uint32_t)seq;
-	q->at[tail % LAT_CALL_QUEUE_MAX].token = c->token;
-	atomic_store_explicit(&q->tail, tail + 1, memory_order_release); /* [T] */
+	q->at[place].token = c->token;
+	atomic_store_explicit(&q->at[place].seq, seq, memory_order_relaxed); /* [T] */
+	q->tail++;
 	return 0;
 }
 
@@ -283,8 +295,8 @@ static void unqueue_call(struct lat_sender_mark *mark)
 {
 	struct lat_call_queue *q = ((const struct queued_call *)mark)->queue;
 
-	atomic_store_explicit(&q->tail, atomic_load_explicit(&q->tail, memory_order_relaxed) - 1,
-			      memory_order_relaxed);
+	q->tail--;
+	atomic_store_explicit(&q->at[q->tail % LAT_CALL_QUEUE_MAX].seq, 0, memory_order_relaxed);
 }
 
 /* Sends, and waits. The slot is idle again. */
@@ -311,6 +323,7 @@ int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t d
 	struct lat_waits *waiter = lat_waits_self();
 	struct lat_call_slot *s;
 	uint32_t asked;
+	const struct lattice_sched_hook *hook;
 	void *flow = NULL;
 	int rc;
 
@@ -319,11 +332,10 @@ int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t d
 	rc = slot_get(c, &s);
 	if (rc != 0)
 		return rc;
-	ask(s, ch, call, waiter);
-	s->hook = lat_wait_flow(&flow);
-	s->flow = flow;
+	hook = lat_wait_flow(&flow);
+	ask(s, ch, call, waiter, hook, flow);
 	asked = atomic_load_explicit(&s->state, memory_order_relaxed) | LAT_CALL_ASKED;
-	rc = s->hook != NULL && s->hook->wake == NULL ? -EOPNOTSUPP : 0;
+	rc = hook != NULL && hook->wake == NULL ? -EOPNOTSUPP : 0;
 	if (rc == 0)
 		rc = lat_chan_queue(ch);
 	if (rc == 0)
@@ -401,14 +413,14 @@ int lat_inbox_reply(struct lat_inbox *inbox, uint64_t token, int32_t type, const
 	return rc;
 }
 
-uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue, uint32_t seq)
+uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue, uint64_t seq)
 {
 	uint32_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
 	struct lat_waits *self = lat_waits_current, *waiter;
 	uint64_t token, queued;
 
-	if (head == atomic_load_explicit(&queue->tail, memory_order_acquire) || /* [t] */
-	    queue->at[head % LAT_CALL_QUEUE_MAX].seq != seq)
+	if (atomic_load_explicit(&queue->at[head % LAT_CALL_QUEUE_MAX].seq, memory_order_relaxed) !=
+	    seq) /* [t] */
 		return 0;
 	token = queue->at[head % LAT_CALL_QUEUE_MAX].token;
 	atomic_store_explicit(&queue->head, head + 1, memory_order_release);

@@ -76,14 +76,17 @@ struct lat_calls {
 	_Atomic(struct lat_call_slot *) chunks[LAT_CALLS_MAX / LAT_CALL_CHUNK];
 };
 
-/* Calls that are in a channel: which of its messages are calls. One producer (the sender's turn), one consumer (the inbox's). */
+/*
+ * Calls that are in a channel: which of its messages are calls. One producer (the sender's turn), one consumer (the inbox's).
+ *   [T] an entry, before its message is published -> [t] after that was taken : the message's own edge
+ */
 struct lat_call_queue {
 	struct {
-		uint32_t seq;
+		_Atomic(uint64_t) seq; /* of its message; one that is not the message's is old */
 		uint64_t token;
 	} at[LAT_CALL_QUEUE_MAX];
-	alignas(LAT_CACHELINE) _Atomic(uint32_t)
-		tail; /* [T] before the message is published; [t] after it was taken */
+	alignas(LAT_CACHELINE) uint32_t tail; /* the producer's */
+	uint32_t head_seen;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) head;
 };
 
@@ -128,7 +131,7 @@ LAT_MUST_CHECK int lat_chan_call_through(struct lat_chan *ch, struct lat_call *c
 bool lat_call_home_slot(struct lat_inbox *inbox);
 
 /* For the inbox. The calling flow took message @seq out of a channel: its token if it is a call, else 0. In the inbox's turn. */
-uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue, uint32_t seq);
+uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue, uint64_t seq);
 
 /* The calls of @ch, NULL: all, that are under way fail with @why. No turn. */
 void lat_calls_fail(struct lat_inbox *inbox, const struct lat_chan *ch, int why);

@@ -531,7 +531,7 @@ static void note_call_locked(const struct lat_inbox *inbox, const struct lat_inb
 
 	if (queue != NULL)
 		info->call = lat_calls_taken(atomic_load_explicit(&inbox->calls, memory_order_acquire), queue,
-					     (uint32_t)info->seq);
+					     info->seq);
 	else if (src->ops != NULL && src->ops->call != NULL)
 		info->call = src->ops->call((struct lat_inbox_source *)(uintptr_t)src, info->seq);
 }

@@ -24,6 +24,23 @@ def every_length_there_and_back(folder):
 
 
 @case
+def tasks_call_and_answer(folder):
+    with opened(folder) as a, opened(folder) as b:
+        meet(a, b)
+        for who, what in ((("task",), ("task",)), (("task",), ()), ((), ("task",))):
+            b.tell(*what, "serve", 7, len(LENGTHS), -1)
+            for length in LENGTHS:
+                assert a.do(*who, "call", 0, length, -1) == str(length)
+            assert b.answer() == ("0", str(len(LENGTHS)))
+        a.fails("ETIMEDOUT", "task", "call", 0, 10, 20)
+        b.do("task", "keep", 7, -1)
+        a.tell("task", "call", 0, 10, -1)
+        b.do("keep", 7, -1)
+        b.kill()
+        assert a.answer()[0] == "EOWNERDEAD"
+
+
+@case
 def more_calls_than_there_are_places(folder):
     with opened(folder) as a, opened(folder) as b:
         meet(a, b)

@@ -13,6 +13,7 @@
  *   call SLOT BYTES TIMEOUT_MS                   a request; its reply has to be the same bytes, each one more     -> RC BYTES
  *   serve PID COUNT TIMEOUT_MS                   answers calls like that     -> RC SERVED
  *   keep PID TIMEOUT_MS | reply PID BYTES        takes a call; answers the one that was taken last     -> RC BYTES
+ *   task ...                                     call, serve, keep or reply, in a task
  *   short listen PID | short connect SRC DST | short send SRC DST TYPE | short recv PID | short down
  *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #include <lattice/lattice.h>
+#include <lattice/sched.h>
 
 enum { SLOTS = 1024, SOURCES = 64, LINE_ROOM = 512, MESSAGE_MAX = 1 << 20, STATS = 512 };
 
@@ -445,6 +447,23 @@ static void do_keep(char **arg)
 	answer(rc, e == NULL ? NULL : e->ep, "%zu", kept.len);
 }
 
+static void in_task(void *arg);
+
+static void do_task(char **arg)
+{
+	struct lattice_sched *s;
+	int rc = lattice_sched_open(&s);
+
+	if (rc == 0)
+		rc = lattice_task_spawn(s, 0, in_task, arg + 1, 0);
+	if (rc == 0)
+		rc = lattice_sched_run(s);
+	if (rc < 0)
+		printf("? task: %d\n", rc);
+	if (rc == 0)
+		(void)lattice_sched_close(s);
+}
+
 static void do_reply(char **arg)
 {
 	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
@@ -466,8 +485,17 @@ static const struct {
 	{ "fds", 0, do_fds },       { "fork", 0, do_fork },     { "drain", 1, do_drain },
 	{ "host", 0, do_host },     { "short", 1, do_short },   { "lend", 3, do_lend },
 	{ "borrow", 2, do_borrow }, { "call", 3, do_call },     { "serve", 3, do_serve },
-	{ "keep", 2, do_keep },     { "reply", 2, do_reply },
+	{ "keep", 2, do_keep },     { "reply", 2, do_reply },   { "task", 3, do_task },
 };
+
+static void in_task(void *arg)
+{
+	char **words = arg;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, words[0]) == 0)
+			commands[i].run(words);
+}
 
 static void print_log(void *ctx, int level, const char *text)
 {
