@@ -24,6 +24,9 @@
 
 enum { LOOKS_PER_CLOCK = 16 };
 
+/* In a queued token: the caller is to wait for whoever takes it. No slot has so high a number. */
+#define UNSERVED (UINT64_C(1) << 62)
+
 /* Whom a caller waits for while its request is in a channel that several receive from: nobody yet. No flow's id. */
 #define QUEUED (UINT64_C(1) << 63)
 
@@ -173,15 +176,19 @@ static uint32_t phase_of(const struct lat_call_slot *s)
 }
 
 /* The caller is to wait for whoever receives there, if that is one; else for whoever will have received it. */
-static int add_edge(const struct lat_inbox *inbox, struct lat_waits *waiter, uint64_t token,
+static int add_edge(const struct lat_inbox *inbox, struct lat_waits *waiter, uint64_t *token,
 		    struct lat_wait_path *path)
 {
 	uint64_t server = atomic_load_explicit(&inbox->server, memory_order_relaxed);
+	bool one = server != 0 && server != LAT_SERVERS_MANY;
+	int rc;
 
 	if (waiter == NULL)
 		return 0;
-	return lat_waitgraph_add(waiter, server == 0 || server == LAT_SERVERS_MANY ? QUEUED | token : server,
-				 path);
+	rc = lat_waitgraph_add(waiter, one ? server : QUEUED | *token, path);
+	if (!one)
+		*token |= UNSERVED;
+	return rc;
 }
 
 /* A replier is about to say answered: it is between two of its instructions, though perhaps not on a processor. */
@@ -301,11 +308,11 @@ static void unqueue_call(struct lat_sender_mark *mark)
 
 /* Sends, and waits. The slot is idle again. */
 static int ask_and_wait(struct lat_chan *ch, struct lat_call *call, struct lat_call_slot *s, uint32_t asked,
-			uint64_t deadline_ns)
+			uint64_t token, uint64_t deadline_ns)
 {
 	struct queued_call queued = { { queue_call, unqueue_call },
 				      atomic_load_explicit(&ch->src.calls, memory_order_relaxed),
-				      lat_call_token(s, asked) };
+				      token };
 	int rc = lat_sender_call(&ch->sender, call->type, call->data, call->len, &queued.mark, deadline_ns);
 
 	if (rc == 0)
@@ -322,6 +329,7 @@ int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t d
 	struct lat_calls *c = calls_of(inbox);
 	struct lat_waits *waiter = lat_waits_self();
 	struct lat_call_slot *s;
+	uint64_t token;
 	uint32_t asked;
 	const struct lattice_sched_hook *hook;
 	void *flow = NULL;
@@ -335,16 +343,17 @@ int lat_chan_call_through(struct lat_chan *ch, struct lat_call *call, uint64_t d
 	hook = lat_wait_flow(&flow);
 	ask(s, ch, call, waiter, hook, flow);
 	asked = atomic_load_explicit(&s->state, memory_order_relaxed) | LAT_CALL_ASKED;
+	token = lat_call_token(s, asked);
 	rc = hook != NULL && hook->wake == NULL ? -EOPNOTSUPP : 0;
 	if (rc == 0)
 		rc = lat_chan_queue(ch);
 	if (rc == 0)
-		rc = add_edge(inbox, waiter, lat_call_token(s, asked), &call->path);
+		rc = add_edge(inbox, waiter, &token, &call->path);
 	if (rc == 0) {
 		atomic_store_explicit(&s->state, asked, memory_order_seq_cst); /* [C] */
 		count(&c->queued);
 		if (!atomic_load_explicit(&c->closed, memory_order_seq_cst))
-			rc = ask_and_wait(ch, call, s, asked, deadline_ns);
+			rc = ask_and_wait(ch, call, s, asked, token, deadline_ns);
 		else
 			rc = give_up(s, asked) ? -EOWNERDEAD : ended(call, s, asked);
 		if (waiter != NULL)
@@ -417,6 +426,7 @@ uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue
 {
 	uint32_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
 	struct lat_waits *self = lat_waits_current, *waiter;
+	const struct lat_call_slot *slot;
 	uint64_t token, queued;
 
 	if (atomic_load_explicit(&queue->at[head % LAT_CALL_QUEUE_MAX].seq, memory_order_relaxed) !=
@@ -424,7 +434,12 @@ uint64_t lat_calls_taken(const struct lat_calls *c, struct lat_call_queue *queue
 		return 0;
 	token = queue->at[head % LAT_CALL_QUEUE_MAX].token;
 	atomic_store_explicit(&queue->head, head + 1, memory_order_release);
-	waiter = atomic_load_explicit(&lat_call_slot_of(c, token)->waiter, memory_order_relaxed);
+	slot = lat_call_slot_of(c, token & ~UNSERVED);
+	__builtin_prefetch(slot, 1); /* for the reply */
+	if ((token & UNSERVED) == 0)
+		return token;
+	token &= ~UNSERVED;
+	waiter = atomic_load_explicit(&slot->waiter, memory_order_relaxed);
 	queued = QUEUED | token; /* no other call's, so a caller that gave up meanwhile is not made to wait */
 	if (self != NULL && waiter != NULL)
 		(void)atomic_compare_exchange_strong_explicit(&waiter->on, &queued, lat_waits_id(self),
