@@ -78,6 +78,7 @@ struct lattice_node_config {
  *   -ENOSYS       the kernel has no getrandom(2), or cannot keep memory out of dumps and children
  *   -EINVAL       a value of the configuration, a number that is not the one kept in the state directory, or not that of the
  *                 node which runs, or a peer with this node's own number or key; or $LATTICE_SOCKET is no path of a socket
+ *   -EEXIST       what has the name of the socket, or of the lock or the key beside it, is another file; it is left as it is
  *   -ENOENT       no state directory is named, and there is no HOME to put one into
  *   -EAGAIN       no thread to be had
  *   -ENOTDIR      something on the way to the socket's directory is none

@@ -555,6 +555,12 @@ static int open_why(const struct lat_attach *a, int rc)
 		return lat_why(NULL, rc, "process %d hosts at %s", process, a->door.path);
 	case -ECONNREFUSED:
 		return lat_why(NULL, rc, "nobody hosts at %s", a->door.path);
+	case -EEXIST:
+		return lat_why(
+			NULL, rc,
+			"%s, or the .lock or .key beside it, is a file of something else: LATTICE_SOCKET "
+			"names a socket, to be made",
+			a->door.path);
 	case -EINVAL:
 		return lat_why(NULL, rc, "the node at %s is number %u, not %u", a->door.path, a->number,
 			       a->cfg.number);

@@ -134,21 +134,24 @@ void lat_door_leave(struct lat_door *d)
 
 /*
  * One that others could have read is not believed. Where a new one cannot be kept (a directory of root's, say), the next host will
- * not know this one's tickets, which is all.
+ * not know this one's tickets, which is all. 0, or -EEXIST: the file is no such key, but somebody's.
  */
-static void have_key(const struct lat_door *d, uint8_t key[LAT_CLAIMS_KEY])
+static int have_key(const struct lat_door *d, uint8_t key[LAT_CLAIMS_KEY])
 {
 	char path[AT_ROOM];
 	int mode = lat_path_mode(at_dir(d, d->key_name, path)), rc;
+	ssize_t got = lat_file_read(path, key, LAT_CLAIMS_KEY);
 
-	if (mode >= 0 && (mode & 077) == 0 &&
-	    lat_file_read(path, key, LAT_CLAIMS_KEY) == (ssize_t)LAT_CLAIMS_KEY)
-		return;
+	if (got == (ssize_t)LAT_CLAIMS_KEY && mode >= 0 && (mode & 077) == 0)
+		return 0;
+	if (got == -EFBIG || (got > 0 && got != (ssize_t)LAT_CLAIMS_KEY))
+		return -EEXIST;
 	lat_random(key, LAT_CLAIMS_KEY);
 	rc = lat_file_write(path, key, LAT_CLAIMS_KEY, 0600);
 	if (rc < 0)
 		lat_log(LAT_LOG_WARN, "%s: the tickets' key cannot be kept: %s", d->path,
 			lattice_error_name(rc));
+	return 0;
 }
 
 int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *holder)
@@ -157,11 +160,14 @@ int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *h
 	int rc;
 
 	*held = (struct lat_door_held){ .lock = -1, .sock = LAT_UNIXSOCK_CLOSED };
-	rc = lat_lockfile_open(&held->lock, at_dir(d, d->lock_name, path), holder);
+	rc = lat_unixsock_vacant(at_dir(d, "", path), d->name);
+	if (rc == 0)
+		rc = lat_lockfile_open(&held->lock, at_dir(d, d->lock_name, path), holder);
 	if (rc < 0)
 		return rc;
-	have_key(d, held->key);
-	rc = lat_fork_close_in_child(held->lock);
+	rc = have_key(d, held->key);
+	if (rc == 0)
+		rc = lat_fork_close_in_child(held->lock);
 	if (rc == 0)
 		rc = lat_unixsock_listen_packets(&held->sock, at_dir(d, "", path), d->name);
 	if (rc == 0)

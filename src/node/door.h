@@ -47,8 +47,8 @@ struct lat_door_held {
 
 /*
  * Takes the door, if nobody has it: the lock, then the key (the one that is there, or a new one), then the socket, whatever a dead one
- * left of it. Without a sentence: 0, -EBUSY (somebody has it; *holder is their pid or 0), or why it cannot be had: -EACCES,
- * -EROFS, -ENOSPC, -ELOOP, -EMFILE, ...
+ * left of it. Without a sentence: 0, -EBUSY (somebody has it; *holder is their pid or 0), -EEXIST (one of the three names is that
+ * of a file that is none of these; it is left as it is), or why it cannot be had: -EACCES, -EROFS, -ENOSPC, -ELOOP, -EMFILE, ...
  */
 LAT_MUST_CHECK int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *holder);
 /* Gives it back, to whoever comes. */

@@ -155,4 +155,43 @@ TEST(what_a_dead_one_left_is_taken)
 	end();
 }
 
+/* LATTICE_SOCKET may be a slip: what is not ours is not touched. */
+TEST(files_of_somebody_else_stay)
+{
+	static const struct {
+		const char *why, *file;
+		size_t bytes;
+	} rows[] = {
+		{ "where the socket would be", "x.sock", 0 },
+		{ "where the lock would be", "x.lock", 100 },
+		{ "where the key would be: longer", "x.key", 100 },
+		{ "where the key would be: shorter", "x.key", 3 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lat_door_held held;
+		struct lat_door d;
+		char bytes[100];
+		struct stat st;
+		int fd;
+
+		begin();
+		memset(bytes, 'x', sizeof(bytes));
+		fd = open(in_base(rows[i].file), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		CHECK_EQ(write(fd, bytes, rows[i].bytes), rows[i].bytes);
+		close(fd);
+		(void)setenv("LATTICE_SOCKET", in_base("x.sock"), 1);
+		CHECK_EQ(lat_door_find(&d), 0);
+		CHECK_EQ_ROW(rows[i].why, lat_door_take(&d, &held, NULL), -EEXIST);
+		CHECK_EQ(stat(in_base(rows[i].file), &st), 0);
+		CHECK(S_ISREG(st.st_mode));
+		CHECK_EQ_ROW(rows[i].why, st.st_size, rows[i].bytes);
+		CHECK_EQ(unlink(in_base(rows[i].file)), 0);
+		CHECK_EQ_ROW(rows[i].why, lat_door_take(&d, &held, NULL), 0);
+		lat_door_give(&held);
+		lat_door_leave(&d);
+		end();
+	}
+}
+
 TEST_MAIN

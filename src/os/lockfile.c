@@ -42,6 +42,16 @@ static int write_holder(int fd)
 	return n < 0 ? -errno : -ENOSPC;
 }
 
+/* Nothing that we write is that long: it is somebody's file, who did not mean us. 0, -EEXIST. */
+static int is_lock(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) && st.st_size <= PID_TEXT_MAX ? 0 : -EEXIST;
+}
+
 /* 1: @fd is the file that @path names now, 0: it is not, or a negative errno. */
 static int still_named(int fd, const char *path)
 {
@@ -71,7 +81,9 @@ static int try_lock(int *fd, const char *path, pid_t *holder)
 		rc = rc == 0 ? -EAGAIN : rc;
 		goto fail;
 	}
-	rc = write_holder(file);
+	rc = is_lock(file);
+	if (rc == 0)
+		rc = write_holder(file);
 	if (rc < 0)
 		goto fail;
 	*fd = file;

@@ -14,6 +14,7 @@
  * 0, or with *fd untouched:
  *   -EBUSY   somebody holds it; *holder is their pid as they see it, or 0 when the file does not say (it was taken this
  *            very moment). @holder is written in this case only, and may be NULL
+ *   -EEXIST  the file is somebody else's: it holds more than a pid, or is not a regular one
  *   -ENOENT, -EACCES, -EROFS, -ELOOP (the file is a symbolic link), -EMFILE, -ENOSPC ... of opening or writing it
  */
 LAT_MUST_CHECK int lat_lockfile_open(int *fd, const char *path, pid_t *holder);

@@ -14,14 +14,32 @@
 
 enum { BACKLOG = 8, BACKLOG_PACKETS = 512 };
 
+int lat_unixsock_vacant(const char *dir, const char *name)
+{
+	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	struct stat st;
+
+	if (folder < 0)
+		return -errno;
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		rc = errno == ENOENT ? 0 : -errno;
+	else if (!S_ISSOCK(st.st_mode))
+		rc = -EEXIST;
+	close(folder);
+	return rc;
+}
+
 static int listen_on(struct lat_unixsock *s, const char *dir, const char *name, int type, int backlog)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int rc = 0;
+	int rc;
 
 	*s = LAT_UNIXSOCK_CLOSED;
 	if (strlen(name) >= sizeof(s->name))
 		return -ENAMETOOLONG;
+	rc = lat_unixsock_vacant(dir, name);
+	if (rc < 0)
+		return rc;
 	s->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	s->fd = s->dir < 0 ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0) {

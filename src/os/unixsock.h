@@ -21,9 +21,14 @@ struct lat_unixsock {
 #define LAT_UNIXSOCK_CLOSED ((struct lat_unixsock){ .fd = -1, .dir = -1 })
 
 /*
- * Listens as @dir/@name, for this user only (0600), whatever the umask; close-on-exec, non-blocking. What has that name is
- * replaced: the caller's lock says that nobody lives there. 0, -ENAMETOOLONG, -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC,
- * -EISDIR, -EMFILE ... of the system calls, with *s closed.
+ * Whether somebody may listen as @dir/@name: nothing has that name, or a socket. 0, -EEXIST (a file of another kind), -ENOENT,
+ * -ENOTDIR, -EACCES, -EMFILE ... of the system calls.
+ */
+LAT_MUST_CHECK int lat_unixsock_vacant(const char *dir, const char *name);
+/*
+ * Listens as @dir/@name, for this user only (0600), whatever the umask; close-on-exec, non-blocking. A socket of that name is
+ * replaced: the caller's lock says that nobody lives there. 0, -ENAMETOOLONG, -EEXIST (the name is that of another kind of file),
+ * -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC, -EMFILE ... of the system calls, with *s closed.
  */
 LAT_MUST_CHECK int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name);
 /* The same, for SOCK_SEQPACKET (os/fdpass.h). */

@@ -99,8 +99,16 @@ TEST(places_that_do_not_do)
 	CHECK_EQ(lat_unixsock_listen(&s, fresh(dir), longer), -ENAMETOOLONG);
 	(void)snprintf(path, sizeof(path), "%s/x", dir);
 	CHECK_EQ(mkdir(path, 0700), 0);
-	CHECK_EQ(lat_unixsock_listen(&s, dir, "x"), -EISDIR);
+	CHECK_EQ(lat_unixsock_listen(&s, dir, "x"), -EEXIST);
 	CHECK_EQ(rmdir(path), 0);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK_EQ(lat_unixsock_listen(&s, dir, "x"), -EEXIST);
+	CHECK_EQ(access(path, F_OK), 0); /* what is no socket stays */
+	close(fd);
+	CHECK_EQ(unlink(path), 0);
+	CHECK_EQ(symlink("y", path), 0);
+	CHECK_EQ(lat_unixsock_listen(&s, dir, "x"), -EEXIST);
+	CHECK_EQ(unlink(path), 0);
 	/* A path that no sockaddr_un has room for. */
 	(void)snprintf(deep, sizeof(deep), "%s/%s%s", dir, longer, longer);
 	CHECK_EQ(mkdir(deep, 0700), 0);
