@@ -27,7 +27,8 @@ enum lattice_channel_flags {
  *
  * To this node: the endpoint must exist, in this process or another; if it is in another, waits for that one and for who hosts the
  * node, 5 s at most. To another node: returns at once, the session and the channel are made in the
- * background, and lattice_channel_send() waits for them.
+ * background, and lattice_channel_send() waits for them. A process that is attached to one with a network goes through that one, and
+ * waits for it as for the process of an endpoint.
  *
  * @param src      the sender's pid, 1 or more: what the receiver sees as source
  * @param dst      the receiver's pid, 1 or more
@@ -41,7 +42,7 @@ enum lattice_channel_flags {
  *   -ENOKEY        no key known for @node_id (lattice_state_peer_add)
  *   -EDESTADDRREQ  the key is known, but no address
  *   -EINVAL        a pid below 1, unknown flags, flags that are for other nodes only
- *   -EOPNOTSUPP    another node, but this one has no network
+ *   -EOPNOTSUPP    another node, but neither this process nor the one that it is attached to has a network
  *   -ENOBUFS       too many: of this node, to that endpoint, or to that node
  *   -ESHUTDOWN     the node was closed
  *   -ENOMEM
@@ -74,7 +75,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *   -ENOKEY        the peer was removed here (lattice_node_remove_peer); lattice_channel_sent() says what arrived
  *   -ECONNRESET    the peer restarted, or was out of reach too long; lattice_channel_sent() says what arrived. To another
  *                  process: neither has had a host for 5 s, or it did not read
- *   -EOWNERDEAD    the receiving endpoint, or its node, was closed, or its process is gone
+ *   -EOWNERDEAD    the receiving endpoint, or its node, was closed, or its process is gone; or that which ran the network
  *   -EPROTO        the peer broke a rule, or says that this node did
  *   -ESHUTDOWN     the node was closed here
  *   -ENOMEM        no memory for the message, and none is going to be given back by waiting
@@ -169,7 +170,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_flush(struct lattice_channel *c
 
 /*
  * How many messages were accepted. *received, unless NULL: the number of the last one known to be received (on a channel to
- * another node: to have arrived there, for an endpoint that was open).
+ * another node: to have arrived there, for an endpoint that was open; in an attached process as far as it was told, and asks now).
  */
 LATTICE_API uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *received);
 

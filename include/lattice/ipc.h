@@ -39,7 +39,8 @@ enum {
  *   -ENOKEY       no key is known for @node
  *   -EDESTADDRREQ no address is known for @node, and it has not called; LATTICE_ANY_NODE: no message from a pid @dst has come
  *   -EEXIST       @src is joined to @dst on another node
- *   -EOPNOTSUPP   another node, and no lattice_net_init()
+ *   -EOPNOTSUPP   another node, and neither lattice_net_init() nor a network of the process that hosts
+ *   -ETIMEDOUT    that process does not answer
  *   -ENOBUFS, -ENOMEM, -EMFILE, -ENFILE, -EPERM, -ESHUTDOWN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_connect(int32_t src, int32_t dst, lattice_node_id node);

@@ -50,7 +50,8 @@ struct lattice_node_config {
  * Processes meet at a socket: $LATTICE_SOCKET, else $XDG_RUNTIME_DIR/lattice/node.sock, else, for root, /run/lattice/node.sock;
  * else, or when these cannot be made, /tmp/lattice-UID/node.sock. Who takes the lock beside it hosts. With LATTICE_HOST_AUTO
  * this process attaches to who hosts, or hosts; when the host ends, however that happens, one of the others takes over, and what
- * they receive as and the channels between them stay. Only processes of the same user meet. A container shares the directory of the
+ * they receive as and the channels between them stay. If who hosts has a network, the others reach other nodes through it, and are
+ * reached. Only processes of the same user meet. A container shares the directory of the
  * socket, not the socket.
  *
  * With LATTICE_HOST_SELF: hosts, if nobody does (else it says so by log and by the counter local.elsewhere, and goes on); takes the state directory (one node at a time), makes an identity in it at first use, loads
@@ -182,7 +183,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_remove_peer(struct lattice_node *n
  * Makes sure that there is a session with @peer, waiting at most @timeout_ns for the handshake.
  * @return 0, -ETIMEDOUT, -EHOSTUNREACH (does not answer: wrong address, or it does not know our key, or we have not the
  *   key it has), -ENETUNREACH (this machine has no way to it), -ECONNREFUSED (TCP: nobody listens), -ENOKEY, -EDESTADDRREQ
- *   (no address known), -EPROTO (version or node number differ from the configured), -EOPNOTSUPP, -ESHUTDOWN
+ *   (no address known), -EPROTO (version or node number differ from the configured), -EOPNOTSUPP (there is no network, here or in
+ *   the process that hosts), -ESHUTDOWN; when that process is asked: -ENOBUFS (by too many, or 4 times by this one), -ENOMEM, -EAGAIN
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_connect(struct lattice_node *node, lattice_node_id peer,
 						      int64_t timeout_ns);
@@ -208,7 +210,7 @@ struct lattice_peer_stats {
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
 };
 
-/* 0, -ENOKEY, -EOPNOTSUPP, -ESHUTDOWN. */
+/* 0, -ENOKEY, -EOPNOTSUPP, -ESHUTDOWN; when who hosts is asked: -ETIMEDOUT, -ENOBUFS, -ENOMEM, -EAGAIN. */
 LATTICE_API LATTICE_MUST_USE int lattice_node_peer(struct lattice_node *node, lattice_node_id peer,
 						   struct lattice_peer_stats *out);
 

@@ -65,7 +65,7 @@ const struct cli_command cli_node_run = {
 	.args = "",
 	.summary = "run a node, and nothing else",
 	.text = "Runs the node of the state directory, with the network, until SIGINT or SIGTERM. The processes of this machine that\n"
-		"open a node without saying which are part of it. The port is 15000 unless --port says which.",
+		"open a node without saying which are part of it, and reach other nodes through it. The port is 15000 unless --port says which.",
 	.options = (const int[]){ OPT_DIR, OPT_PORT, OPT_BIND, OPT_STATS, OPT_JSON, OPT_UNLOCKED, OPT_VERBOSE,
 				  OPT_HELP, 0 },
 	.run = run_run,

@@ -282,7 +282,7 @@ static int run_ping(const struct cli_options *opt, int argc, char **argv)
 		status = cli_complain("signals cannot be waited for: %s", strerror(errno));
 		goto out;
 	}
-	status = cli_node_open(&p.node, opt, LATTICE_PORT_ANY);
+	status = cli_node_send(&p.node, opt);
 	if (status == CLI_OK && target.node == lattice_node_number(p.node))
 		status = cli_usage("node %" PRIu32 " is this one", target.node);
 	if (status == CLI_OK)

@@ -176,7 +176,7 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 			return cli_complain("%s: %s", opt->file, strerror(errno));
 	}
 
-	status = target.node == 0 ? cli_node_meet(&node) : cli_node_open(&node, opt, LATTICE_PORT_ANY);
+	status = target.node == 0 ? cli_node_meet(&node) : cli_node_send(&node, opt);
 	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
 		status = cli_node_reach(node, opt, &target);
 	if (status != CLI_OK)

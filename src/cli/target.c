@@ -225,6 +225,37 @@ int cli_node_meet(struct lattice_node **out)
 	return CLI_OK;
 }
 
+/* The node of the state directory, as part of the process that runs it. false: nobody does who could be met. */
+static bool join(struct lattice_node **out, const struct cli_options *opt)
+{
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
+	struct lattice_identity id;
+
+	if (lattice_state_identity(opt->dir, &id) < 0 || lattice_node_open(out, &cfg) < 0)
+		return false;
+	if (lattice_node_number(*out) == id.node)
+		return true;
+	lattice_node_close(*out);
+	*out = NULL;
+	return false;
+}
+
+int cli_node_send(struct lattice_node **out, const struct cli_options *opt)
+{
+	bool asked = opt->bind != NULL || opt->port != CLI_UNSET || opt->unlocked || opt->at != NULL ||
+		     opt->key_file != NULL || cli_proto(opt) != 0;
+	int rc = open_network(out, opt, LATTICE_PORT_ANY);
+
+	if (rc == -EBUSY && !asked && join(out, opt))
+		return CLI_OK;
+	if (rc == -EBUSY)
+		rc = open_network(out, opt,
+				  LATTICE_PORT_ANY); /* for its sentence, which the other has replaced */
+	if (rc < 0)
+		return cli_fail(NULL, rc, "this node does not start");
+	return CLI_OK;
+}
+
 int cli_node_receive(struct lattice_node **out, const struct cli_options *opt)
 {
 	bool asked = opt->dir != NULL || opt->bind != NULL || opt->port != CLI_UNSET || opt->unlocked;

@@ -34,8 +34,13 @@ int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int 
  */
 int cli_node_meet(struct lattice_node **out);
 /*
+ * Opens a node to reach others from: with the network; or, when a process runs the state directory's node already and no option asks for
+ * another port or way to the peer, as part of that. As the two above.
+ */
+int cli_node_send(struct lattice_node **out, const struct cli_options *opt);
+/*
  * Opens a node to receive on: with the network, if an option or the state directory's identity asks for it; and part of the one
- * that runs on that directory, if one does and no option asks for another. As the two above.
+ * that runs on that directory, if one does and no option asks for another. As the others.
  */
 int cli_node_receive(struct lattice_node **out, const struct cli_options *opt);
 

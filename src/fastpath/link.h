@@ -112,8 +112,9 @@ void lat_link_close(struct lat_link *link);
 /* --- sending ---------------------------------------------------------------------------------------- */
 
 struct lat_link_out_config {
-	uint32_t len_max; /* longest message; 0: what the biggest tier carries */
-	bool single;      /* as lat_sender_config.single */
+	uint32_t len_max;                    /* longest message; 0: what the biggest tier carries */
+	bool single;                         /* as lat_sender_config.single */
+	const struct lat_tiers_sizes *sizes; /* of its tiers but L1; NULL: as this machine's caches say */
 };
 
 /*

@@ -99,9 +99,12 @@ static const struct lat_tiers_ops tiers_ops = { .extend = tiers_extend,
 						.retire = tiers_retire };
 
 /* 0, or -EINVAL: no tier carries a message of @len_max. */
-static int sizes_for(struct lat_tiers_sizes *sizes, uint32_t len_max)
+static int sizes_for(struct lat_tiers_sizes *sizes, const struct lat_tiers_sizes *wanted, uint32_t len_max)
 {
-	lat_sizes_here(sizes);
+	if (wanted != NULL)
+		*sizes = *wanted;
+	else
+		lat_sizes_here(sizes);
 	sizes->slots[LAT_TIER_L1] = 0;
 	if (sizes->spill_bytes > SPILL_BYTES && len_max <= SPILL_BYTES)
 		sizes->spill_bytes = SPILL_BYTES;
@@ -177,7 +180,7 @@ int lat_link_out_open(struct lat_link_out **out, struct lat_link *link, const st
 	if (o == NULL)
 		return -ENOMEM;
 	*o = (struct lat_link_out){ .link = link, .single = cfg->single, .refs = 1 };
-	rc = sizes_for(&o->sizes, cfg->len_max);
+	rc = sizes_for(&o->sizes, cfg->sizes, cfg->len_max);
 	o->sender.len_max = cfg->len_max == 0 ? (uint32_t)lat_tiers_len_max(&o->sizes) : cfg->len_max;
 	pthread_mutex_lock(&link->lock);
 	if (rc == 0)

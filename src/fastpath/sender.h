@@ -183,6 +183,12 @@ void lat_sender_room(struct lat_sender *s);
  */
 void lat_sender_end(struct lat_sender *s, int why);
 
+/* 0, or what lat_sender_end() was given. Any thread. */
+static inline int lat_sender_dead(const struct lat_sender *s)
+{
+	return atomic_load_explicit(&s->dead, memory_order_acquire);
+}
+
 /* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
 uint64_t lat_sender_sent(const struct lat_sender *s, uint64_t *received);
 

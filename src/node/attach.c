@@ -22,6 +22,7 @@
 #include "node/explain.h"
 #include "node/host.h"
 #include "node/links.h"
+#include "node/node.h"
 #include "node/post.h"
 #include "node/stats.h"
 #include "node/waitq.h"
@@ -41,13 +42,6 @@ enum state {
 	LOOKING,  /* for a host */
 	GREETING, /* connected, HELLO is sent */
 	UP,
-};
-
-struct call {                 /* on the stack of who waits */
-	struct lat_note note; /* what is asked, then the answer */
-	struct lat_waitq answered;
-	bool done;
-	struct call *next;
 };
 
 struct held { /* a pid that is ours */
@@ -76,7 +70,7 @@ struct lat_attach {
 	enum state state;
 	struct lat_post post; /* to the host */
 	struct lat_process host_process;
-	struct call *calls;
+	struct lat_attach_call *calls;
 	struct held *held;
 	struct lat_waitq changed; /* state, failed */
 	uint32_t token;
@@ -207,7 +201,7 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n)
 	a->next_ns = UINT64_MAX;
 	HASH_ITER(hh, a->held, held, next)
 		send_claim_locked(a, held);
-	for (struct call *c = a->calls; c != NULL; c = c->next)
+	for (struct lat_attach_call *c = a->calls; c != NULL; c = c->next)
 		if (!c->done)
 			send_locked(a, &c->note);
 	lat_waitq_wake(&a->changed);
@@ -221,7 +215,7 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n)
 /* The answer to a call, if it still waits. The lock is held. */
 static bool answer_locked(struct lat_attach *a, const struct lat_note *n)
 {
-	for (struct call *c = a->calls; c != NULL; c = c->next) {
+	for (struct lat_attach_call *c = a->calls; c != NULL; c = c->next) {
 		if (c->done || c->note.token != n->token)
 			continue;
 		c->note = *n;
@@ -373,12 +367,19 @@ static void host_died(void *owner, bool in, bool out)
 
 static int host_ourselves(struct lat_attach *a)
 {
+	const struct lat_host_config cfg = {
+		.number = a->number,
+		.again = a->was_up,
+		.uplink = a->cfg.node->network != NULL ? a->member : 0,
+		.uplink_len_max = a->cfg.node->len_max,
+		.probes = a->cfg.node->probes,
+	};
 	struct lat_host *host;
 	pid_t holder = 0;
-	int rc = lat_host_open(&host, &a->door, a->number, a->was_up, &holder);
+	int rc = lat_host_open(&host, &a->door, &cfg, &holder);
 
 	if (rc == -ENOENT && lat_door_find_again(&a->door) == 0) /* its directory was removed */
-		rc = lat_host_open(&host, &a->door, a->number, a->was_up, &holder);
+		rc = lat_host_open(&host, &a->door, &cfg, &holder);
 	pthread_mutex_lock(&a->lock);
 	if (rc == 0)
 		a->hosting = host;
@@ -621,7 +622,7 @@ void lat_attach_shutdown(struct lat_attach *a)
 		return;
 	pthread_mutex_lock(&a->lock);
 	a->closed = true;
-	for (struct call *c = a->calls; c != NULL; c = c->next)
+	for (struct lat_attach_call *c = a->calls; c != NULL; c = c->next)
 		lat_waitq_wake(&c->answered);
 	pthread_mutex_unlock(&a->lock);
 	if (a->stop >= 0)
@@ -659,32 +660,84 @@ void lat_attach_free(struct lat_attach *a)
 
 /* ---- calls ---- */
 
+static void begin_locked(struct lat_attach *a, struct lat_attach_call *call)
+{
+	if (++a->token == 0)
+		a->token = 1;
+	call->note.token = a->token;
+	call->done = false;
+	call->next = a->calls;
+	a->calls = call;
+	if (a->state == UP && !a->closed)
+		send_locked(a, &call->note);
+}
+
+static void end_locked(struct lat_attach *a, const struct lat_attach_call *call)
+{
+	struct lat_attach_call **at = &a->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+}
+
+void lat_attach_begin(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w)
+{
+	pthread_mutex_lock(&a->lock);
+	lat_waitq_add(&call->answered, w);
+	begin_locked(a, call);
+	pthread_mutex_unlock(&a->lock);
+}
+
+bool lat_attach_end(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w, bool give_up)
+{
+	bool done;
+
+	pthread_mutex_lock(&a->lock);
+	done = call->done;
+	if (done || give_up) {
+		end_locked(a, call);
+		lat_waitq_remove(&call->answered, w);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return done;
+}
+
 int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns)
 {
-	struct call call = { 0 }, **at;
+	struct lat_attach_call call = { .note = *n };
 	int rc = 0;
 
 	pthread_mutex_lock(&a->lock);
-	if (++a->token == 0)
-		a->token = 1;
-	n->token = a->token;
-	call.note = *n;
-	call.next = a->calls;
-	a->calls = &call;
-	if (a->state == UP && !a->closed)
-		send_locked(a, &call.note);
+	begin_locked(a, &call);
 	while (!call.done && !a->closed && rc == 0)
 		rc = lat_waitq_wait(&call.answered, &a->lock, deadline_ns);
 	if (call.done)
 		rc = 0;
 	else if (a->closed)
 		rc = -ESHUTDOWN;
-	for (at = &a->calls; *at != &call; at = &(*at)->next)
-		;
-	*at = call.next;
+	end_locked(a, &call);
 	pthread_mutex_unlock(&a->lock);
 	if (rc == 0)
 		*n = call.note;
+	return rc;
+}
+
+void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n)
+{
+	pthread_mutex_lock(&a->lock);
+	if (a->hosting != NULL)
+		lat_host_tell(a->hosting, member, n);
+	pthread_mutex_unlock(&a->lock);
+}
+
+int lat_attach_bring(struct lat_attach *a, struct lat_note *n)
+{
+	int rc;
+
+	pthread_mutex_lock(&a->lock);
+	rc = a->hosting != NULL ? lat_host_bring(a->hosting, n) : -ECONNREFUSED;
+	pthread_mutex_unlock(&a->lock);
 	return rc;
 }
 

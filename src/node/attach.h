@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "node/note.h"
+#include "node/waitq.h"
 
 struct lat_attach;
 struct lat_links;
@@ -65,6 +66,23 @@ void lat_attach_unclaim(struct lat_attach *a, int32_t pid);
  * -ESHUTDOWN, -EMFILE, -ENFILE, -ENOMEM.
  */
 LAT_MUST_CHECK int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns);
+
+/*
+ * The same for who does not wait. begin: asks; @w is woken when the answer is there, or the node closes. end: whether it is, in
+ * call->note; then, or with @give_up, it is over.
+ */
+struct lat_attach_call {
+	struct lat_note note; /* what is asked, then the answer */
+	struct lat_waitq answered;
+	bool done;
+	struct lat_attach_call *next;
+};
+void lat_attach_begin(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w);
+bool lat_attach_end(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w, bool give_up);
+/* As lat_host_bring(); -ECONNREFUSED also when this process does not host. */
+LAT_MUST_CHECK int lat_attach_bring(struct lat_attach *a, struct lat_note *n);
+/* As lat_host_tell(), if this process hosts. */
+void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 
 /* As lattice_node_host() and lattice_node_receiver(). */
 LAT_MUST_CHECK int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out);

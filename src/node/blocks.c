@@ -6,7 +6,6 @@
 #include "node/channel.h"
 #include "node/explain.h"
 #include "node/node.h"
-#include "node/remote.h"
 #include "os/clock.h"
 
 static struct lat_sender_loan loan_of(const struct lattice_block *block)
@@ -72,7 +71,7 @@ int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *bl
 	} else if (len > block->bytes) {
 		rc = -EMSGSIZE;
 	} else {
-		rc = lat_outbound_send(ch->remote, type, block->data, len, lat_clock_until(timeout_ns));
+		rc = lat_channel_send_away(ch, type, block->data, len, lat_clock_until(timeout_ns));
 		if (rc == 0)
 			free(block->data);
 	}

@@ -10,17 +10,18 @@
 #include "node/channel.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/far.h"
+#include "node/lane.h"
 #include "node/links.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
 #include "sched/point.h"
 #include "os/clock.h"
-#include "wire/control.h"
 #include "wire/path.h"
 
 enum {
-	REMOTE_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL,
+	REMOTE_FLAGS = LAT_OUTBOUND_FLAGS,
 	ALL_FLAGS = REMOTE_FLAGS | LATTICE_CHANNEL_SINGLE,
 };
 
@@ -91,22 +92,29 @@ static int open_local(struct lattice_channel *ch, uint32_t flags)
 		      : lat_why(NULL, -ECONNREFUSED, "the endpoint of pid %d was just closed", ch->key.dst);
 }
 
+static int open_far(struct lattice_channel *ch, uint32_t flags)
+{
+	const struct lat_lane_to to = {
+		.src = ch->key.src, .dst = ch->key.dst, .node = ch->key.node, .flags = flags & REMOTE_FLAGS
+	};
+
+	return lat_far_open(&ch->far, lat_attach_links(lat_node_attach(ch->node)), &to, ch->node->len_max,
+			    (flags & LATTICE_CHANNEL_SINGLE) != 0);
+}
+
 static int open_remote(struct lattice_channel *ch, uint32_t flags)
 {
-	uint16_t cflags = 0;
 	int rc;
 
+	if (ch->node->network == NULL && lat_node_attach(ch->node) != NULL)
+		return open_far(ch, flags);
 	if (ch->node->network == NULL)
 		return lat_why(
 			NULL, -EOPNOTSUPP,
 			"pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
 			ch->key.dst, ch->key.node);
-	if ((flags & LATTICE_CHANNEL_LOSSY) == 0)
-		cflags |= LAT_CFLAG_RELIABLE;
-	if ((flags & LATTICE_CHANNEL_TOKEN_FULL) != 0)
-		cflags |= LAT_CFLAG_TOKEN_FULL;
 	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node,
-			       cflags);
+			       lat_outbound_cflags(flags));
 	if (rc == -ENOKEY)
 		return lat_network_key_why(ch->node->network, NULL, ch->key.node);
 	if (rc == -EDESTADDRREQ)
@@ -167,6 +175,7 @@ void lattice_channel_close(struct lattice_channel *ch)
 	lat_chan_close(ch->local);
 	lat_lane_close(ch->lane);
 	lat_outbound_close(ch->remote);
+	lat_far_close(ch->far);
 	lat_node_put(ch->node);
 	free(ch);
 }
@@ -204,6 +213,9 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 	char where[LAT_PATH_TEXT + 8] = "";
 	bool up = false;
 
+	if (rc == -EOWNERDEAD && ch->far != NULL && lat_far_ended(ch->far) == LAT_FAR_CUT)
+		return lat_why(ch, rc, "channel %d->%d@%u: the process that ran the network is gone", src,
+			       dst, node);
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
 			       dst, node);
@@ -211,6 +223,8 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 		return lane_why(ch, rc);
 	if (ch->remote != NULL)
 		up = lat_network_where(ch->node->network, node, where, sizeof(where));
+	else if (ch->far != NULL)
+		up = lat_far_ended(ch->far) == LAT_FAR_TOLD;
 	switch (rc) {
 	case -EMSGSIZE:
 		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit", src, dst, node);
@@ -274,6 +288,13 @@ int lat_channel_local_rc(int rc)
 	}
 }
 
+int lat_channel_send_away(const struct lattice_channel *ch, int32_t type, const void *data, size_t bytes,
+			  uint64_t deadline_ns)
+{
+	return ch->far != NULL ? lat_far_send(ch->far, type, data, bytes, deadline_ns)
+			       : lat_outbound_send(ch->remote, type, data, bytes, deadline_ns);
+}
+
 int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
 {
 	int rc;
@@ -291,8 +312,7 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 		rc = lat_channel_local_rc(
 			lat_lane_send(ch->lane, msg->type, msg->data, msg->len, lat_clock_until(timeout_ns)));
 	else
-		rc = lat_outbound_send(ch->remote, msg->type, msg->data, msg->len,
-				       lat_clock_until(timeout_ns));
+		rc = lat_channel_send_away(ch, msg->type, msg->data, msg->len, lat_clock_until(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
@@ -306,6 +326,8 @@ int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)
 		rc = lat_channel_local_rc(lat_chan_flush(ch->local, lat_clock_until(timeout_ns)));
 	else if (ch->lane != NULL)
 		rc = lat_channel_local_rc(lat_lane_flush(ch->lane, lat_clock_until(timeout_ns)));
+	else if (ch->far != NULL)
+		rc = lat_far_flush(ch->far, lat_clock_until(timeout_ns));
 	else
 		rc = lat_outbound_flush(ch->remote, lat_clock_until(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
@@ -319,6 +341,8 @@ uint64_t lattice_channel_sent(const struct lattice_channel *ch, uint64_t *receiv
 		return lat_chan_sent(ch->local, received);
 	if (ch->lane != NULL)
 		return lat_lane_sent(ch->lane, received);
+	if (ch->far != NULL)
+		return lat_far_sent(ch->far, received);
 	return lat_outbound_sent(ch->remote, received);
 }
 
@@ -326,4 +350,6 @@ void lat_channel_keep(struct lattice_channel *ch)
 {
 	if (ch->remote != NULL)
 		lat_outbound_keep(ch->remote);
+	if (ch->far != NULL)
+		lat_far_keep(ch->far);
 }

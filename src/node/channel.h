@@ -3,6 +3,7 @@
 #define LAT_NODE_CHANNEL_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lattice/channel.h>
@@ -11,6 +12,7 @@
 #include "graph/channels.h"
 
 struct lat_chan;
+struct lat_far;
 struct lat_lane;
 struct lat_outbound;
 struct lat_sender;
@@ -23,12 +25,16 @@ struct lattice_channel {
 	uint64_t handle;             /* in the node's table and dependency graph; 0: not in them */
 	lattice_work_fn work;        /* the node's lock; NULL: none */
 	void *work_ctx;
-	struct lat_chan *local; /* one of these three: to this process, to another, to another node */
+	struct lat_chan *local; /* one of these four: to this process, to another, */
 	struct lat_lane *lane;
-	struct lat_outbound *remote;
-	atomic_bool ready; /* which of them does not change any more */
+	struct lat_outbound *remote; /* to another node, from the process with the network, */
+	struct lat_far *far;         /* and from others */
+	atomic_bool ready;           /* which of them does not change any more */
 };
 
+/* Sends on one to another node. */
+int lat_channel_send_away(const struct lattice_channel *ch, int32_t type, const void *data, size_t bytes,
+			  uint64_t deadline_ns);
 /* For the calls that send, in other files. The sentence for one that failed; the inbox's words in ours. */
 int lat_channel_why(const struct lattice_channel *ch, int rc);
 int lat_channel_local_rc(int rc);

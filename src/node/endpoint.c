@@ -218,7 +218,8 @@ static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *t
 static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
 		    const struct lat_inbox_info *info, int rc)
 {
-	if (rc == 0 && info->from.node != 0)
+	if (rc == 0 && info->from.node != 0 &&
+	    ep->node->network != NULL) /* else it came by a member that has one */
 		lat_inbound_taken(ep->node->network);
 	if (rc == 0)
 		*msg = (struct lattice_msg){

@@ -1,10 +1,11 @@
 /*
- * One thread, and nothing else touches a member; counters are read by others. A member that is to go is taken out of the tables
+ * One thread, and under the lock others that bring channels from other nodes; counters are read by anybody. A member that is to go is taken out of the tables
  * at once and freed after the turn: another event of the turn may be its.
  */
 #include "node/host.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/table.h"
 #include "node/claims.h"
 #include "node/post.h"
+#include "node/probe.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/eventfd.h"
@@ -59,10 +61,14 @@ struct waiting {
 };
 
 struct lat_host {
+	pthread_mutex_t lock; /* of all but the counters: the thread at work, lat_host_bring() */
 	struct lat_door_held door;
 	struct lat_claims *claims;
 	struct member *all, *greeted, *dead;
 	lattice_node_id number;
+	uint64_t uplink;
+	uint32_t uplink_len_max;
+	struct lat_probes *probes;
 	uint32_t strangers, waiting_count;
 	struct waiting *waiting;
 	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
@@ -264,18 +270,20 @@ static void on_claim(struct lat_host *h, struct member *m, const struct lat_note
 /* The receiver hears who comes before the sender hears that it may. */
 static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
-	struct lat_note grant = {
-		.kind = LAT_NOTE_GRANT, .member = m->cred.member, .src = in->src, .dst = in->dst
-	};
+	struct lat_note grant = { .kind = LAT_NOTE_GRANT,
+				  .member = m->cred.member,
+				  .src = in->src,
+				  .dst = in->dst,
+				  .node = in->node };
 	struct lat_note out = { .kind = LAT_NOTE_OPENED, .token = in->token };
-	uint64_t holder = lat_claims_holder(h->claims, in->dst);
+	uint64_t holder = in->node != 0 ? h->uplink : lat_claims_holder(h->claims, in->dst);
 	struct member *other = holder != 0 ? find(h, holder) : NULL;
 
-	if (other == NULL && wait_for_pid(h, m, in))
+	if (in->node == 0 && other == NULL && wait_for_pid(h, m, in))
 		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
-	out.rc = in->node != 0 && in->node != h->number ? -ENETUNREACH : 0;
+	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : 0;
 	if (out.rc == 0)
 		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src);
 	if (out.rc == -EACCES)
@@ -285,8 +293,30 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 	if (out.rc == 0) {
 		out.member = holder;
 		out.grant = grant.grant;
+		out.number = in->node != 0 ? h->uplink_len_max : 0;
 	}
 	(void)tell(h, m, &out);
+}
+
+int lat_host_bring(struct lat_host *h, struct lat_note *n)
+{
+	struct lat_note grant = {
+		.kind = LAT_NOTE_GRANT, .member = h->uplink, .src = n->src, .dst = n->dst, .origin = n->origin
+	};
+	struct member *other;
+	uint64_t holder;
+	int rc;
+
+	while (grant.grant == 0)
+		lat_random(&grant.grant, sizeof(grant.grant));
+	pthread_mutex_lock(&h->lock);
+	holder = lat_claims_holder(h->claims, n->dst);
+	other = holder != 0 && holder != h->uplink ? find(h, holder) : NULL;
+	rc = other == NULL || tell(h, other, &grant) < 0 ? -ECONNREFUSED : 0;
+	pthread_mutex_unlock(&h->lock);
+	n->member = holder;
+	n->grant = grant.grant;
+	return rc;
 }
 
 /* A pair of sockets for notes and one for the bell: an end of each to each, with what tells of the other's end. */
@@ -348,6 +378,26 @@ static void on_list(struct lat_host *h, struct member *m, const struct lat_note 
 	(void)tell(h, m, &out);
 }
 
+static void on_probe(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_PROBED, .token = in->token };
+
+	out.rc = lat_probes_begin(h->probes, m->cred.member, in);
+	if (out.rc < 0)
+		(void)tell(h, m, &out);
+}
+
+void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n)
+{
+	struct member *m;
+
+	pthread_mutex_lock(&h->lock);
+	m = find(h, member);
+	if (m != NULL)
+		(void)tell(h, m, n);
+	pthread_mutex_unlock(&h->lock);
+}
+
 static int on_note(struct lat_host *h, struct member *m, const struct lat_note *n)
 {
 	if (!m->greeted && n->kind != LAT_NOTE_HELLO)
@@ -366,6 +416,9 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		return 0;
 	case LAT_NOTE_LIST:
 		on_list(h, m, n);
+		return 0;
+	case LAT_NOTE_PROBE:
+		on_probe(h, m, n);
 		return 0;
 	default:
 		on_meet(h, m, n);
@@ -467,48 +520,58 @@ static void accept_some(struct lat_host *h)
 
 /* ---- life ---- */
 
+/* One turn. false: it was the last. */
+static bool turn_locked(struct lat_host *h, const struct lat_watch_event *events, size_t n)
+{
+	if (h->grace_ns != 0 && lat_clock_monotonic_ns() >= h->grace_ns) {
+		h->grace_ns = 0;
+		go_on(h, 0);
+	}
+	if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
+		h->resume_ns = UINT64_MAX;
+		lat_watch_change(h->watch, h->door.sock.fd, true, false, &h->door_tag);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct tag *tag = events[i].data;
+
+		switch (tag->what) {
+		case TAG_STOP:
+			return false;
+		case TAG_DOOR:
+			accept_some(h);
+			break;
+		case TAG_NOTES:
+			if (events[i].out && !tag->member->gone)
+				(void)lat_post_flush(&tag->member->post);
+			if (events[i].in && !tag->member->gone)
+				hear(h, tag->member);
+			break;
+		case TAG_PROCESS: /* a child may hold its sockets open */
+			dismiss(h, tag->member);
+			break;
+		}
+	}
+	free_dead(h);
+	return true;
+}
+
 static void run(void *arg)
 {
 	struct lat_watch_event events[EVENTS];
 	struct lat_host *h = arg;
+	bool more = true;
 
-	for (;;) {
+	while (more) {
 		uint64_t next = h->grace_ns != 0 && h->grace_ns < h->resume_ns ? h->grace_ns : h->resume_ns;
 		size_t n = lat_watch_wait(h->watch, events, EVENTS, next);
 
-		if (h->grace_ns != 0 && lat_clock_monotonic_ns() >= h->grace_ns) {
-			h->grace_ns = 0;
-			go_on(h, 0);
-		}
-		if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
-			h->resume_ns = UINT64_MAX;
-			lat_watch_change(h->watch, h->door.sock.fd, true, false, &h->door_tag);
-		}
-		for (size_t i = 0; i < n; i++) {
-			const struct tag *tag = events[i].data;
-
-			switch (tag->what) {
-			case TAG_STOP:
-				return;
-			case TAG_DOOR:
-				accept_some(h);
-				break;
-			case TAG_NOTES:
-				if (events[i].out && !tag->member->gone)
-					(void)lat_post_flush(&tag->member->post);
-				if (events[i].in && !tag->member->gone)
-					hear(h, tag->member);
-				break;
-			case TAG_PROCESS: /* a child may hold its sockets open */
-				dismiss(h, tag->member);
-				break;
-			}
-		}
-		free_dead(h);
+		pthread_mutex_lock(&h->lock);
+		more = turn_locked(h, events, n);
+		pthread_mutex_unlock(&h->lock);
 	}
 }
 
-int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number, bool again,
+int lat_host_open(struct lat_host **out, const struct lat_door *door, const struct lat_host_config *cfg,
 		  pid_t *holder)
 {
 	struct lat_host *h = calloc(1, sizeof(*h));
@@ -517,15 +580,20 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_no
 	*out = NULL;
 	if (h == NULL)
 		return -ENOMEM;
-	h->number = number;
+	pthread_mutex_init(&h->lock, NULL);
+	h->number = cfg->number;
+	h->uplink = cfg->uplink;
+	h->uplink_len_max = cfg->uplink_len_max;
+	h->probes = cfg->probes;
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
-	if (again)
+	if (cfg->again)
 		h->grace_ns = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_HOST_GRACE_NS);
 	h->stop_tag.what = TAG_STOP;
 	h->door_tag.what = TAG_DOOR;
 	rc = lat_door_take(door, &h->door, holder);
 	if (rc < 0) {
+		pthread_mutex_destroy(&h->lock);
 		free(h);
 		return rc;
 	}
@@ -544,7 +612,7 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_no
 		lat_host_close(h);
 		return rc;
 	}
-	lat_log(LAT_LOG_INFO, "host: node %u at %s", number, door->path);
+	lat_log(LAT_LOG_INFO, "host: node %u at %s", cfg->number, door->path);
 	*out = h;
 	return 0;
 }
@@ -564,6 +632,7 @@ void lat_host_close(struct lat_host *h)
 	lat_claims_close(h->claims);
 	lat_watch_close(h->watch);
 	lat_eventfd_close(h->stop);
+	pthread_mutex_destroy(&h->lock);
 	free(h);
 }
 

@@ -22,16 +22,34 @@ enum {
 #define LAT_HOST_GRACE_NS (1 * LAT_NS_PER_S)
 
 struct lat_host;
+struct lat_probes;
 struct lat_stats;
 
+struct lat_host_config {
+	lattice_node_id number;    /* the node's */
+	bool again;                /* after another, whose members will come */
+	uint64_t uplink;           /* the member that reaches other nodes (relay.h); 0: none does */
+	uint32_t uplink_len_max;   /* longest message that it takes to them */
+	struct lat_probes *probes; /* answers what is asked of other nodes; NULL: nobody does */
+};
+
 /*
- * Takes the door and starts to host a node of that @number; @again: after another, whose members will come. 0, or as lat_door_take(), or -EAGAIN (no thread to be had), -ENOMEM,
+ * Takes the door and starts to host. 0, or as lat_door_take(), or -EAGAIN (no thread to be had), -ENOMEM,
  * -EMFILE, -ENFILE.
  */
-LAT_MUST_CHECK int lat_host_open(struct lat_host **out, const struct lat_door *door, lattice_node_id number,
-				 bool again, pid_t *holder);
+LAT_MUST_CHECK int lat_host_open(struct lat_host **out, const struct lat_door *door,
+				 const struct lat_host_config *cfg, pid_t *holder);
 /* Members find that it is gone, and look for another. NULL is fine. */
 void lat_host_close(struct lat_host *h);
+
+/*
+ * A channel comes from another node to a pid of some member's: that one is told of it as it would be of one from the uplink. Any
+ * thread. @n: src, origin and dst; then also member and grant. 0, -ECONNREFUSED (nobody receives as dst).
+ */
+LAT_MUST_CHECK int lat_host_bring(struct lat_host *h, struct lat_note *n);
+
+/* Tells @member, if it is one still. Any thread. */
+void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n);
 
 void lat_host_stats(struct lat_host *h, struct lat_stats *s);
 

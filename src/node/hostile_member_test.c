@@ -196,6 +196,12 @@ static const struct row {
 	  NULL,
 	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT }, { { .kind = LAT_NOTE_CHAN_CLOSE, .chan = 3 }, NOTHING } },
 	  0 },
+	{ "what another node has received, of nothing",
+	  NULL,
+	  { { { .kind = LAT_NOTE_JOIN }, SEGMENT },
+	    { { .kind = LAT_NOTE_CHAN_FAR, .chan = 3, .number = 9 }, NOTHING },
+	    { { .kind = LAT_NOTE_CHAN_ASK, .chan = 3 }, NOTHING } },
+	  0 },
 	{ "another host", NULL, { { { .kind = LAT_NOTE_HOSTED }, NOTHING } }, 0 },
 	{ "a goodbye without a reason that is one",
 	  "links.died",
@@ -260,6 +266,69 @@ TEST(rules_that_are_broken_over_a_link)
 			     row->counter != NULL && strcmp(row->counter, "links.broke") == 0);
 		close_scene(&s);
 	}
+}
+
+/* Its own channel is granted, and it asks for more than that. */
+static const struct {
+	const char *why;
+	int32_t src, dst;
+	uint32_t node, origin;
+} lies[] = {
+	{ "from another node", 1, PID, 0, 9 },  { "from this one, said aloud", 1, PID, 0, 1 },
+	{ "to another node", 1, PID, 9, 0 },    { "from another pid", 2, PID, 0, 0 },
+	{ "to another pid", 1, PID + 1, 0, 0 },
+};
+
+TEST(only_the_host_says_another_nodes_number)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		struct lat_note n, open = { .kind = LAT_NOTE_CHAN_OPEN,
+					    .src = lies[i].src,
+					    .dst = lies[i].dst,
+					    .node = lies[i].node,
+					    .origin = lies[i].origin };
+		int fds[LAT_NOTE_FDS];
+		struct scene s;
+		size_t count;
+
+		open_scene(&s);
+		CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+		open.grant = s.grant;
+		CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+		wait_stat(&s, lies[i].why, "links.broke", 1);
+		while (hear(s.pair, &n, fds, &count) == 1)
+			lat_fdpass_close(fds, count);
+		check_honest(&s, lies[i].why);
+		/* The host takes no such word from it either. */
+		CHECK_EQ(say(s.host,
+			     (struct lat_note){
+				     .kind = LAT_NOTE_OPEN, .token = 2, .src = 1, .dst = PID, .origin = 9 },
+			     NULL, 0),
+			 0);
+		wait_stat(&s, lies[i].why, "host.dropped", 1);
+		close_scene(&s);
+	}
+}
+
+TEST(a_channel_to_an_endpoint_is_asked_nothing)
+{
+	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID }, n;
+	int fds[LAT_NOTE_FDS];
+	struct scene s;
+	size_t count;
+
+	open_scene(&s);
+	CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+	open.grant = s.grant;
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	do {
+		CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+		lat_fdpass_close(fds, count);
+	} while (n.kind != LAT_NOTE_CHAN_ACCEPT);
+	CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_CHAN_ASK }, NULL, 0), 0);
+	wait_stat(&s, "asked", "links.broke", 1);
+	check_honest(&s, "after that");
+	close_scene(&s);
 }
 
 TEST(a_grant_is_for_one_channel)

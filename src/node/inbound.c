@@ -13,9 +13,11 @@
 #include <stdlib.h>
 
 #include "fastpath/channel.h"
+#include "node/attach.h"
 #include "node/endpoint.h"
 #include "node/network.h"
 #include "node/node.h"
+#include "node/relay.h"
 #include "node/remote.h"
 #include "node/stats.h"
 
@@ -25,8 +27,9 @@ struct lat_inbound {
 	struct lat_network *net;
 	struct lat_inbound *next, **at;                   /* at: what points to this one */
 	struct lat_inbound *starving_next, **starving_at; /* NULL: it is not starving */
-	struct lattice_endpoint *ep;                      /* a reference */
+	struct lattice_endpoint *ep;                      /* a reference. NULL: a member's */
 	struct lat_chan *chan;
+	struct lat_relay_in *relay; /* the member's */
 	uint32_t handle;
 	uint64_t received; /* starving: by the endpoint, when there was no room */
 };
@@ -109,7 +112,10 @@ static void forget(struct lat_inbound *in)
 	if (in->next != NULL)
 		in->next->at = in->at;
 	lat_chan_close(in->chan); /* what it holds is still received */
-	lat_endpoint_put(in->ep);
+	if (in->ep != NULL)
+		lat_endpoint_put(in->ep);
+	if (in->relay != NULL)
+		lat_relay_in_end(in->relay);
 	free(in);
 }
 
@@ -136,6 +142,27 @@ static int open_channel(struct lat_inbound *in, uint32_t node, int32_t src_pid)
 	return rc == -ESHUTDOWN ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
 }
 
+/* The same, to a pid that a member receives as. */
+static int open_relay(struct lat_inbound *in, uint32_t node, int32_t src_pid, int32_t dst_pid)
+{
+	struct lat_network *net = in->net;
+	struct lat_neighbour *n = lat_network_neighbour(net, node);
+	const struct lat_relay_in_config cfg = {
+		.in = in, .src = src_pid, .dst = dst_pid, .origin = node, .freed = uncharge, .user = n
+	};
+	int rc;
+
+	if (lat_node_attach(net->node) == NULL)
+		return LAT_CODE_ECONNREFUSED;
+	if (n == NULL || !charge(n))
+		return LAT_CODE_ENOBUFS;
+	rc = lat_relay_in_open(&in->relay, net->node->relays, &cfg);
+	if (rc == 0)
+		return LAT_CODE_OK;
+	uncharge(n);
+	return rc == -ECONNREFUSED ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
+}
+
 int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
 			uint16_t cflags, void **user)
 {
@@ -150,13 +177,10 @@ int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_p
 	in->net = net;
 	in->handle = handle;
 	in->ep = lat_endpoint_find(net->node, dst_pid);
-	if (in->ep == NULL) {
-		free(in);
-		return LAT_CODE_ECONNREFUSED;
-	}
-	code = open_channel(in, node, src_pid);
+	code = in->ep != NULL ? open_channel(in, node, src_pid) : open_relay(in, node, src_pid, dst_pid);
 	if (code != LAT_CODE_OK) {
-		lat_endpoint_put(in->ep);
+		if (in->ep != NULL)
+			lat_endpoint_put(in->ep);
 		free(in);
 		return code;
 	}
@@ -173,7 +197,11 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 {
 	struct lat_network *net = ctx;
 	struct lat_inbound *in = user;
-	int rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
+	int rc;
+
+	if (in->relay != NULL)
+		return lat_relay_in_deliver(in->relay, msg->type, msg->data, msg->bytes);
+	rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
 
 	if (rc == -EAGAIN) {
 		starve(in);
@@ -241,6 +269,20 @@ void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoin
 		forget(in);
 	}
 	lat_network_end(net);
+}
+
+/* ---- what its relay calls ---- */
+
+void lat_inbound_drain(struct lat_inbound *in, uint64_t now)
+{
+	lat_engine_drain(in->net->engine, now, in->handle);
+}
+
+void lat_inbound_refuse(struct lat_inbound *in, uint64_t now, enum lat_code code)
+{
+	lat_engine_inbound_reset(in->net->engine, now, in->handle, code);
+	in->relay = NULL;
+	forget(in);
 }
 
 /* ---- the rest ---- */

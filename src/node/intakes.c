@@ -9,11 +9,14 @@
 #include <stdlib.h>
 
 #include "node/endpoint.h"
+#include "node/node.h"
 #include "node/pair.h"
+#include "node/relay.h"
 
 struct lat_intake {
 	struct lat_pair *pair; /* a reference */
 	struct lat_link_in *in;
+	struct lat_relay_out *relay; /* it leads on to another node; NULL: to an endpoint. A reference */
 	uint32_t chan;
 
 	/* The lock's. */
@@ -37,11 +40,14 @@ static void put_locked(struct lat_intake *in)
 	pthread_mutex_unlock(&p->ls->lock);
 	n.rc = in->why == -ESHUTDOWN ? -EPIPE : in->why;
 	n.number = lat_link_in_received(in->in);
+	if (in->relay != NULL)
+		lat_relay_verdict(in->relay, &n);
 	(void)lat_link_in_close(in->in);
 	pthread_mutex_lock(&p->ls->lock);
 	HASH_DEL(p->intakes, in); /* before the other opens that number again */
 	lat_pair_tell(p, &n);
 	pthread_mutex_unlock(&p->ls->lock);
+	lat_relay_left(in->relay);
 	(void)atomic_fetch_sub_explicit(&p->ls->intakes, 1, memory_order_relaxed);
 	lat_pair_put(p);
 	free(in);
@@ -105,18 +111,26 @@ static void drop(struct lat_intake *in, bool entered)
 		pthread_mutex_unlock(&ls->lock);
 	}
 	(void)atomic_fetch_sub_explicit(&ls->intakes, 1, memory_order_relaxed);
+	lat_relay_left(in->relay);
 	lat_pair_put(in->pair);
 	free(in);
 }
 
-static int open_into(struct lat_pair *p, const struct lat_note *n, struct lattice_endpoint *ep)
+/* @relay's reference goes with the intake. */
+static int open_into(struct lat_pair *p, const struct lat_note *n, struct lat_inbox *inbox,
+		     struct lat_relay_out *relay)
 {
 	struct lat_intake *in = calloc(1, sizeof(*in));
-	struct lat_link_in_config cfg = { .from = { .pid = n->src }, .user = in, .gone = on_gone };
+	struct lat_link_in_config cfg = { .from = { .pid = n->src, .node = n->origin },
+					  .user = in,
+					  .gone = on_gone };
 	int rc;
 
-	if (in == NULL)
+	if (in == NULL) {
+		lat_relay_left(relay);
 		return -ENOMEM;
+	}
+	in->relay = relay;
 	in->pair = lat_pair_get(p);
 	in->chan = n->chan;
 	(void)atomic_fetch_add_explicit(&p->ls->intakes, 1, memory_order_relaxed);
@@ -125,24 +139,44 @@ static int open_into(struct lat_pair *p, const struct lat_note *n, struct lattic
 		drop(in, false);
 		return rc;
 	}
-	rc = lat_link_in_open(&in->in, p->link, n->chan, ep->inbox, &cfg);
+	rc = lat_link_in_open(&in->in, p->link, n->chan, inbox, &cfg);
 	if (rc < 0) {
 		drop(in, true);
 		return rc;
 	}
 	pthread_mutex_lock(&p->ls->lock);
 	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_ACCEPT, .chan = n->chan });
+	lat_relay_start(relay);
 	put_locked(in); /* if it is gone already, the other is told after this */
 	return 0;
 }
 
-int lat_intake_open(struct lat_pair *p, const struct lat_note *n)
+/* One that leads on to another node. */
+static int open_relay(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_relay_out *relay;
+	int rc = lat_relay_out_open(&relay, p->ls->node->relays, p, n);
+
+	if (rc == 0)
+		return open_into(p, n, lat_relay_inbox(relay), relay);
+	refuse(p, n->chan, rc);
+	return 0;
+}
+
+static int open_endpoint(struct lat_pair *p, const struct lat_note *n)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(p->ls->node, n->dst);
-	int rc = ep != NULL ? open_into(p, n, ep) : -ESHUTDOWN;
+	int rc = ep != NULL ? open_into(p, n, ep->inbox, NULL) : -ESHUTDOWN;
 
 	if (ep != NULL)
 		lat_endpoint_put(ep);
+	return rc;
+}
+
+int lat_intake_open(struct lat_pair *p, const struct lat_note *n)
+{
+	int rc = n->node != 0 ? open_relay(p, n) : open_endpoint(p, n);
+
 	switch (rc) {
 	case 0:
 		return 0;
@@ -180,4 +214,33 @@ int lat_intake_close(struct lat_pair *p, const struct lat_note *n)
 	pthread_mutex_lock(&p->ls->lock);
 	put_locked(in);
 	return 0;
+}
+
+int lat_intake_ask(struct lat_pair *p, const struct lat_note *n)
+{
+	const struct lat_intake *in;
+	int rc = 0;
+
+	pthread_mutex_lock(&p->ls->lock);
+	in = find_locked(p, n->chan);
+	if (in != NULL && in->relay == NULL)
+		rc = -EPROTO;
+	else if (in != NULL)
+		lat_relay_ask(in->relay, n->number);
+	pthread_mutex_unlock(&p->ls->lock);
+	return rc;
+}
+
+bool lat_intake_tell(struct lat_pair *p, uint32_t chan, const struct lat_relay_out *relay, struct lat_note *n)
+{
+	const struct lat_intake *in;
+	bool is;
+
+	pthread_mutex_lock(&p->ls->lock);
+	in = find_locked(p, chan); /* its number may be another's by now */
+	is = in != NULL && in->relay == relay && in->refs > 0;
+	if (is)
+		lat_pair_tell(p, n);
+	pthread_mutex_unlock(&p->ls->lock);
+	return is;
 }

@@ -10,26 +10,12 @@
 #include "fastpath/link_calls.h"
 #include "fastpath/sender.h"
 #include "node/explain.h"
+#include "node/far.h"
+#include "node/lane.h"
 #include "node/pair.h"
 #include "os/clock.h"
 
 enum { TRIES = 16 };
-
-struct lat_lane {
-	struct lat_pair *pair; /* a reference */
-	struct lat_link_out *out;
-	uint32_t chan;
-
-	/* The lock's. */
-	enum { LANE_ASKED, LANE_OPEN, LANE_REFUSED } state;
-	int rc;     /* refused: why */
-	bool owned; /* somebody will call lat_lane_close(), or waits for the answer */
-	bool gone;  /* out of the table */
-	struct lat_waitq changed;
-	UT_hash_handle hh;
-
-	_Atomic(uint64_t) received; /* what the other said at the end + 1; 0: nothing yet */
-};
 
 static void lane_free(struct lat_lane *lane)
 {
@@ -105,9 +91,17 @@ int lat_lane_refused(struct lat_pair *p, const struct lat_note *n)
 }
 
 /* What senders are told: of all errors there are, those that the public header names. */
-static int reason(int rc)
+static int reason(const struct lat_lane *lane, int rc)
 {
 	switch (rc) {
+	case -EACCES:
+	case -EBUSY:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EHOSTUNREACH:
+	case -ENOBUFS:
+	case -ENOKEY:
+		return lane->far ? rc : -EPIPE;
 	case -EPROTO:
 	case -EKEYREVOKED:
 	case -EOWNERDEAD:
@@ -131,7 +125,7 @@ int lat_lane_gone(struct lat_pair *p, const struct lat_note *n)
 	sent = lat_sender_sent(lat_link_out_sender(lane->out), NULL);
 	atomic_store_explicit(&lane->received, (n->number < sent ? n->number : sent) + 1,
 			      memory_order_release);
-	lat_link_out_end(lane->out, reason(n->rc));
+	lat_link_out_end(lane->out, reason(lane, n->rc));
 	pthread_mutex_lock(&p->ls->lock);
 	ours = leave_locked(lane);
 	pthread_mutex_unlock(&p->ls->lock);
@@ -176,54 +170,81 @@ static int ask_locked(struct lat_lane *lane, struct lat_note *n)
 	return 0;
 }
 
-/* Asks for the channel that the host has granted. 0, -EAGAIN (try again from the beginning), or why not. */
-static int lane_over(struct lat_lane **out, struct lat_pair *p, struct lat_note *n,
-		     const struct lat_link_out_config *cfg, uint64_t deadline_ns)
+int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to, uint64_t grant,
+		 const struct lat_link_out_config *cfg)
 {
+	struct lat_note n = { .kind = LAT_NOTE_CHAN_OPEN,
+			      .grant = grant,
+			      .src = to->src,
+			      .dst = to->dst,
+			      .node = to->node,
+			      .origin = to->origin,
+			      .flags = to->flags,
+			      .number = cfg->len_max };
 	struct lat_lane *lane = calloc(1, sizeof(*lane));
 	int rc;
 
+	*out = NULL;
 	if (lane == NULL)
 		return -ENOMEM;
 	lane->pair = lat_pair_get(p);
+	lane->far = to->node != 0;
 	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
 	rc = lat_link_out_open(&lane->out, p->link, cfg);
 	if (rc < 0) {
 		lane_free(lane);
 		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;
 	}
-	lane->chan = n->chan = lat_link_out_chan(lane->out);
+	lane->chan = n.chan = lat_link_out_chan(lane->out);
 	pthread_mutex_lock(&p->ls->lock);
-	rc = ask_locked(lane, n);
-	if (rc < 0) {
-		pthread_mutex_unlock(&p->ls->lock);
+	rc = ask_locked(lane, &n);
+	pthread_mutex_unlock(&p->ls->lock);
+	if (rc < 0)
 		lane_free(lane);
+	else
+		*out = lane;
+	return rc;
+}
+
+int lat_lane_answer_locked(const struct lat_lane *lane)
+{
+	if (lane->gone) /* refused, the pair is dead, or it was accepted and is over already */
+		return lane->state == LANE_REFUSED ? lane->rc : -EAGAIN;
+	return lane->state == LANE_OPEN ? 0 : -EINPROGRESS;
+}
+
+/* Asks for the channel that the host has granted. 0, -EAGAIN (try again from the beginning), or why not. */
+static int lane_over(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to, uint64_t grant,
+		     const struct lat_link_out_config *cfg, uint64_t deadline_ns)
+{
+	struct lat_lane *lane;
+	int answer, rc = lat_lane_ask(&lane, p, to, grant, cfg);
+	bool gone;
+
+	if (rc < 0)
 		return rc;
-	}
-	while (lane->state == LANE_ASKED && !lane->gone && rc == 0)
+	pthread_mutex_lock(&p->ls->lock);
+	while ((answer = lat_lane_answer_locked(lane)) == -EINPROGRESS && rc == 0)
 		rc = lat_waitq_wait(&lane->changed, &p->ls->lock, deadline_ns);
-	if (lane->state == LANE_OPEN && !lane->gone) {
+	if (answer == 0) {
 		pthread_mutex_unlock(&p->ls->lock);
 		*out = lane;
 		return 0;
 	}
-	if (lane->gone) /* refused, the pair is dead, or it was accepted and is over already */
-		rc = lane->state == LANE_REFUSED ? lane->rc : -EAGAIN;
+	if (answer != -EINPROGRESS)
+		rc = answer;
 	lane->owned = false;
-	if (!lane->gone) { /* it gave up: what the other says later is the attach thread's */
-		pthread_mutex_unlock(&p->ls->lock);
-		return rc;
-	}
+	gone = lane->gone; /* else it gave up: what the other says later is the attach thread's */
 	pthread_mutex_unlock(&p->ls->lock);
-	lane_free(lane);
+	if (gone)
+		lane_free(lane);
 	return rc;
 }
 
-static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
-		    const struct lat_link_out_config *cfg, uint64_t deadline_ns)
+static int try_open(struct lat_lane **out, struct lat_links *ls, const struct lat_lane_to *to,
+		    struct lat_link_out_config cfg, uint64_t deadline_ns)
 {
-	struct lat_note ask = { .kind = LAT_NOTE_OPEN, .src = src, .dst = dst };
-	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = src, .dst = dst, .number = cfg->len_max };
+	struct lat_note ask = { .kind = LAT_NOTE_OPEN, .src = to->src, .dst = to->dst, .node = to->node };
 	struct lat_pair *p;
 	int rc = lat_attach_ask(ls->attach, &ask, deadline_ns);
 
@@ -231,24 +252,33 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, int32_t src, in
 		rc = ask.rc;
 	if (rc != 0)
 		return rc;
+	if (to->node != 0 && cfg.len_max > ask.number)
+		cfg.len_max = (uint32_t)ask.number;
 	rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
 	if (rc != 0)
 		return rc;
-	open.grant = ask.grant;
-	rc = lane_over(out, p, &open, cfg, deadline_ns);
+	rc = lane_over(out, p, to, ask.grant, &cfg, deadline_ns);
 	lat_pair_put(p);
 	return rc;
 }
 
-int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
-		  const struct lat_link_out_config *cfg)
+int lat_lane_try(struct lat_lane **out, struct lat_links *ls, const struct lat_lane_to *to,
+		 const struct lat_link_out_config *cfg)
 {
 	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS);
 	int rc = -EAGAIN;
 
 	*out = NULL;
 	for (int i = 0; i < TRIES && rc == -EAGAIN; i++)
-		rc = try_open(out, ls, src, dst, cfg, deadline);
+		rc = try_open(out, ls, to, *cfg, deadline);
+	return rc;
+}
+
+int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
+		  const struct lat_link_out_config *cfg)
+{
+	int rc = lat_lane_try(out, ls, &(struct lat_lane_to){ .src = src, .dst = dst }, cfg);
+
 	switch (rc) {
 	case -ECONNREFUSED:
 	case -EAGAIN:
@@ -302,24 +332,43 @@ uint64_t lat_lane_sent(struct lat_lane *lane, uint64_t *received)
 
 	if (received != NULL && told != 0)
 		*received = told - 1;
+	else if (received != NULL && lane->far)
+		*received = lat_far_received(lane);
 	return sent;
+}
+
+void lat_lane_finish(struct lat_lane *lane)
+{
+	struct lat_pair *p = lane->pair;
+
+	lat_link_out_end(lane->out, 0);
+	pthread_mutex_lock(&p->ls->lock);
+	if (!lane->gone && !lane->finished)
+		lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_CLOSE, .chan = lane->chan });
+	lane->finished = true;
+	pthread_mutex_unlock(&p->ls->lock);
 }
 
 void lat_lane_close(struct lat_lane *lane)
 {
-	struct lat_pair *p;
+	struct lat_links *ls;
 	bool gone;
 
 	if (lane == NULL)
 		return;
-	p = lane->pair;
-	lat_link_out_end(lane->out, 0);
-	pthread_mutex_lock(&p->ls->lock);
+	ls = lane->pair->ls;
+	pthread_mutex_lock(&ls->lock);
+	if (lane->state == LANE_ASKED && !lane->gone) { /* the answer ends it */
+		lane->owned = false;
+		pthread_mutex_unlock(&ls->lock);
+		return;
+	}
+	pthread_mutex_unlock(&ls->lock);
+	lat_lane_finish(lane);
+	pthread_mutex_lock(&ls->lock);
 	gone = lane->gone;
-	lane->owned = false;
-	if (!gone) /* from here on it is the attach thread's */
-		lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_CLOSE, .chan = lane->chan });
-	pthread_mutex_unlock(&p->ls->lock);
+	lane->owned = false; /* if it is not gone, it is the attach thread's from here on */
+	pthread_mutex_unlock(&ls->lock);
 	if (gone)
 		lane_free(lane);
 }

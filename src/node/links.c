@@ -23,6 +23,7 @@ struct lat_grant {
 	struct lat_grant *next;
 	uint64_t member, grant, came_ns;
 	int32_t src, dst;
+	uint32_t node, origin;
 };
 
 struct lat_parked { /* a channel whose grant is on its way */
@@ -148,34 +149,34 @@ static void end(struct lat_pair *p, int why)
 
 /* ---- grants ---- */
 
-/* Takes out the grant that @n asks for. false: there is none. The lock is held. */
-static bool use_locked(struct lat_links *ls, uint64_t member, const struct lat_note *n)
+/* Takes out the grant that @n asks for. 0, -ENOENT (there is none), -EPROTO (it is another channel's). The lock is held. */
+static int use_locked(struct lat_links *ls, uint64_t member, const struct lat_note *n)
 {
 	for (struct lat_grant **at = &ls->grants; *at != NULL; at = &(*at)->next) {
 		struct lat_grant *g = *at;
 
 		if (g->member != member || g->grant != n->grant)
 			continue;
-		if (g->src != n->src || g->dst != n->dst)
-			return false;
+		if (g->src != n->src || g->dst != n->dst || g->node != n->node || g->origin != n->origin)
+			return -EPROTO;
 		*at = g->next;
 		if (*at == NULL)
 			ls->grants_end = at;
 		ls->grant_count--;
 		free(g);
-		return true;
+		return 0;
 	}
-	return false;
+	return -ENOENT;
 }
 
-bool lat_grant_use(struct lat_pair *p, const struct lat_note *n)
+int lat_grant_use(struct lat_pair *p, const struct lat_note *n)
 {
-	bool used;
+	int rc;
 
 	pthread_mutex_lock(&p->ls->lock);
-	used = use_locked(p->ls, p->member, n);
+	rc = use_locked(p->ls, p->member, n);
 	pthread_mutex_unlock(&p->ls->lock);
-	return used;
+	return rc;
 }
 
 static void drop_oldest_locked(struct lat_links *ls)
@@ -239,9 +240,13 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n)
 
 	if (g == NULL)
 		return; /* who was granted is refused */
-	*g = (struct lat_grant){
-		.member = n->member, .grant = n->grant, .came_ns = now, .src = n->src, .dst = n->dst
-	};
+	*g = (struct lat_grant){ .member = n->member,
+				 .grant = n->grant,
+				 .came_ns = now,
+				 .src = n->src,
+				 .dst = n->dst,
+				 .node = n->node,
+				 .origin = n->origin };
 	pthread_mutex_lock(&ls->lock);
 	while (ls->grants != NULL &&
 	       (ls->grant_count >= LAT_GRANTS_MAX || now - ls->grants->came_ns > 2 * grant_wait_ns))
@@ -255,7 +260,7 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n)
 	pthread_mutex_unlock(&ls->lock);
 	if (parked == NULL)
 		return;
-	if (lat_grant_use(p, &parked->note)) {
+	if (lat_grant_use(p, &parked->note) == 0) {
 		int rc = lat_intake_open(p, &parked->note);
 
 		if (rc < 0)
@@ -287,8 +292,9 @@ static int on_open(struct lat_pair *p, const struct lat_note *n)
 
 	if (p->state != LAT_PAIR_JOINED || n->chan >= LAT_LINK_CHANS_MAX || lat_intake_exists(p, n->chan))
 		return -EPROTO;
-	if (lat_grant_use(p, n))
-		return lat_intake_open(p, n);
+	rc = lat_grant_use(p, n);
+	if (rc != -ENOENT)
+		return rc == 0 ? lat_intake_open(p, n) : rc;
 	rc = park(p, n);
 	if (rc < 0)
 		refuse(p, n->chan, rc);
@@ -312,6 +318,10 @@ static int on_note(struct lat_pair *p, const struct lat_note *n, const int *fds,
 		return lat_intake_close(p, n);
 	case LAT_NOTE_CHAN_GONE:
 		return lat_lane_gone(p, n);
+	case LAT_NOTE_CHAN_ASK:
+		return lat_intake_ask(p, n);
+	case LAT_NOTE_CHAN_FAR:
+		return lat_far_heard(p, n);
 	case LAT_NOTE_EXTENT:
 		return lat_link_extend(p->link, &x, fds, fd_count);
 	case LAT_NOTE_REPLIES:
@@ -454,6 +464,18 @@ static struct lat_pair *find_locked(const struct lat_links *ls, uint64_t member)
 
 	while (p != NULL && p->member != member)
 		p = p->next;
+	return p;
+}
+
+struct lat_pair *lat_pair_find(struct lat_links *ls, uint64_t member)
+{
+	struct lat_pair *p;
+
+	pthread_mutex_lock(&ls->lock);
+	p = find_locked(ls, member);
+	if (p != NULL)
+		(void)lat_pair_get(p);
+	pthread_mutex_unlock(&ls->lock);
 	return p;
 }
 

@@ -199,7 +199,8 @@ static int drv_packet(void *ctx, const struct lat_path *from, uint8_t *packet, s
 	if (rc < 0)
 		return 0;
 	rc = lat_engine_packet(net->engine, now, from, packet, bytes);
-	lat_waitq_wake(&net->room);       /* it may have acknowledged */
+	lat_waitq_wake(&net->room); /* it may have acknowledged */
+	lat_outbound_acked(net);
 	pthread_mutex_unlock(&net->lock); /* what is due now goes out at the end of the turn, in drv_tick() */
 	return rc;
 }

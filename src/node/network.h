@@ -70,7 +70,8 @@ struct lat_network {
 	struct lat_netsend *sending; /* those */
 	bool no_thread;
 	bool closing;
-	atomic_bool starved;             /* one is starving (inbound.c) */
+	bool acks_wanted;    /* somebody wants to hear of acknowledgements (lat_outbound_look()) */
+	atomic_bool starved; /* one is starving (inbound.c) */
 	_Atomic(uint64_t) inbound_bytes; /* of all neighbours */
 };
 

@@ -19,6 +19,8 @@
 #include "node/keyfile.h"
 #include "node/network.h"
 #include "node/packets.h"
+#include "node/probe.h"
+#include "node/relay.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/fork.h"
@@ -38,6 +40,8 @@ void lat_node_put(struct lattice_node *node)
 		return;
 	lat_network_free(node->network);
 	lat_attach_free(lat_node_attach(node));
+	lat_relays_close(node->relays);
+	lat_probes_close(node->probes);
 	lat_channels_close(node->channels);
 	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
@@ -100,7 +104,11 @@ static int open_attach(struct lattice_node *node, const struct lattice_node_conf
 
 	if (cfg->host == LATTICE_HOST_PRIVATE || cfg->no_threads)
 		return 0;
-	rc = lat_attach_open(&attach, &ac, &number);
+	rc = node->network != NULL ? lat_relays_open(&node->relays, node) : 0;
+	if (rc == 0 && node->network != NULL)
+		rc = lat_probes_open(&node->probes, node);
+	if (rc == 0)
+		rc = lat_attach_open(&attach, &ac, &number);
 	if (rc == 0) {
 		if (cfg->host != LATTICE_HOST_SELF)
 			node->id = number;
@@ -173,6 +181,8 @@ void lattice_node_close(struct lattice_node *node)
 		lat_network_shutdown(node->network);
 	atomic_store_explicit(&node->closed, true, memory_order_release);
 	lat_endpoints_shutdown(node);
+	lat_relays_shutdown(node->relays);
+	lat_probes_shutdown(node->probes);
 	lat_attach_shutdown(lat_node_attach(node));
 	lat_node_put(node);
 }
@@ -264,15 +274,38 @@ static int call_begin(struct lattice_node *node)
 	return rc;
 }
 
+/* The same for what a node without one may ask of who hosts. */
+static int probe_begin(struct lattice_node *node)
+{
+	int rc;
+
+	lat_why_forget();
+	if (node == NULL)
+		return -EINVAL;
+	if (node->network != NULL || lat_node_attach(node) == NULL)
+		return call_begin(node);
+	rc = lat_node_check(node, node);
+	if (rc == 0)
+		(void)lat_node_get(node);
+	return rc;
+}
+
 int lat_peer_why(const struct lattice_node *node, const void *handle, lattice_node_id peer, int rc)
 {
 	char where[LAT_PATH_TEXT + 8] = "";
 
-	if (rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -ECONNREFUSED)
+	if (node->network != NULL && (rc == -ETIMEDOUT || rc == -EHOSTUNREACH || rc == -ECONNREFUSED))
 		(void)lat_network_where(node->network, peer, where, sizeof(where));
 	switch (rc) {
 	case -ENOKEY:
+		if (node->network == NULL)
+			return lat_why(handle, rc, LAT_HINT_UNKNOWN, peer);
 		return lat_network_key_why(node->network, handle, peer);
+	case -EOPNOTSUPP:
+		return lat_why(handle, rc, "node %u: " LAT_HINT_NO_NETWORK, peer);
+	case -ENOBUFS:
+		return lat_why(handle, rc, "node %u: too many questions about other nodes are under way",
+			       peer);
 	case -EDESTADDRREQ:
 		return lat_why(
 			handle, rc,
@@ -352,25 +385,45 @@ int lattice_node_remove_peer(struct lattice_node *node, lattice_node_id peer)
 	return rc;
 }
 
+static uint64_t until(int64_t timeout_ns)
+{
+	return lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns);
+}
+
 int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_t timeout_ns)
 {
-	int rc = call_begin(node);
+	int rc = probe_begin(node);
 
-	return rc < 0 ? rc : call_end(node, peer, lat_network_connect(node->network, peer, timeout_ns));
+	if (rc < 0)
+		return rc;
+	rc = node->network != NULL ? lat_network_connect(node->network, peer, timeout_ns)
+				   : lat_probe(lat_node_attach(node), peer, LAT_PROBE_CONNECT, NULL, NULL,
+					       until(timeout_ns));
+	return call_end(node, peer, rc);
 }
 
 int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
 {
-	int rc = rtt_ns != NULL ? call_begin(node) : -EINVAL;
+	int rc = rtt_ns != NULL ? probe_begin(node) : -EINVAL;
 
-	return rc < 0 ? rc : call_end(node, peer, lat_network_ping(node->network, peer, rtt_ns, timeout_ns));
+	if (rc < 0)
+		return rc;
+	rc = node->network != NULL ? lat_network_ping(node->network, peer, rtt_ns, timeout_ns)
+				   : lat_probe(lat_node_attach(node), peer, LAT_PROBE_PING, rtt_ns, NULL,
+					       until(timeout_ns));
+	return call_end(node, peer, rc);
 }
 
 int lattice_node_peer(struct lattice_node *node, lattice_node_id peer, struct lattice_peer_stats *out)
 {
-	int rc = out != NULL ? call_begin(node) : -EINVAL;
+	int rc = out != NULL ? probe_begin(node) : -EINVAL;
 
-	return rc < 0 ? rc : call_end(node, peer, lat_network_peer(node->network, peer, out));
+	if (rc < 0)
+		return rc;
+	rc = node->network != NULL
+		     ? lat_network_peer(node->network, peer, out)
+		     : lat_probe(lat_node_attach(node), peer, LAT_PROBE_STATS, NULL, out, until(0));
+	return call_end(node, peer, rc);
 }
 
 size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, size_t max)
@@ -389,6 +442,8 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		lat_network_stats(node->network, &s);
 	if (lat_node_attach(node) != NULL)
 		lat_attach_stats(lat_node_attach(node), &s);
+	if (node->relays != NULL)
+		lat_relays_stats(node->relays, &s);
 	lat_stats_put(&s, "local.elsewhere",
 		      "1: other processes cannot attach to this node, another one hosts",
 		      atomic_load_explicit(&node->elsewhere, memory_order_relaxed));

@@ -27,6 +27,8 @@ struct lat_attach;
 struct lat_channels;
 struct lat_network;
 struct lat_packets;
+struct lat_probes;
+struct lat_relays;
 struct lat_work;
 struct lattice_endpoint;
 
@@ -40,6 +42,9 @@ struct lattice_node {
 
 	struct lat_packets *packets; /* where NET frames go; NULL: nowhere. Set once at open, its owner's */
 	struct lat_network *network; /* NULL: local only. Set once at open */
+	/* What members reach other nodes by, and ask of them. NULL: they do not. Set before attach. */
+	struct lat_relays *relays;
+	struct lat_probes *probes;
 	_Atomic(struct lat_attach *)
 		attach; /* NULL: inside this process only. Set once at open, the network's threads look on */
 	atomic_bool elsewhere; /* it should host, and another process does */

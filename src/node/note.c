@@ -20,12 +20,15 @@ enum field {
 	NUMBER = 1 << 11,
 	TICKET = 1 << 12,
 	ANSWER = 1 << 13, /* without an error it brings what it names */
+	ORIGIN = 1 << 14,
+	FLAGS = 1 << 15,
+	COUNTS = 1 << 16,
 };
 
 enum { ERRNO_MAX = 4095 };
 
 static const struct kind {
-	uint16_t fields;
+	uint32_t fields;
 	uint8_t from, fds_min, fds_max;
 } kinds[LAT_NOTE_KINDS] = {
 	[LAT_NOTE_HELLO] = { MEMBER | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
@@ -35,19 +38,24 @@ static const struct kind {
 	[LAT_NOTE_UNCLAIM] = { DST, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_LOST] = { DST, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_OPEN] = { TOKEN | SRC | DST | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
-	[LAT_NOTE_OPENED] = { TOKEN | RC | MEMBER | GRANT | ANSWER, LAT_NOTE_FROM_HOST, 0, 0 },
-	[LAT_NOTE_GRANT] = { MEMBER | GRANT | SRC | DST, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_OPENED] = { TOKEN | RC | MEMBER | GRANT | NUMBER | ANSWER, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_GRANT] = { MEMBER | GRANT | SRC | DST | NODE | ORIGIN, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_MEET] = { TOKEN | MEMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_PEER] = { TOKEN | RC | MEMBER | PROCESS | ANSWER, LAT_NOTE_FROM_HOST, 2, 3 },
 	[LAT_NOTE_LIST] = { TOKEN | NUMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_LISTED] = { TOKEN | RC | NUMBER | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_PROBE] = { TOKEN | NODE | FLAGS | NUMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_PROBED] = { TOKEN | RC | TIER | NUMBER | COUNTS, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_JOIN] = { 0, LAT_NOTE_FROM_PEER, 1, 1 },
-	[LAT_NOTE_CHAN_OPEN] = { CHAN | GRANT | SRC | DST | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_OPEN] = { CHAN | GRANT | SRC | DST | NODE | ORIGIN | FLAGS | NUMBER,
+				 LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_CHAN_ACCEPT] = { CHAN, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_CHAN_REFUSE] = { CHAN | FAILED, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_EXTENT] = { CHAN | TIER | NUMBER, LAT_NOTE_FROM_PEER, 0, 1 },
 	[LAT_NOTE_CHAN_CLOSE] = { CHAN, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_CHAN_GONE] = { CHAN | RC | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_ASK] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
+	[LAT_NOTE_CHAN_FAR] = { CHAN | RC | NUMBER, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_HOSTED] = { 0, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_BYE] = { FAILED, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_REPLIES] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 1, 1 },
@@ -109,6 +117,8 @@ int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds, enum lat_
 	     number(f, TOKEN, n->token == 0) && number(f, NODE, n->node == 0) &&
 	     number(f, CHAN, n->chan == 0) && number(f, TIER, n->tier == 0) &&
 	     number(f, PROCESS, n->process == 0) && n->process >= 0 && number(f, NUMBER, n->number == 0) &&
-	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && n->spare == 0;
+	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && number(f, ORIGIN, n->origin == 0) &&
+	     number(f, FLAGS, n->flags == 0) &&
+	     number(f, COUNTS, zero((const uint8_t *)n->counts, sizeof(n->counts))) && n->spare == 0;
 	return ok ? 0 : -EPROTO;
 }

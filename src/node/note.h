@@ -8,21 +8,25 @@
  *   CLAIM dst ticket      -->
  *                         <--   CLAIMED rc dst ticket process
  *                         <--   LOST dst                          (somebody with a ticket had it before)
- *   OPEN src dst          -->   GRANT member grant src dst  -->
- *                         <--   OPENED rc member grant
+ *   OPEN src dst node     -->   GRANT member grant src dst node origin  -->
+ *                         <--   OPENED rc member grant number(longest message) (node: of dst; who reaches it is granted, relay.h)
  *   MEET member           -->   PEER member process fds     -->
  *                         <--   PEER member process fds           (once for each two)
  *   LIST number(after)    -->
  *                         <--   LISTED rc number(pid) process     (the next pid that somebody receives as)
+ *   PROBE node flags number(timeout) -->                          (of another node: enum lat_note_probe)
+ *                         <--   PROBED rc tier(protocol) number(round trip) counts
  *
  * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
  *   JOIN fd               <->   JOIN fd
- *   CHAN_OPEN chan grant src dst number(longest message)  -->
+ *   CHAN_OPEN chan grant src dst node origin flags number(longest message)  -->
  *                         <--   CHAN_ACCEPT chan, or CHAN_REFUSE chan rc
  *   EXTENT chan tier number(bytes) fd  -->
  *                         <--   REPLIES chan number(bytes) fd     (once, at the first long reply to a call)
  *   CHAN_CLOSE chan       -->
  *                         <--   CHAN_GONE chan rc number(last received)
+ *   CHAN_ASK chan number(known) -->                               (of a channel to another node: what it has received)
+ *                         <--   CHAN_FAR chan rc number(received) (rc: 0 it is open there, else why not now)
  *   HOSTED                <->                                     (attached again, to another host)
  *   BYE rc                <->                                     (and hangs up: why)
  *
@@ -36,7 +40,7 @@
 
 #include "base/util.h"
 
-enum { LAT_NOTE_VERSION = 1, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32 };
+enum { LAT_NOTE_VERSION = 2, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 8 };
 
 enum lat_note_kind {
 	LAT_NOTE_HELLO = 1,
@@ -52,6 +56,8 @@ enum lat_note_kind {
 	LAT_NOTE_PEER,
 	LAT_NOTE_LIST,
 	LAT_NOTE_LISTED,
+	LAT_NOTE_PROBE,
+	LAT_NOTE_PROBED,
 	LAT_NOTE_JOIN,
 	LAT_NOTE_CHAN_OPEN,
 	LAT_NOTE_CHAN_ACCEPT,
@@ -59,6 +65,8 @@ enum lat_note_kind {
 	LAT_NOTE_EXTENT,
 	LAT_NOTE_CHAN_CLOSE,
 	LAT_NOTE_CHAN_GONE,
+	LAT_NOTE_CHAN_ASK,
+	LAT_NOTE_CHAN_FAR,
 	LAT_NOTE_HOSTED,
 	LAT_NOTE_BYE,
 	LAT_NOTE_REPLIES,
@@ -71,14 +79,17 @@ struct lat_note {
 	uint32_t token;   /* of the call that it makes or answers; 0: of none */
 	int32_t rc;       /* 0 or a negative errno */
 	int32_t src, dst; /* pids, 1 or more */
-	uint32_t node;    /* 0: not said */
+	uint32_t node;    /* of dst; 0: not said, or this one */
+	uint32_t origin;  /* the same of src */
 	uint32_t chan, tier;
 	int32_t process; /* pid of the operating system, 0: not known */
+	uint32_t flags;  /* enum lattice_channel_flag; of PROBE, enum lat_note_probe */
 	uint32_t spare;
 	uint64_t member; /* a number that a member chose at random, and keeps from host to host */
 	uint64_t grant;
 	uint64_t number;
 	uint8_t ticket[LAT_NOTE_TICKET]; /* all zero: none */
+	uint64_t counts[LAT_NOTE_COUNTS];
 };
 
 /* Whom a note is from. */

@@ -5,6 +5,7 @@
 #include "node/network.h"
 #include "node/remote.h"
 #include "node/stats.h"
+#include "wire/control.h"
 
 enum state { OPENING, OPEN, ENDED };
 
@@ -16,10 +17,13 @@ struct lat_outbound {
 	int32_t src, dst;
 	uint16_t cflags;
 	enum state state;
-	bool keep;   /* opened again when it has ended */
-	bool told;   /* ENDED: that something was lost */
-	bool orphan; /* the owner let go */
-	int err;     /* ENDED: what calls return */
+	bool keep;                        /* opened again when it has ended */
+	bool told;                        /* ENDED: that something was lost */
+	bool orphan;                      /* the owner let go */
+	bool full;                        /* the last send found no room */
+	int err;                          /* ENDED: what calls return */
+	struct lat_outbound_watch *watch; /* who relays on it; NULL: nobody */
+	uint64_t wanted;                  /* acknowledgements above this are told; UINT64_MAX: none */
 	uint64_t sent, received;
 };
 
@@ -61,12 +65,30 @@ static int reason(const struct lat_network *net, int err)
 	}
 }
 
+static void tell(const struct lat_outbound *o)
+{
+	if (o->watch != NULL)
+		o->watch->changed(o->watch);
+}
+
 static void end(struct lat_outbound *o, int err)
 {
 	o->state = ENDED;
 	o->err = reason(o->net, err);
+	tell(o);
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
+}
+
+uint16_t lat_outbound_cflags(uint32_t flags)
+{
+	uint16_t cflags = 0;
+
+	if ((flags & LATTICE_CHANNEL_LOSSY) == 0)
+		cflags |= LAT_CFLAG_RELIABLE;
+	if ((flags & LATTICE_CHANNEL_TOKEN_FULL) != 0)
+		cflags |= LAT_CFLAG_TOKEN_FULL;
+	return cflags;
 }
 
 int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
@@ -83,6 +105,7 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	o->src = src;
 	o->dst = dst;
 	o->cflags = cflags;
+	o->wanted = UINT64_MAX;
 	rc = lat_network_begin(net, &now);
 	if (rc < 0) {
 		free(o);
@@ -172,6 +195,7 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 			     : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
 		if (rc == 0)
 			o->sent = seq;
+		o->full = rc == -EAGAIN;
 		if (rc != -EAGAIN)
 			break;
 		rc = wait_room(o, deadline_ns);
@@ -196,6 +220,66 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
 		rc = o->err;
 	lat_network_end(o->net);
 	return rc;
+}
+
+/* Inside begin and end. */
+static uint64_t received(const struct lat_outbound *o)
+{
+	return o->state == ENDED || o->net->engine == NULL
+		       ? o->received
+		       : o->sent - lat_engine_chan_unacked(o->net->engine, o->handle);
+}
+
+void lat_outbound_watch(struct lat_outbound *o, struct lat_outbound_watch *w)
+{
+	pthread_mutex_lock(&o->net->lock);
+	o->watch = w;
+	pthread_mutex_unlock(&o->net->lock);
+}
+
+void lat_outbound_look(struct lat_outbound *o, uint64_t wanted, struct lat_outbound_state *out)
+{
+	struct lat_peer_info info;
+
+	pthread_mutex_lock(&o->net->lock);
+	*out = (struct lat_outbound_state){ .received = received(o), .over = o->state == ENDED };
+	if (o->state == ENDED)
+		out->rc = o->err;
+	else if (o->state == OPENING)
+		out->rc = -EAGAIN;
+	if (o->state == OPENING && o->net->engine != NULL &&
+	    lat_engine_peer_info(o->net->engine, lat_network_now(), o->node, &info) == 0 &&
+	    info.state == LAT_PEER_DOWN)
+		out->rc = lat_network_reason(info.err);
+	o->wanted = out->received > wanted ? UINT64_MAX : wanted;
+	if (o->wanted != UINT64_MAX)
+		o->net->acks_wanted = true;
+	pthread_mutex_unlock(&o->net->lock);
+}
+
+void lat_outbound_call(struct lat_outbound *o)
+{
+	uint64_t now;
+
+	if (lat_network_begin(o->net, &now) < 0)
+		return;
+	if (o->state != ENDED)
+		(void)lat_engine_peer_connect(o->net->engine, now, o->node);
+	lat_network_end(o->net);
+}
+
+void lat_outbound_acked(struct lat_network *net)
+{
+	bool wanted = false;
+
+	for (const struct lat_outbound *o = net->acks_wanted ? net->outbound : NULL; o != NULL; o = o->next) {
+		if (o->watch == NULL || o->wanted == UINT64_MAX)
+			continue;
+		wanted = true;
+		if (received(o) > o->wanted)
+			tell(o);
+	}
+	net->acks_wanted = wanted;
 }
 
 void lat_outbound_keep(struct lat_outbound *o)
@@ -227,6 +311,7 @@ void lat_outbound_close(struct lat_outbound *o)
 	if (o == NULL)
 		return;
 	net = o->net;
+	lat_outbound_watch(o, NULL);
 	if (lat_network_begin(net, &now) < 0) {
 		pthread_mutex_lock(&net->lock);
 		forget(o); /* the machine is gone and will not end it */
@@ -265,8 +350,10 @@ void lat_outbound_stats(struct lat_network *net, struct lat_stats *s)
 void lat_outbound_wake(struct lat_network *net, uint32_t node)
 {
 	for (struct lat_outbound *o = net->outbound; o != NULL; o = o->next)
-		if (o->node == node)
+		if (o->node == node) {
 			lat_waitq_wake(&o->room);
+			tell(o);
+		}
 }
 
 void lat_outbound_end_all(struct lat_network *net)
@@ -289,6 +376,7 @@ void lat_outbound_on_opened(void *ctx, void *user)
 	(void)ctx;
 	o->state = OPEN;
 	lat_waitq_wake(&o->room);
+	tell(o);
 }
 
 void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq)
@@ -309,4 +397,6 @@ void lat_outbound_on_room(void *ctx, void *user)
 	(void)ctx;
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed);
+	if (o->full || received(o) > o->wanted)
+		tell(o);
 }

@@ -22,6 +22,7 @@
 
 struct lat_grant;
 struct lat_parked;
+struct lat_relay_out;
 
 struct lat_links {
 	pthread_mutex_t lock;
@@ -59,6 +60,7 @@ struct lat_pair {
 	struct lat_intake *intakes; /* by number */
 	struct lat_parked *parked;
 	uint32_t parked_count;
+	uint64_t relayed;   /* bytes that its channels to other nodes may hold; the relays' lock */
 	uint64_t hosted_ns; /* when it last said that it has a new host */
 };
 
@@ -68,11 +70,13 @@ void lat_pair_put(struct lat_pair *p);
 struct lat_pair *lat_pair_get(struct lat_pair *p);
 /* Tells the other. If it does not read, the pair is ended soon. Whatever locks are held. */
 void lat_pair_tell(struct lat_pair *p, struct lat_note *n);
+/* The pair with @member, in whatever state, with a reference, or NULL. */
+struct lat_pair *lat_pair_find(struct lat_links *ls, uint64_t member);
 /* A pair with @member, with a reference, made if there is none. Waits. 0, -EAGAIN (it went), -ETIMEDOUT, -ECONNREFUSED, ... */
 LAT_MUST_CHECK int lat_pair_with(struct lat_pair **out, struct lat_links *ls, uint64_t member,
 				 uint64_t deadline_ns);
-/* There was a grant for this CHAN_OPEN, and it is used now. */
-bool lat_grant_use(struct lat_pair *p, const struct lat_note *n);
+/* The grant for this CHAN_OPEN is used. 0, -ENOENT (there is none), -EPROTO (it was given for another channel). */
+LAT_MUST_CHECK int lat_grant_use(struct lat_pair *p, const struct lat_note *n);
 
 /* ---- lanes.c: the attach thread. What breaks a rule is -EPROTO ---- */
 
@@ -88,5 +92,15 @@ void lat_lanes_end(struct lat_pair *p);
 int lat_intake_open(struct lat_pair *p, const struct lat_note *n);
 int lat_intake_close(struct lat_pair *p, const struct lat_note *n);
 bool lat_intake_exists(struct lat_pair *p, uint32_t chan);
+/* CHAN_ASK. */
+int lat_intake_ask(struct lat_pair *p, const struct lat_note *n);
+/* Tells the other of the channel that leads into @relay. false: it is over, or not entered yet. Any thread. */
+bool lat_intake_tell(struct lat_pair *p, uint32_t chan, const struct lat_relay_out *relay,
+		     struct lat_note *n);
+
+/* ---- far.c: the attach thread ---- */
+
+/* CHAN_FAR. */
+int lat_far_heard(struct lat_pair *p, const struct lat_note *n);
 
 #endif

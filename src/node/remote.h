@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <lattice/channel.h>
+
 #include "base/util.h"
 #include "session/engine.h"
 
@@ -20,6 +22,9 @@ struct lattice_endpoint;
 
 /* ---- outbound ---- */
 
+enum { LAT_OUTBOUND_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL };
+/* The machine's word for them. */
+uint16_t lat_outbound_cflags(uint32_t flags);
 int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
 		      uint32_t node, uint16_t cflags) LAT_MUST_CHECK;
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
@@ -35,6 +40,26 @@ void lat_outbound_keep(struct lat_outbound *o);
 uint64_t lat_outbound_sent(struct lat_outbound *o, uint64_t *received);
 /* The owner lets go; what was accepted still goes out, then it frees itself. NULL is fine. */
 void lat_outbound_close(struct lat_outbound *o);
+/*
+ * For who passes on what others send, and waits for nothing (relay.h): told when it opens, ends, has room again, when its node comes
+ * or goes, and when more is acknowledged than was said to be wanted. Under the network's lock: short, and calls nothing of it.
+ */
+struct lat_outbound_watch {
+	void (*changed)(struct lat_outbound_watch *w);
+};
+/* NULL: no more. */
+void lat_outbound_watch(struct lat_outbound *o, struct lat_outbound_watch *w);
+struct lat_outbound_state {
+	bool over;
+	int rc; /* 0 open, -EAGAIN it is being opened, or why it cannot be now; over: why */
+	uint64_t received;
+};
+/* More acknowledged than @wanted is told of; UINT64_MAX: not. */
+void lat_outbound_look(struct lat_outbound *o, uint64_t wanted, struct lat_outbound_state *out);
+/* Calls a node that is down once more. */
+void lat_outbound_call(struct lat_outbound *o);
+/* Something may have been acknowledged. The network's lock is held. */
+void lat_outbound_acked(struct lat_network *net);
 /* Something accepted on some channel is not acknowledged yet. The network's lock is held. */
 bool lat_outbound_any_unacked(const struct lat_network *net);
 
@@ -71,6 +96,9 @@ void lat_inbound_on_ended(void *ctx, void *user, int err);
 
 /* A message that came from another node was taken out of an inbox: if one waits for that room, it is let in. No lock is held. */
 void lat_inbound_taken(struct lat_network *net);
+/* Offers what waits; refuses the channel, which is forgotten. Inside begin and end. */
+void lat_inbound_drain(struct lat_inbound *in, uint64_t now);
+void lat_inbound_refuse(struct lat_inbound *in, uint64_t now, enum lat_code code);
 /* The endpoint closes: resets every channel that leads to it. No lock is held. */
 void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoint *ep);
 

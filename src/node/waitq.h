@@ -14,6 +14,8 @@
 struct lat_waiter { /* on the sleeper's stack */
 	int fd;
 	bool woken;
+	void (*wake)(struct lat_waiter
+			     *w); /* in place of the descriptor: with the mutex held, short; NULL: none */
 	struct lat_waiter *next;
 };
 
@@ -27,6 +29,10 @@ struct lat_waitq { /* all zero is empty; guarded by the mutex given to lat_waitq
  */
 int lat_waitq_enter(struct lat_waitq *q, struct lat_waiter *w) LAT_MUST_CHECK;
 void lat_waitq_leave(struct lat_waitq *q, struct lat_waiter *w);
+
+/* For one that is called: @w->wake is. Both with the mutex held. */
+void lat_waitq_add(struct lat_waitq *q, struct lat_waiter *w);
+void lat_waitq_remove(struct lat_waitq *q, struct lat_waiter *w);
 
 /*
  * Sleeps until lat_waitq_wake() or @deadline_ns of CLOCK_MONOTONIC. @lock is held by the caller, released while sleeping and

@@ -4,7 +4,7 @@
  *
  *   open auto|self|private|attach [NUMBER]       -> 0 NUMBER
  *   listen PID | deaf PID                        an endpoint
- *   join SLOT SRC DST | part SLOT                a channel
+ *   join SLOT SRC DST [NODE] | part SLOT         a channel
  *   send SLOT COUNT BYTES TIMEOUT_MS             numbered messages     -> RC SENT
  *   flush SLOT TIMEOUT_MS                        -> RC SENT RECEIVED
  *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
@@ -14,7 +14,7 @@
  *   serve PID COUNT TIMEOUT_MS                   answers calls like that     -> RC SERVED
  *   keep PID TIMEOUT_MS | reply PID BYTES        takes a call; answers the one that was taken last     -> RC BYTES
  *   task ...                                     call, serve, keep or reply, in a task
- *   short listen PID | short connect SRC DST | short send SRC DST TYPE | short recv PID | short down
+ *   short listen PID | short connect SRC DST [NODE] | short send SRC DST TYPE | short recv PID | short down
  *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
  *   host                                         -> 0 PROCESS
@@ -80,6 +80,12 @@ static struct ear *ear(int32_t pid)
 	return NULL;
 }
 
+/* A node's; 0: this one. */
+static lattice_node_id number(const char *text)
+{
+	return text != NULL ? (lattice_node_id)strtoul(text, NULL, 10) : 0;
+}
+
 static int64_t ms(const char *text)
 {
 	int64_t n = strtoll(text, NULL, 10);
@@ -89,9 +95,7 @@ static int64_t ms(const char *text)
 
 static void do_open(char **arg)
 {
-	struct lattice_node_config cfg = { .node_id = arg[2] != NULL
-							      ? (lattice_node_id)strtoul(arg[2], NULL, 10)
-							      : 0,
+	struct lattice_node_config cfg = { .node_id = number(arg[2]),
 					   .port = LATTICE_PORT_ANY,
 					   .bind_host = "127.0.0.1",
 					   .allow_unlocked_keys = true };
@@ -99,6 +103,7 @@ static void do_open(char **arg)
 
 	cfg.host = strcmp(arg[1], "self") == 0      ? LATTICE_HOST_SELF
 		   : strcmp(arg[1], "private") == 0 ? LATTICE_HOST_PRIVATE
+		   : strcmp(arg[1], "attach") == 0  ? LATTICE_HOST_ATTACH
 						    : LATTICE_HOST_AUTO;
 	rc = lattice_node_open(&node, &cfg);
 	answer(rc, NULL, "%u", (unsigned)lattice_node_number(node));
@@ -121,7 +126,7 @@ static void do_join(char **arg)
 {
 	size_t slot = strtoul(arg[1], NULL, 10) % SLOTS;
 	int rc = lattice_channel_open(&channels[slot].ch, node, (int32_t)strtol(arg[2], NULL, 10),
-				      (int32_t)strtol(arg[3], NULL, 10), 0, 0);
+				      (int32_t)strtol(arg[3], NULL, 10), number(arg[4]), 0);
 
 	channels[slot].sent = 0;
 	answer(rc, NULL, "%zu", slot);
@@ -322,7 +327,7 @@ static void do_short(char **arg)
 	if (strcmp(arg[1], "listen") == 0) {
 		rc = lattice_listen(a);
 	} else if (strcmp(arg[1], "connect") == 0) {
-		rc = lattice_connect(a, b, 0);
+		rc = lattice_connect(a, b, number(arg[4]));
 	} else if (strcmp(arg[1], "send") == 0) {
 		m.m_type = arg[4] != NULL ? (int32_t)strtol(arg[4], NULL, 10) : 0;
 		rc = lattice_send(a, b, &m, 0);

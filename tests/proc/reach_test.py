@@ -1,0 +1,283 @@
+"""Two machines, on each "lattice node run" and processes that are attached to it: they reach each other. Real processes and sockets."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from workers import Worker, case, main, until
+import harness
+from harness import ENV, WAIT, Node, expect, free_port, run
+
+harness.LATTICE = os.path.abspath(sys.argv[2])
+WAYS = ("--udp", "--tcp")
+
+
+class Machine:
+    """A folder with a place to meet, a state directory, and what runs there."""
+
+    def __init__(self, folder, name, number):
+        self.folder, self.name, self.number, self.port = os.path.join(folder, name), name, number, free_port()
+        os.mkdir(self.folder)
+        self.node = Node(self.folder, "state", number)
+        self.node.name = name
+        self.env = {"LATTICE_SOCKET": os.path.join(self.folder, "place", "node.sock"), "LATTICE_STATE_DIR": self.node.dir}
+        self.host = self.log = None
+
+    def start(self):
+        self.log = tempfile.TemporaryFile()
+        self.host = subprocess.Popen([harness.LATTICE, "node", "run", "--bind", "127.0.0.1", "--port", str(self.port)],
+                                     stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**ENV, **self.env})
+        until(lambda: re.search(r"processes meet at", self.said()) or self.host.poll() is not None, "the host does not start")
+        assert self.host.poll() is None, self.said()
+
+    def said(self):
+        with open(f"/proc/self/fd/{self.log.fileno()}", "rb") as file:
+            return file.read().decode(errors="replace")
+
+    def kill(self, sig=signal.SIGKILL):
+        if self.host is not None and self.host.poll() is None:
+            self.host.send_signal(sig)
+            self.host.wait(timeout=WAIT)
+        if self.log is not None:
+            assert "Sanitizer" not in self.said(), self.said()
+            self.log.close()
+        self.host = self.log = None
+
+    def worker(self, how="auto"):
+        w = Worker(self.folder, env=self.env)
+        assert int(w.do("open", how)) == self.number
+        return w
+
+    def stat(self, name):
+        """A counter of the host's."""
+        done = expect(run("stats", "--json", "-d", self.node.dir), 0)
+        found = re.search(rf'"counter":"{re.escape(name)}","value":(\d+)', done.out.decode().replace(" ", ""))
+        assert found, f"no counter {name}: {done}"
+        return int(found.group(1))
+
+    def run(self, *args, **more):
+        return run(*args, env=self.env, **more)
+
+
+@contextlib.contextmanager
+def two(folder, way):
+    one, other = Machine(folder, "one", 1), Machine(folder, "other", 2)
+    one.node.knows(other.node, "--at", f"127.0.0.1:{other.port}", way)
+    other.node.knows(one.node, "--at", f"127.0.0.1:{one.port}", way)
+    try:
+        one.start()
+        other.start()
+        yield one, other
+    finally:
+        one.kill()
+        other.kill()
+
+
+def each_way(function):
+    """A case for each transport, in a folder of its own."""
+    for way in WAYS:
+        def one(folder, way=way):
+            with two(folder, way) as machines:
+                function(*machines)
+        one.__name__ = f"{function.__name__}_{way[2:]}"
+        case(one)
+    return function
+
+
+@each_way
+def members_reach_each_other(one, other):
+    with one.worker() as a, other.worker() as b:
+        a.do("listen", 5)
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        b.do("join", 0, 7, 5, 1)
+        for count, length in ((3000, 60), (300, 3000), (40, 200000)):
+            for w in (a, b):            # both at once; the lanes hold all of it
+                w.tell("send", 0, count, length, -1)
+            assert a.answer() == b.answer() == ("0", str(count))
+            assert b.do("take", 7, count, -1) == str(count)
+            assert a.do("take", 5, count, -1) == str(count)
+        assert a.do("flush", 0, -1).split()[:2] == ["3340", "3340"]
+        assert b.do("flush", 0, -1).split()[:2] == ["3340", "3340"]
+        assert (one.stat("relay.passed_out"), one.stat("relay.passed_in")) == (3340, 3340)
+
+
+@each_way
+def the_command_does(one, other):
+    recv = subprocess.Popen([harness.LATTICE, "recv", "7", "-n", "2"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, env={**ENV, **other.env})
+    try:
+        until(lambda: b"pid 7:" in other.run("node", "status").out, "nobody receives")
+        expect(one.run("send", "7@other", "-m", "hello", "--timeout", WAIT), 0)
+        done = expect(one.run("ping", "other", "-c", 3, "-i", 0, "--json", "--timeout", WAIT), 0)
+        assert b'"lost": 0' in done.out, done
+        expect(one.run("send", "7@2", "-m", "again", "--timeout", WAIT), 0)
+        assert recv.communicate(timeout=WAIT)[0] == b"hello\nagain\n"
+    finally:
+        recv.kill()
+        recv.wait()
+    expect(one.run("send", "8@other", "-m", "hi", "--timeout", WAIT), 3, "nobody receives as pid 8 there")
+    expect(one.run("send", "8@nobody", "-m", "hi"), 1, "no node is called 'nobody'")
+    expect(one.run("send", "8@9", "-m", "hi"), 1, "node 9 is not known")
+    expect(one.run("ping", "9"), 1, "node 9 is not known")
+
+
+@each_way
+def the_short_calls_do(one, other):
+    with one.worker() as a, other.worker() as b:
+        b.do("short", "listen", 7)
+        a.do("short", "connect", 5, 7, 2)
+        a.do("short", "send", 5, 7, 42)
+        assert b.do("short", "recv", 7) == "42 5"
+        b.do("short", "send", 7, 5, 43)     # to who wrote
+        assert a.do("short", "recv", 5) == "43 7"
+        a.do("short", "down")
+        b.do("short", "down")
+
+
+@each_way
+def a_receiver_that_is_stopped_stalls_only_its_own(one, other):
+    with one.worker() as a, other.worker() as slow, other.worker() as quick:
+        slow.do("listen", 7)
+        quick.do("listen", 8)
+        a.do("join", 0, 5, 7, 2)
+        a.do("join", 1, 5, 8, 2)
+        a.do("send", 0, 1, 100, -1)
+        assert slow.do("take", 7, 1, -1) == "1"
+        slow.stop()
+        a.fails("ETIMEDOUT", "send", 0, 100000, 20000, 500)
+        full = other.stat("relay.full_in")
+        assert full > 0
+        for _ in range(20):
+            a.do("send", 1, 10, 1000, -1)
+            assert quick.do("take", 8, 10, -1) == "10"
+        sent = int(a.ask("flush", 0, 0)[1].split()[0])
+        slow.go_on()
+        assert slow.do("take", 7, sent - 1, -1) == str(sent - 1)
+        assert a.do("flush", 0, -1).split()[:2] == [str(sent), str(sent)]
+
+
+@each_way
+def a_receiver_is_killed(one, other):
+    with one.worker() as a, other.worker() as b:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 100, -1)
+        assert b.do("take", 7, 100, -1) == "100"
+        b.kill()
+        result = "0"
+        while result == "0":
+            result, why = a.ask("send", 0, 1, 100, -1)
+        assert result == "EOWNERDEAD", f"{result} {why}"
+        a.do("part", 0)
+        until(lambda: other.stat("relay.in") == 0 and one.stat("relay.out") == 0, "relays stay")
+        with other.worker() as next_one:
+            next_one.do("listen", 7)
+            a.do("join", 0, 5, 7, 2)
+            a.do("send", 0, 100, 100, -1)
+            assert next_one.do("take", 7, 100, -1) == "100"
+
+
+@each_way
+def a_sender_is_killed(one, other):
+    """What it was told is accepted arrives, in order; then another comes."""
+    with other.worker() as b:
+        b.do("listen", 7)
+        with one.worker() as a:
+            a.do("join", 0, 5, 7, 2)
+            a.do("send", 0, 500, 1000, -1)
+            a.kill()
+        assert b.do("take", 7, 500, -1) == "500"
+        until(lambda: one.stat("relay.out") == 0 and other.stat("relay.in") == 0, "relays stay")
+        with one.worker() as a:
+            a.do("join", 0, 5, 7, 2)
+            a.do("send", 0, 10, 1000, -1)
+            assert b.do("take", 7, 10, -1) == "10"
+
+
+@each_way
+def the_host_here_is_killed(one, other):
+    """Its channels end; who attaches only, and hosts nothing, goes through the next."""
+    with one.worker("attach") as a, other.worker() as b:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 100, -1)
+        a.do("flush", 0, -1)
+        one.kill()
+        result = "0"
+        while result == "0":
+            result, why = a.ask("send", 0, 1, 100, -1)
+        assert result == "EOWNERDEAD" and "ran the network is gone" in why, f"{result} {why}"
+        assert b.do("take", 7, 100, -1) == "100"
+        one.start()
+        a.do("part", 0)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 100, -1)
+        assert b.do("take", 7, 100, -1) == "100"
+
+
+@case
+def who_hosts_next_has_no_network(folder):
+    with two(folder, "--udp") as (one, other), one.worker() as a, other.worker() as b:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 1, 100, -1)
+        one.kill()
+        until(lambda: a.do("host").split()[0] == str(a.pid), "it does not host")
+        why = a.fails("EOPNOTSUPP", "join", 1, 5, 8, 2)
+        assert "lattice node run" in why, why
+
+
+@each_way
+def the_host_there_restarts(one, other):
+    with one.worker() as a, other.worker("attach") as b:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 100, -1)
+        assert b.do("take", 7, 100, -1) == "100"
+        other.kill()
+        other.start()
+        result = "0"
+        while result in ("0", "ETIMEDOUT"):
+            result, why = a.ask("send", 0, 1, 100, 1000)
+        assert result in ("ECONNRESET", "ECONNREFUSED"), f"{result} {why}"
+        a.do("part", 0)
+        end = time.monotonic() + WAIT
+        while True:     # until the receiver has found the next host
+            a.do("join", 0, 5, 7, 2)
+            result, why = a.ask("send", 0, 1, 100, -1)
+            if result == "0":
+                break
+            assert result == "ECONNREFUSED" and time.monotonic() < end, f"{result} {why}"
+            a.do("part", 0)
+        a.do("send", 0, 99, 100, -1)
+        b.tell("take", 7, 100, -1)
+        assert b.answer() == ("0", "100")
+
+
+@each_way
+def two_hundred_channels(one, other):
+    with one.worker() as a, other.worker() as b:
+        for pid in range(4):
+            b.do("listen", 100 + pid)
+        for slot in range(200):
+            a.do("join", slot, slot + 1, 100 + slot % 4, 2)
+        for _ in range(3):
+            for slot in range(200):
+                a.tell("send", slot, 10, 500, -1)
+            for slot in range(200):
+                assert a.answer()[0] == "0"
+        for pid in range(4):
+            assert b.do("take", 100 + pid, 1500, -1) == "1500"
+        assert (one.stat("relay.out"), other.stat("relay.in")) == (200, 200)
+        for slot in range(200):
+            a.do("part", slot)
+        until(lambda: one.stat("relay.out") == 0 and other.stat("relay.in") == 0, "relays stay")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
