@@ -330,6 +330,16 @@ static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fd
 	}
 }
 
+/* Only PEER brings descriptors: there is no link with that one. Whoever asked for it is told, and so is its other end, by the hang-up. */
+static void peer_missed(struct lat_attach *a, struct lat_note *n)
+{
+	lat_log(LAT_LOG_WARN, "local: no link with another process: too many open files");
+	if (n->token == 0)
+		return;
+	n->rc = -EMFILE;
+	on_answer(a, n);
+}
+
 static void hear_host(void *owner, bool in, bool out)
 {
 	struct lat_attach *a = owner;
@@ -350,6 +360,9 @@ static void hear_host(void *owner, bool in, bool out)
 
 			if (handled < 0)
 				rc = handled;
+		} else if (rc == -EMFILE) {
+			peer_missed(a, &n);
+			rc = 1;
 		}
 	}
 	if (rc < 0)
@@ -568,6 +581,9 @@ static int open_why(const struct lat_attach *a, int rc)
 	case -EPERM:
 		return lat_why(NULL, rc, "%s belongs to another user", a->door.path);
 	case -EACCES:
+		if (process == 0)
+			return lat_why(NULL, rc, "this user may not use %s, or the lock or key beside it",
+				       a->door.path);
 		return lat_why(NULL, rc, "process %d, which hosts at %s, does not let this user in", process,
 			       a->door.path);
 	case -ETIMEDOUT:

@@ -280,13 +280,19 @@ int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int3
 	int rc = lat_lane_try(out, ls, &(struct lat_lane_to){ .src = src, .dst = dst }, cfg);
 
 	switch (rc) {
-	case -ECONNREFUSED:
 	case -EAGAIN:
+		return lat_why(
+			NULL, -ECONNREFUSED,
+			"the process that receives as pid %d hangs up: it ends, or has too many open files",
+			dst);
+	case -ECONNREFUSED:
 		return lat_why(NULL, -ECONNREFUSED,
 			       "nobody receives as pid %d on this machine: open its endpoint first", dst);
 	case -EACCES:
-		return lat_why(NULL, rc, "another process receives as pid %d, or this user may not send",
-			       src);
+		return lat_why(
+			NULL, rc,
+			"only the process that receives as pid %d sends as that pid; or this user may not send",
+			src);
 	case -ENOBUFS:
 		return lat_why(NULL, rc, "there are too many channels to the process that receives as pid %d",
 			       dst);

@@ -494,7 +494,7 @@ int lat_pair_with(struct lat_pair **out, struct lat_links *ls, uint64_t member, 
 		if (rc == 0)
 			rc = n.rc;
 		if (rc < 0)
-			return rc == -ECONNREFUSED ? -EAGAIN : rc;
+			return rc == -ECONNREFUSED || rc == -EPIPE ? -EAGAIN : rc;
 		pthread_mutex_lock(&ls->lock);
 		p = find_locked(ls, member);
 		rc = p == NULL ? -EAGAIN : 0;

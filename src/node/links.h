@@ -51,11 +51,10 @@ uint64_t lat_links_turn(struct lat_links *ls);
 /*
  * Opens a channel to the member that receives as @dst, making the link if there is none. Waits for the host, and for the other.
  * 0, or with a sentence for the handle NULL
- *   -ECONNREFUSED nobody receives as @dst on this machine
+ *   -ECONNREFUSED nobody receives as @dst on this machine, or its process hangs up each time
  *   -EACCES       another member receives as @src; or this user may not
  *   -ENOBUFS      too many channels between the two, or to that endpoint
  *   -ETIMEDOUT    the host, or the other process, does not answer
- *   -EAGAIN       the other process's end went before it answered: try again
  *   -EPROTO       the other process broke a rule
  *   -ESHUTDOWN, -ENOMEM, -EMFILE, -ENFILE
  */

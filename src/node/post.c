@@ -146,7 +146,7 @@ int lat_post_recv(struct lat_post *p, enum lat_note_from from, struct lat_note *
 	got = lat_fdpass_recv(p->fd, n, sizeof(*n), fds, count);
 	if (got < 0 || got == 0) {
 		*count = 0;
-		return got == -EAGAIN ? 0 : got == -EPROTO ? -EPROTO : -EPIPE;
+		return got == -EAGAIN ? 0 : got == -EPROTO || got == -EMFILE ? (int)got : -EPIPE;
 	}
 	if (lat_note_check(n, (size_t)got, *count, from) < 0) {
 		lat_fdpass_close(fds, *count);

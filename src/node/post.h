@@ -41,8 +41,8 @@ bool lat_post_flush(struct lat_post *p);
 
 /*
  * The next note, checked (lat_note_check()), and the caller's @fds with it: *count of LAT_NOTE_FDS. 1; 0 when none is
- * there; -EPIPE (the other side is gone, and everything it said was taken); -EPROTO (it broke a rule: drop it). The owner's
- * thread only.
+ * there; -EPIPE (the other side is gone, and everything it said was taken); -EPROTO (it broke a rule: drop it); -EMFILE (its
+ * descriptors are lost, because this process has too many: *n is what came, unchecked). The owner's thread only.
  */
 LAT_MUST_CHECK int lat_post_recv(struct lat_post *p, enum lat_note_from from, struct lat_note *n,
 				 int fds[LAT_NOTE_FDS], size_t *count);

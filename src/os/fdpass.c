@@ -99,7 +99,8 @@ ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *co
 	if (came > max || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0 || (n == 0 && came > 0)) {
 		for (size_t i = 0; i < came && i < max; i++)
 			close(got[i]);
-		return -EPROTO;
+		/* There is room for more than @max in the control data, so what was cut there had no number to get. */
+		return came <= max && n > 0 && (msg.msg_flags & MSG_TRUNC) == 0 ? -EMFILE : -EPROTO;
 	}
 	if (came > 0)
 		memcpy(fds, got, came * sizeof(int));

@@ -29,8 +29,9 @@ LAT_MUST_CHECK int lat_fdpass_send(int sock, const void *data, size_t bytes, con
  * untouched (@data may hold anything):
  *   -EAGAIN  nothing there
  *   -EINVAL  bytes is 0, or *count over LAT_FDPASS_MAX
- *   -EPROTO  more fds than asked for, more than this process may open, or a packet longer than @bytes: every fd
- *            that came is closed, and the peer is to be dropped
+ *   -EMFILE  this process may not open as many as came: the packet is lost, but for @data, and nobody broke a rule
+ *   -EPROTO  more fds than asked for, or a packet longer than @bytes: every fd that came is closed, and the peer is
+ *            to be dropped
  */
 LAT_MUST_CHECK ssize_t lat_fdpass_recv(int sock, void *data, size_t bytes, int *fds, size_t *count);
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -197,6 +198,29 @@ TEST(sending_refusals)
 		rc = lat_fdpass_send(sock[0], big, 1000, NULL, 0);
 	while (rc == 0);
 	CHECK_EQ(rc, -EAGAIN);
+	close(sock[0]);
+	close(sock[1]);
+}
+
+TEST(no_number_is_left)
+{
+	struct rlimit was, none;
+	int sock[2], got[2], next;
+	size_t count = 2;
+	char buf[8] = "";
+
+	pair(sock);
+	send_many(sock[0], "mail", 4, sock[0], 2);
+	next = dup(sock[0]);
+	close(next);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ (rlim_t)next + 1, was.rlim_max };
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_EQ(lat_fdpass_recv(sock[1], buf, sizeof(buf), got, &count), -EMFILE);
+	CHECK_STR(buf, "mail");
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	CHECK_EQ(dup(sock[0]), next); /* the one that came was closed */
+	close(next);
 	close(sock[0]);
 	close(sock[1]);
 }
