@@ -1,5 +1,6 @@
 /* Memory that a channel's sender adds to a link, and gives back. */
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "fastpath/link_pair_harness.h"
 #include "os/clock.h"
@@ -72,7 +73,7 @@ TEST(memory_comes_with_a_burst_and_goes_after_it)
 
 TEST(a_peers_extent_is_checked)
 {
-	enum { BYTES = 64 << 10 };
+	enum { BYTES = 64 << 10, TOO_MANY = 128 << 20 };
 	static const struct {
 		const char *why;
 		struct lat_link_extent x;
@@ -88,6 +89,7 @@ TEST(a_peers_extent_is_checked)
 		{ "no tier", { 0, 4, BYTES }, 1, BYTES, SEALS, -EPROTO },
 		{ "no bytes", { 0, 2, 0 }, 1, BYTES, SEALS, -EPROTO },
 		{ "no size of a ring", { 0, 2, BYTES - 4096 }, 1, BYTES - 4096, SEALS, -EPROTO },
+		{ "a ring of more slots than there are", { 0, 1, TOO_MANY }, 1, TOO_MANY, SEALS, -EPROTO },
 		{ "another size than it says", { 0, 2, BYTES }, 1, BYTES / 2, SEALS, -EPROTO },
 		{ "more than a link may have",
 		  { 0, 3, LAT_LINK_EXTENT_BYTES_MAX + 4096 },
@@ -106,11 +108,18 @@ TEST(a_peers_extent_is_checked)
 	pair_open();
 	out = chan_opened(&r);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int fds[2], before = fds_open();
+		int fds[2], before = fds_open(), kept;
+		struct stat st;
 
 		for (size_t k = 0; k < rows[i].count; k++)
 			fds[k] = segment(rows[i].bytes, rows[i].seals, false);
+		kept = rows[i].count > 0 ? dup(fds[0]) : -1;
 		CHECK_EQ_ROW(rows[i].why, lat_link_extend(b, &rows[i].x, fds, rows[i].count), rows[i].want);
+		if (kept >= 0) { /* who is refused has not had his pages made here */
+			CHECK_EQ(fstat(kept, &st), 0);
+			CHECK_ROW(rows[i].why, rows[i].want == 0 || st.st_blocks == 0);
+			close(kept);
+		}
 		CHECK_EQ_ROW(rows[i].why, fds_open(), before);
 	}
 	CHECK_EQ(extents(b), 3);

@@ -309,8 +309,8 @@ static void extent_missed(struct lat_link_in *in)
 
 int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds, size_t count)
 {
-	bool sane = count == 1 && x->chan < LAT_LINK_CHANS_MAX && x->tier > LAT_TIER_L1 &&
-		    x->tier < LAT_TIERS && x->bytes > 0 && x->bytes <= LAT_LINK_EXTENT_BYTES_MAX;
+	bool sane = count == 1 && x->chan < LAT_LINK_CHANS_MAX && x->bytes <= LAT_LINK_EXTENT_BYTES_MAX &&
+		    lat_tiers_offer_valid(x->tier, x->bytes);
 	struct lat_link_in *in = NULL;
 	int rc = sane ? 0 : -EPROTO;
 

@@ -237,6 +237,9 @@ void lat_tiers_reclaim(struct lat_tiers_tx *tx);
 /* @messages: how many were published. Any thread. */
 void lat_tiers_stats(const struct lat_tiers_tx *tx, uint64_t messages, struct lat_tier_stats out[LAT_TIERS]);
 
+/* Whether an extent of @tier can have that size: to be asked before its pages are. */
+bool lat_tiers_offer_valid(enum lat_tier tier, uint64_t bytes);
+
 /*
  * Offers the consumer's end the producer's extent @number of @tier, mapped at @mem. Any thread. It is taken into use when the
  * producer says so, and stays until the producer says otherwise, or lat_tiers_rx_forget(). One that was offered before and not taken into

@@ -36,7 +36,7 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 			 &mem->back->head[LAT_TIER_L1]);
 }
 
-static bool offer_valid(enum lat_tier tier, uint64_t bytes)
+bool lat_tiers_offer_valid(enum lat_tier tier, uint64_t bytes)
 {
 	if (tier <= LAT_TIER_L1 || tier >= LAT_TIERS)
 		return false;
@@ -69,7 +69,7 @@ static void put_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t numb
 int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tier, uint32_t number, const void *mem,
 		       uint64_t bytes)
 {
-	if (number == 0 || !offer_valid(tier, bytes))
+	if (number == 0 || !lat_tiers_offer_valid(tier, bytes))
 		return -EPROTO;
 	put_offer(rx, tier, number, mem, bytes);
 	return 0;
