@@ -449,12 +449,10 @@ static void hear(struct lat_host *h, struct member *m)
 /* ---- who comes ---- */
 
 /* Whoever connects and says nothing makes room for those who come after. */
-static void limit_strangers(struct lat_host *h)
+static void drop_stranger(struct lat_host *h)
 {
 	struct member *oldest = NULL;
 
-	if (h->strangers <= LAT_HOST_STRANGERS_MAX)
-		return;
 	for (struct member *m = h->all; m != NULL; m = m->next)
 		if (!m->greeted)
 			oldest = m; /* new ones are put first */
@@ -496,7 +494,8 @@ static int admit(struct lat_host *h, int fd)
 		m->next->at = &m->next;
 	h->all = m;
 	h->strangers++;
-	limit_strangers(h);
+	if (h->strangers > LAT_HOST_STRANGERS_MAX)
+		drop_stranger(h);
 	return 0;
 }
 
@@ -513,6 +512,10 @@ static void accept_some(struct lat_host *h)
 	}
 	if (rc == 0)
 		return;
+	if (h->strangers > 0 && (rc == -EMFILE || rc == -ENFILE)) {
+		drop_stranger(h); /* and the next turn has its descriptors */
+		return;
+	}
 	/* No descriptors, no memory: the socket stays readable, so it is not looked at for a while. */
 	lat_watch_change(h->watch, h->door.sock.fd, false, false, &h->door_tag);
 	h->resume_ns = lat_clock_deadline(lat_clock_monotonic_ns(), (int64_t)pause_ns);

@@ -1,4 +1,4 @@
-/* A process that has no file descriptors left keeps what it has: its pid, and its host. */
+/* Who has no file descriptors left keeps what he has: a member its pid and its host, a host its door open. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -9,8 +9,9 @@
 #include <lattice/lattice.h>
 
 #include "base/test.h"
+#include "node/door.h"
 
-enum { PID = 7, STATS = 256 };
+enum { PID = 7, STATS = 256, CROWD = 40 };
 
 static uint64_t stat_of(struct lattice_node *node, const char *name)
 {
@@ -96,6 +97,52 @@ TEST(a_member_without_descriptors)
 	close(orders[0]);
 	close(answers[0]);
 	close(answers[1]);
+}
+
+/* Connects to the host as often as it may wait for, says nothing, and attaches after that. */
+static void crowd(int orders, int answers)
+{
+	struct lattice_node *node;
+	struct lat_process process;
+	struct lat_door door;
+	int rc, fd;
+	char go;
+
+	if (read(orders, &go, 1) != 1 || lat_door_find(&door) < 0)
+		_exit(1);
+	for (int i = 0; i < CROWD; i++)
+		if (lat_door_knock(&door, &fd, &process) < 0) /* stays open */
+			_exit(1);
+	rc = lattice_node_open(&node, NULL);
+	_exit(write(answers, &rc, sizeof(rc)) == (ssize_t)sizeof(rc) ? 0 : 1);
+}
+
+TEST(a_host_whose_descriptors_the_silent_have)
+{
+	struct lattice_node *node;
+	struct rlimit was, few;
+	int orders[2], answers[2], next, status;
+	pid_t child;
+
+	CHECK_EQ(pipe(orders), 0);
+	CHECK_EQ(pipe(answers), 0);
+	child = fork();
+	if (child == 0)
+		crowd(orders[0], answers[1]);
+	CHECK_EQ(lattice_node_open(&node, NULL), 0);
+	next = dup(0);
+	close(next);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit){ (rlim_t)next + CROWD, was.rlim_max }; /* each takes two */
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	CHECK_EQ(order(orders[1], answers[0]), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	lattice_node_close(node);
+	for (int i = 0; i < 2; i++) {
+		close(orders[i]);
+		close(answers[i]);
+	}
 }
 
 TEST_MAIN
