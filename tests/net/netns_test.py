@@ -45,10 +45,10 @@ def until(what, holds, child=None):
 class Child:
     """A lattice command in a namespace, its output in a file that can be read meanwhile."""
 
-    def __init__(self, space, *args):
+    def __init__(self, space, *args, env=None):
         self.file = tempfile.NamedTemporaryFile()
         self.child = subprocess.Popen(["ip", "netns", "exec", space, LATTICE, *map(str, args)], stdin=subprocess.DEVNULL,
-                                      stdout=self.file, stderr=subprocess.STDOUT, env=ENV)
+                                      stdout=self.file, stderr=subprocess.STDOUT, env={**ENV, **(env or {})})
 
     def text(self):
         with open(self.file.name, "rb") as file:
@@ -137,8 +137,8 @@ class Machines:
     def pull_out(self):
         ip("-n", self.space[0], "link", "del", "cable")
 
-    def start(self, side, *args):
-        child = Child(self.space[side], *args)
+    def start(self, side, *args, env=None):
+        child = Child(self.space[side], *args, env=env)
         self.children.append(child)
         return child
 
@@ -258,6 +258,34 @@ def the_interface_is_removed(folder):
             until("pings again", lambda p=ping, n=before: p.count(r"ping \d+: [\d.]+ [um]s") >= n + 5, ping)
             assert ping.end(signal.SIGINT)[0] == 0
         assert recv.end(signal.SIGTERM)[0] == 0
+
+
+@case
+def attached_processes_over_every_way(folder):
+    """On both machines a node runs, and what sends and receives is attached to it."""
+    alice, bob = two_nodes(folder)
+    env = [{"LATTICE_STATE_DIR": node.dir, "LATTICE_SOCKET": os.path.join(folder, node.name + "-place", "node.sock")}
+           for node in (alice, bob)]
+    with Machines() as net:
+        for family, proto in net.ways():
+            why = f"{family} {proto}"
+            alice.knows(bob, proto, *net.at(family))
+            hosts = [net.start(side, "node", "run", "--port", PORT, env=env[side]) for side in (0, 1)]
+            for host in hosts:
+                host.says("processes meet at")
+            recv = net.start(1, "recv", 7, "-n", 2, "--json", env=env[1])
+            recv.says("receives as pid 7")
+            for text in ("first", "second"):
+                status, said = net.start(0, "send", "7@bob", "-m", text, "--timeout", WAIT, env=env[0]).end()
+                assert status == 0, f"{why}: {said}"
+            status, said = net.start(0, "ping", "bob", "-c", 5, "-i", 0, "--timeout", WAIT, "--json", env=env[0]).end()
+            assert status == 0 and json.loads(said)["transport"] == proto[2:], f"{why}: {said}"
+            status, said = recv.end()
+            got = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+            assert status == 0 and [one["text"] for one in got] == ["first", "second"], f"{why}: {said}"
+            assert all(one["node"] == 1 for one in got), f"{why}: {said}"
+            for host in hosts:
+                assert host.end(signal.SIGTERM)[0] == 0, why
 
 
 if __name__ == "__main__":
