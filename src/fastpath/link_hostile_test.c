@@ -339,6 +339,17 @@ static struct {
 	uint32_t reopened;
 } victim;
 
+/* Closes an end of which the other may yet say something. */
+static void out_close(struct party *p, struct lat_link_out *out)
+{
+	if (out == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->out[lat_link_out_chan(out)].out = NULL;
+	pthread_mutex_unlock(&p->lock);
+	lat_link_out_close(out);
+}
+
 static void victim_open(size_t i)
 {
 	/* Waits for no answer: what is not accepted yet is not sent on. */
@@ -393,10 +404,7 @@ static void victim_send(size_t i, uint64_t deadline_ns)
 	if (rc == 0 || rc == -EAGAIN || rc == -ETIMEDOUT)
 		return;
 	CHECK(rc == -EPROTO);
-	pthread_mutex_lock(&other.lock);
-	end->out = NULL;
-	pthread_mutex_unlock(&other.lock);
-	lat_link_out_close(out); /* the number may be in use over there still: his affair */
+	out_close(&other, out); /* the number may be in use over there still: his affair */
 	victim.out[i] = NULL;
 	victim_open(i);
 }
@@ -493,8 +501,8 @@ TEST(nothing_that_a_peer_writes_harms_us)
 		CHECK_EQ_ROW(modes[i].why, status, 0);
 		lat_link_dead(other.link, -EPROTO);
 		for (size_t k = 0; k < CHANS; k++)
-			lat_link_out_close(victim.out[k]);
-		lat_link_out_close(out);
+			out_close(&other, victim.out[k]);
+		out_close(&self, out);
 		party_leave(&other); /* at which he hangs up, too */
 		party_leave(&self);
 		lat_inbox_close(self.inbox);
@@ -542,7 +550,7 @@ TEST(deadlines_are_kept)
 		}
 		lat_link_dead(other.link, -EPROTO);
 		for (size_t k = 0; k < CHANS; k++)
-			lat_link_out_close(victim.out[k]);
+			out_close(&other, victim.out[k]);
 		party_leave(&other);
 		lat_inbox_close(other.inbox);
 		CHECK_EQ(waitpid(worse, &status, 0), worse);
