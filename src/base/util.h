@@ -16,6 +16,10 @@
 #define LAT_ASSERT(cond) assert(cond)
 #define LAT_MUST_CHECK   __attribute__((warn_unused_result))
 #define LAT_CACHELINE    64
+#define LAT_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define LAT_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+/* Where a call would cost more than what it does. */
+#define LAT_FAST_INLINE static inline __attribute__((always_inline))
 
 #define LAT_NS_PER_US INT64_C(1000)
 #define LAT_NS_PER_MS INT64_C(1000000)

@@ -22,11 +22,11 @@
 #include "fastpath/inbox_fast.h"
 
 enum {
-	BELL_EVERY = 16,       /* takes, between two looks at the bells while there are messages */
 	HOT_STREAK = 8,        /* messages in a row that make a source hot */
-	FEW = 8,               /* channels that a poll looks at before all else */
 	IDLE_LOOKS_MAX = 1024, /* at empty hot sources: about what cooling them costs */
 };
+
+static const _Atomic(uint32_t) never; /* asked */
 
 void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
@@ -45,8 +45,17 @@ void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 	src->listed = true;
 	src->streak = 0;
 	inbox->listed++;
+	if (src->peer != NULL)
+		inbox->peer_cpu = atomic_load_explicit(&src->peer->cpu, memory_order_relaxed);
 	if (src->bell != NULL && inbox->watched)
 		lat_inbox_heat_locked(inbox, src);
+}
+
+/* Who is about to sleep cools all first, and then nothing is near. */
+static void near_locked(const struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	src->near = src->hot && inbox->sleepers == 0 && !inbox->has_flows && src->peer != NULL &&
+		    src->from.node == 0 && (src->admits || src->ops == NULL || src->ops->admit == NULL);
 }
 
 void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
@@ -54,12 +63,13 @@ void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 	uint32_t hot;
 
 	/* While a receiver sleeps, every publish is announced. */
-	if (src->hot || !src->barriers || inbox->sleepers > 0)
+	if (src->hot || src->ended || !src->barriers || inbox->sleepers > 0)
 		return;
 	hot = atomic_load_explicit(&src->words->hot, memory_order_relaxed);
 	atomic_store_explicit(&src->words->hot, hot + 1, memory_order_relaxed);
 	src->hot = true;
 	inbox->hot++;
+	near_locked(inbox, src);
 }
 
 static void make_cold(struct lat_inbox *inbox, struct lat_inbox_source *src)
@@ -67,7 +77,7 @@ static void make_cold(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	uint32_t hot = atomic_load_explicit(&src->words->hot, memory_order_relaxed);
 
 	atomic_store_explicit(&src->words->hot, hot + 1, memory_order_relaxed); /* [H] */
-	src->hot = false;
+	src->hot = src->near = false;
 	inbox->hot--;
 }
 
@@ -402,6 +412,7 @@ static void taken_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, 
 	tell_received(src);
 	if (!src->hot && ++src->streak == HOT_STREAK)
 		lat_inbox_heat_locked(inbox, src);
+	near_locked(inbox, src);
 	if (src->ended && lat_tiers_peek(src->rx, &m) == -ENOMSG)
 		gone_locked(inbox, src, 0, gone); /* that was the last */
 }
@@ -536,6 +547,16 @@ static void note_call_locked(const struct lat_inbox *inbox, const struct lat_inb
 		info->call = src->ops->call((struct lat_inbox_source *)(uintptr_t)src, info->seq);
 }
 
+void lat_inbox_settle_locked(struct lat_inbox *inbox, uint64_t *call)
+{
+	struct lat_inbox_source *src = inbox->next->prev; /* it had its turn last */
+	struct lat_inbox_info info = { .seq = src->seq };
+
+	note_call_locked(inbox, src, &info);
+	*call = info.call;
+	tell_room(src);
+}
+
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
@@ -543,7 +564,7 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 	uint32_t empty = 0; /* hot ones in a row that had nothing */
 	int rc;
 
-	if (inbox->bells_count > 0 && inbox->stats.messages % BELL_EVERY == 0)
+	if (inbox->bells_count > 0 && inbox->stats.messages % LAT_BELL_EVERY == 0)
 		(void)lat_inbox_bells_locked(inbox);
 	for (;;) {
 		if (lat_inbox_drain_locked(inbox))
@@ -613,12 +634,9 @@ void lat_inbox_serve(struct lat_inbox *inbox)
 
 bool lat_inbox_idle_locked(struct lat_inbox *inbox)
 {
-	if (inbox->listed != inbox->hot || inbox->listed > FEW || inbox->closed ||
-	    atomic_load_explicit(&inbox->stack, memory_order_acquire) != NULL)
+	if (inbox->listed != inbox->hot || inbox->listed > LAT_INBOX_FEW || inbox->closed ||
+	    atomic_load_explicit(&inbox->stack, memory_order_acquire) != NULL || lat_inbox_rang_locked(inbox))
 		return false;
-	for (uint32_t i = 0; i < inbox->bells_count; i++)
-		if (atomic_load_explicit(inbox->bells[i].word, memory_order_acquire) != inbox->bells[i].seen)
-			return false;
 	for (uint32_t left = inbox->listed; left > 0; left--) {
 		if (!lat_tiers_idle(inbox->next->rx) || inbox->next->ended)
 			return false;
@@ -694,7 +712,9 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 		return rc;
 	}
 	src->inbox = inbox;
-	src->ended = src->listed = src->hot = false;
+	if (src->asks == NULL)
+		src->asks = &never;
+	src->ended = src->listed = src->hot = src->near = false;
 	src->attached = true;
 	src->seq = src->seq_before = 0;
 	atomic_store_explicit(&src->room_told, 0, memory_order_relaxed);
@@ -744,6 +764,8 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 	}
 	inbox->refs++;
 	src->ended = true;
+	if (src->hot)
+		make_cold(inbox, src); /* nothing follows, so nothing has to be waited for */
 	if (lat_tiers_peek(src->rx, &m) == -ENOMSG) {
 		gone_locked(inbox, src, 0, &gone);
 	} else {

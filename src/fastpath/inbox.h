@@ -101,6 +101,9 @@ struct lat_inbox_source {
 	 * a bell, of the machine): the source may be hot. Else every publish is announced.
 	 */
 	bool barriers;
+	bool admits; /* until it has ended, ops->admit() says 0 */
+	/* While it is 0, ops->call() says 0. NULL: it always does. The sending end's. */
+	const _Atomic(uint32_t) *asks;
 
 	_Atomic(struct lat_call_queue *)
 		calls; /* which messages are calls; NULL: none. The sending end's to set */
@@ -119,6 +122,7 @@ struct lat_inbox_source {
 	uint32_t streak;                 /* messages taken since it was found empty */
 	int why;
 	bool attached, ended, listed, hot;
+	bool near; /* hot, and what is in L1 can be received at once (inbox_fast.h) */
 	bool left; /* ended, and not drained then */
 	bool held; /* would be listed, but is behind another */
 	_Atomic(uint64_t) bytes, received;

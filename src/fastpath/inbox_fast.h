@@ -5,17 +5,22 @@
 #ifndef LAT_FASTPATH_INBOX_FAST_H
 #define LAT_FASTPATH_INBOX_FAST_H
 
+#include "base/cpu.h"
 #include "fastpath/inbox_state.h"
+#include "fastpath/tiers_fast.h"
 
-#define LAT_FAST_INLINE static inline __attribute__((always_inline))
-
-/* For the wait-for graph: who calls here waits for this flow. */
-LAT_FAST_INLINE void lat_inbox_note_server(struct lat_inbox *inbox)
+/* For the wait-for graph: who calls here waits for this flow, or for one of several. */
+LAT_FAST_INLINE bool lat_inbox_is_server(const struct lat_inbox *inbox)
 {
 	uint64_t server = atomic_load_explicit(&inbox->server, memory_order_relaxed);
 
-	if (server != LAT_SERVERS_MANY &&
-	    (lat_waits_current == NULL || lat_waits_id(lat_waits_current) != server))
+	return server == LAT_SERVERS_MANY ||
+	       (lat_waits_current != NULL && lat_waits_id(lat_waits_current) == server);
+}
+
+LAT_FAST_INLINE void lat_inbox_note_server(struct lat_inbox *inbox)
+{
+	if (!lat_inbox_is_server(inbox))
 		lat_inbox_serve(inbox);
 }
 
@@ -81,6 +86,80 @@ LAT_FAST_INLINE int lat_inbox_receive_fast(struct lat_inbox *inbox, struct lat_i
 			return 0;
 	}
 	return lat_flows_receive(inbox, take, &w, waited, deadline_ns);
+}
+
+/* --- the usual case ------------------------------------------------------------------------------ */
+
+enum { LAT_NEAR_LOOKS = 64 }; /* at most, before everything else that could have happened is looked at */
+
+/* A bell has rung since it was last looked at. */
+static inline bool lat_inbox_rang_locked(const struct lat_inbox *inbox)
+{
+	for (uint32_t i = 0; i < inbox->bells_count; i++)
+		if (atomic_load_explicit(inbox->bells[i].word, memory_order_acquire) != inbox->bells[i].seen)
+			return true;
+	return false;
+}
+
+/* Something was announced that has not been taken in. */
+LAT_FAST_INLINE bool lat_inbox_told_locked(const struct lat_inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->stack, memory_order_relaxed) != NULL ||
+	       lat_inbox_rang_locked(inbox);
+}
+
+/*
+ * As lat_inbox_take_locked() for the source whose turn it is, where that comes to 0 and concerns nobody else: it is hot, so its sending end
+ * is there and announces nothing; its next message lies whole in a ring, in one slot if it has to be @one; nobody sleeps. What was
+ * announced by others is not looked at. false: nothing was done. *settle: lat_inbox_settle_locked() is to follow.
+ */
+LAT_FAST_INLINE bool lat_inbox_take_near_locked(struct lat_inbox *inbox, void *buf, size_t cap, bool one,
+						struct lat_ring_msg *m, bool *settle)
+{
+	struct lat_inbox_source *src = inbox->next;
+	uint64_t seq;
+
+	if (src == NULL || !src->near)
+		return false;
+	seq = src->seq + 1;
+	if (!lat_tiers_consume_near(src->rx, (uint32_t)seq, buf, cap, one, m))
+		return false;
+	src->seq = seq;
+	atomic_store_explicit(&src->received, seq, memory_order_release);
+	atomic_store_explicit(&src->bytes, atomic_load_explicit(&src->bytes, memory_order_relaxed) + m->len,
+			      memory_order_relaxed);
+	inbox->next = src->next; /* the others come first */
+	inbox->stats.messages++;
+	inbox->stats.bytes += m->len;
+	atomic_store_explicit(&src->words->received, (uint32_t)seq, memory_order_release); /* [V] */
+	lat_membarrier_light();
+	*settle = atomic_load_explicit(&src->calls, memory_order_acquire) != NULL ||
+		  atomic_load_explicit(src->asks, memory_order_relaxed) != 0 ||
+		  atomic_load_explicit(&src->peer->room_wanted, memory_order_relaxed) != /* [w] */
+			  atomic_load_explicit(&src->room_told, memory_order_relaxed);
+	return true;
+}
+
+/* Of the message that was just taken: which call it is, to *call, if it is one. And tells of room. */
+void lat_inbox_settle_locked(struct lat_inbox *inbox, uint64_t *call);
+
+/* Waits a little, if the receiver that waited last spun. true: look again. */
+LAT_FAST_INLINE bool lat_inbox_poll_near_locked(struct lat_inbox *inbox)
+{
+	if (!inbox->polls || inbox->listed > LAT_INBOX_FEW)
+		return false;
+	for (uint32_t looks = 0; looks < LAT_NEAR_LOOKS; looks++) {
+		struct lat_inbox_source *src = inbox->next;
+
+		if (src == NULL || !src->near || lat_turn_wanted(&inbox->turn) ||
+		    lat_inbox_told_locked(inbox))
+			return false;
+		if (!lat_tiers_idle(src->rx))
+			return true;
+		lat_cpu_relax();
+		inbox->next = src->next;
+	}
+	return false;
 }
 
 #endif

@@ -14,6 +14,11 @@
 #include "fastpath/spin.h"
 #include "fastpath/turn.h"
 
+enum {
+	LAT_BELL_EVERY = 64, /* takes, between two looks at the bells while there are messages */
+	LAT_INBOX_FEW = 8,   /* channels that a poll looks at before all else */
+};
+
 /* Which sleepers there are to wake. */
 enum { LAT_SLEEPS_FUTEX = 1, LAT_SLEEPS_FD = 2, LAT_SLEEPS_FLOW = 4 };
 

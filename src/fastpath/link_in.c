@@ -212,6 +212,8 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 	in->src.peer = &link->peer->tx[chan].words;
 	in->src.bell = &link->bell;
 	in->src.barriers = link->barriers;
+	in->src.admits = cfg->admit == NULL;
+	in->src.asks = &link->peer->tx[chan].asks;
 	*out = in;
 	rc = lat_inbox_attach(inbox, &in->src);
 	if (rc < 0)

@@ -14,7 +14,7 @@
 #include <stdalign.h>
 #include <string.h>
 
-#include "fastpath/ring.h"
+#include "fastpath/ring_fast.h"
 
 #define RING_MAGIC (UINT32_C(0x4c520000) | LAT_RING_VERSION)
 
@@ -33,57 +33,12 @@ struct rx_seg {
 static_assert(sizeof(struct lat_ring_slot) == LAT_RING_SLOT, "a slot is one cache line");
 static_assert(sizeof(struct tx_seg) == LAT_CACHELINE, "the slots begin on a cache line");
 static_assert(sizeof(struct rx_seg) == 2 * LAT_CACHELINE, "the head has a line of its own");
+static_assert((int)LAT_RING_NOTE_LEN == 16, "publish_note()");
 static_assert((int)LAT_RING_SLOT == (int)LAT_CACHELINE, "one message, one line");
-
-/* One load of a word that the other side may be changing. */
-static uint32_t load_once(const uint32_t *p)
-{
-	return *(const volatile uint32_t *)p;
-}
-
-/*
- * As memcpy(), for the bytes of one slot: two moves that may overlap instead of a loop. So a byte may be read twice;
- * nothing is decided by it.
- */
-static inline void move(unsigned char *to, const unsigned char *from, uint32_t n)
-{
-	if (n >= 32) {
-		unsigned char a[32], b[32];
-
-		memcpy(a, from, 32);
-		memcpy(b, from + n - 32, 32);
-		memcpy(to, a, 32);
-		memcpy(to + n - 32, b, 32);
-	} else if (n >= 16) {
-		unsigned char a[16], b[16];
-
-		memcpy(a, from, 16);
-		memcpy(b, from + n - 16, 16);
-		memcpy(to, a, 16);
-		memcpy(to + n - 16, b, 16);
-	} else if (n >= 8) {
-		uint64_t a, b;
-
-		memcpy(&a, from, 8);
-		memcpy(&b, from + n - 8, 8);
-		memcpy(to, &a, 8);
-		memcpy(to + n - 8, &b, 8);
-	} else {
-		for (uint32_t i = 0; i < n; i++)
-			to[i] = from[i];
-	}
-}
 
 static bool count_valid(uint32_t count)
 {
 	return count >= LAT_RING_SLOTS_MIN && count <= LAT_RING_SLOTS_MAX && (count & (count - 1)) == 0;
-}
-
-static uint32_t slots_for(uint32_t len)
-{
-	if (len <= LAT_RING_FIRST_DATA)
-		return 1;
-	return 1 + (len - LAT_RING_FIRST_DATA - 1) / LAT_RING_NEXT_DATA + 1;
 }
 
 size_t lat_ring_tx_bytes(uint32_t slots)
@@ -119,6 +74,7 @@ void lat_ring_tx_over(struct lat_ring_tx *tx, struct lat_ring_slot *slots, uint3
 	tx->slots = slots;
 	tx->peer_head = head;
 	tx->count = count;
+	tx->mask = count - 1;
 	atomic_store_explicit(&tx->sent, start, memory_order_relaxed);
 	tx->head = start;
 	tx->poisoned = false;
@@ -127,7 +83,9 @@ void lat_ring_tx_over(struct lat_ring_tx *tx, struct lat_ring_slot *slots, uint3
 void lat_ring_rx_over(struct lat_ring_rx *rx, const struct lat_ring_slot *slots, uint32_t count,
 		      uint32_t start, _Atomic(uint32_t) *head)
 {
-	*rx = (struct lat_ring_rx){ .slots = slots, .head = head, .count = count, .taken = start };
+	*rx = (struct lat_ring_rx){
+		.slots = slots, .head = head, .count = count, .mask = count - 1, .taken = start
+	};
 }
 
 int lat_ring_tx_init(struct lat_ring_tx *tx, void *seg, size_t bytes, uint32_t slots, uint32_t start)
@@ -157,8 +115,8 @@ int lat_ring_rx_init(struct lat_ring_rx *rx, void *seg, size_t bytes, const void
 	magic = atomic_load_explicit(&p->magic, memory_order_acquire);
 	if (magic == 0)
 		return -EAGAIN;
-	count = load_once(&p->count);
-	start = load_once(&p->start);
+	count = lat_ring_load(&p->count);
+	start = lat_ring_load(&p->start);
 	if (magic != RING_MAGIC || !count_valid(count) || peer_bytes < lat_ring_tx_bytes(count))
 		return -EPROTO;
 	s->count = count;
@@ -178,7 +136,7 @@ int lat_ring_tx_attach(struct lat_ring_tx *tx, const void *peer, size_t peer_byt
 	magic = atomic_load_explicit(&p->magic, memory_order_acquire);
 	if (magic == 0)
 		return -EAGAIN;
-	if (magic != RING_MAGIC || load_once(&p->count) != tx->count)
+	if (magic != RING_MAGIC || lat_ring_load(&p->count) != tx->count)
 		return -EPROTO;
 	tx->peer_head = &p->head;
 	return 0;
@@ -199,6 +157,7 @@ static int head_refresh(struct lat_ring_tx *tx)
 	head = atomic_load_explicit(tx->peer_head, memory_order_acquire); /* [p] */
 	if (head - tx->head > sent_of(tx) - tx->head) {
 		tx->poisoned = true;
+		tx->head = sent_of(tx) - tx->count; /* it is full for good: lat_ring_publish_near() */
 		return -EPROTO;
 	}
 	tx->head = head;
@@ -207,12 +166,12 @@ static int head_refresh(struct lat_ring_tx *tx)
 
 static struct lat_ring_slot *tx_slot(const struct lat_ring_tx *tx, uint32_t number)
 {
-	return &tx->slots[(number - 1) & (tx->count - 1)];
+	return &tx->slots[(number - 1) & tx->mask];
 }
 
 static const struct lat_ring_slot *rx_slot(const struct lat_ring_rx *rx, uint32_t number)
 {
-	return &rx->slots[(number - 1) & (rx->count - 1)];
+	return &rx->slots[(number - 1) & rx->mask];
 }
 
 /* It looks full: looks again. 0, -EAGAIN, -EPROTO. */
@@ -225,47 +184,63 @@ static int look_for_room(struct lat_ring_tx *tx, uint32_t need)
 	return tx->count - (sent_of(tx) - tx->head) < need ? -EAGAIN : 0;
 }
 
-/* The slots that follow the first. */
-static void fill_rest(struct lat_ring_tx *tx, const unsigned char *bytes, uint32_t len)
+/* The slots after the first, which is told of last. There is room. */
+static void fill_rest(struct lat_ring_tx *tx, const void *data, uint32_t len)
 {
-	uint32_t need = slots_for(len), sent = sent_of(tx);
+	const unsigned char *bytes = data;
+	uint32_t number = sent_of(tx) + 2;
 
-	for (uint32_t i = 1, at = LAT_RING_FIRST_DATA; i < need; i++) {
-		struct lat_ring_slot *slot = tx_slot(tx, sent + 1 + i);
-		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
+	for (uint32_t at = LAT_RING_FIRST_DATA; at < len; at += LAT_RING_NEXT_DATA, number++) {
+		struct lat_ring_slot *slot = tx_slot(tx, number);
 
-		move(slot->next, bytes + at, n);
-		atomic_store_explicit(&slot->seq, sent + 1 + i, memory_order_relaxed);
-		at += n;
+		lat_ring_move(slot->next, bytes + at,
+			      len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA);
+		atomic_store_explicit(&slot->seq, number, memory_order_relaxed);
 	}
+}
+
+bool lat_ring_publish_long(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	uint32_t sent = sent_of(tx), need = lat_ring_slots(len);
+	struct lat_ring_slot *first = tx_slot(tx, sent + 1);
+
+	if (tx->count - (sent - tx->head) < need)
+		return false;
+	fill_rest(tx, data, len);
+	lat_ring_move_full(first->first.data, data);
+	lat_ring_tell(tx, first, type, seq, len, sent, need);
+	return true;
+}
+
+static void publish_note(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *note)
+{
+	uint32_t sent = sent_of(tx);
+	struct lat_ring_slot *first = tx_slot(tx, sent + 1);
+
+	lat_ring_move16(first->first.data, note);
+	lat_ring_tell(tx, first, type, seq, LAT_RING_NOTE | LAT_RING_NOTE_LEN, sent, 1);
 }
 
 int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t word)
 {
-	uint32_t len = word & ~LAT_RING_NOTE, need = slots_for(len), sent = sent_of(tx);
-	struct lat_ring_slot *first = tx_slot(tx, sent + 1);
+	uint32_t need = lat_ring_slots(word & ~LAT_RING_NOTE);
 
 	if (tx->poisoned)
 		return -EPROTO;
 	if (need > tx->count)
 		return -EMSGSIZE;
-	if (tx->count - (sent - tx->head) < need) {
+	if (tx->count - (sent_of(tx) - tx->head) < need) {
 		int rc = look_for_room(tx, need);
 
 		if (rc < 0)
 			return rc;
 	}
-	if (need == 1) {
-		move(first->first.data, data, len);
-	} else {
-		fill_rest(tx, data, len);
-		move(first->first.data, data, LAT_RING_FIRST_DATA);
-	}
-	first->first.len = word;
-	first->first.type = type;
-	first->first.msg_seq = seq;
-	atomic_store_explicit(&first->seq, sent + 1, memory_order_release); /* [P] */
-	atomic_store_explicit(&tx->sent, sent + need, memory_order_relaxed);
+	if ((word & LAT_RING_NOTE) != 0)
+		publish_note(tx, type, seq, data);
+	else if (need > 1)
+		(void)lat_ring_publish_long(tx, type, seq, data, word);
+	else
+		(void)lat_ring_publish_near(tx, type, seq, data, word);
 	return 0;
 }
 
@@ -285,7 +260,7 @@ static int poison(struct lat_ring_rx *rx)
 /* Of a length word that cannot be: more slots than there are. */
 static bool len_valid(const struct lat_ring_rx *rx, uint32_t word)
 {
-	return slots_for(word) <= rx->count || word == (LAT_RING_NOTE | LAT_RING_NOTE_LEN);
+	return lat_ring_slots(word) <= rx->count || word == (LAT_RING_NOTE | LAT_RING_NOTE_LEN);
 }
 
 int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
@@ -299,11 +274,11 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 	seq = atomic_load_explicit(&slot->seq, memory_order_acquire); /* [C] */
 	if (seq != want)
 		return seq == want - rx->count || seq == 0 ? -ENOMSG : poison(rx);
-	len = load_once(&slot->first.len);
+	len = lat_ring_load(&slot->first.len);
 	if (!len_valid(rx, len))
 		return poison(rx);
-	*msg = (struct lat_ring_msg){ .type = (int32_t)load_once((const uint32_t *)&slot->first.type),
-				      .seq = load_once(&slot->first.msg_seq),
+	*msg = (struct lat_ring_msg){ .type = (int32_t)lat_ring_load((const uint32_t *)&slot->first.type),
+				      .seq = lat_ring_load(&slot->first.msg_seq),
 				      .len = len };
 	return 0;
 }
@@ -314,30 +289,36 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
  */
 int lat_ring_copy(struct lat_ring_rx *rx, const struct lat_ring_msg *m, void *buf)
 {
-	uint32_t len = m->len & ~LAT_RING_NOTE, need = slots_for(len);
+	uint32_t len = m->len & ~LAT_RING_NOTE;
 	const struct lat_ring_slot *first = rx_slot(rx, rx->taken + 1);
-	unsigned char *bytes = buf;
 
-	if (need == 1) {
-		move(bytes, first->first.data, len);
+	if (len <= LAT_RING_FIRST_DATA) {
+		lat_ring_move(buf, first->first.data, len);
 		return 0;
 	}
-	move(bytes, first->first.data, LAT_RING_FIRST_DATA);
-	for (uint32_t i = 1, at = LAT_RING_FIRST_DATA; i < need; i++) {
-		const struct lat_ring_slot *slot = rx_slot(rx, rx->taken + 1 + i);
-		uint32_t n = len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA;
+	lat_ring_move_full(buf, first->first.data);
+	return lat_ring_copy_rest(rx, buf, len);
+}
 
-		if (atomic_load_explicit(&slot->seq, memory_order_relaxed) != rx->taken + 1 + i)
+int lat_ring_copy_rest(struct lat_ring_rx *rx, void *buf, uint32_t len)
+{
+	unsigned char *bytes = buf;
+	uint32_t number = rx->taken + 2;
+
+	for (uint32_t at = LAT_RING_FIRST_DATA; at < len; at += LAT_RING_NEXT_DATA, number++) {
+		const struct lat_ring_slot *slot = rx_slot(rx, number);
+
+		if (atomic_load_explicit(&slot->seq, memory_order_relaxed) != number)
 			return poison(rx);
-		move(bytes + at, slot->next, n);
-		at += n;
+		lat_ring_move(bytes + at, slot->next,
+			      len - at < LAT_RING_NEXT_DATA ? len - at : LAT_RING_NEXT_DATA);
 	}
 	return 0;
 }
 
 void lat_ring_release(struct lat_ring_rx *rx, const struct lat_ring_msg *m)
 {
-	rx->taken += slots_for(m->len & ~LAT_RING_NOTE);
+	rx->taken += lat_ring_slots(m->len & ~LAT_RING_NOTE);
 	atomic_store_explicit(rx->head, rx->taken, memory_order_release); /* [c] */
 }
 

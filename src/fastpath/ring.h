@@ -66,7 +66,7 @@ struct lat_ring_slot {
 struct lat_ring_tx {
 	struct lat_ring_slot *slots;
 	const _Atomic(uint32_t) *peer_head; /* consumer's segment, read-only here; NULL until attached */
-	uint32_t count;                     /* slots, a power of two */
+	uint32_t count, mask;               /* slots, a power of two; and one less */
 	_Atomic(uint32_t) sent; /* number of the last slot published; written by the producer only */
 	uint32_t head;          /* last valid head seen */
 	bool poisoned;
@@ -76,7 +76,7 @@ struct lat_ring_tx {
 struct lat_ring_rx {
 	const struct lat_ring_slot *slots; /* producer's segment, read-only here */
 	_Atomic(uint32_t) *head;
-	uint32_t count;
+	uint32_t count, mask;
 	uint32_t taken; /* number of the last slot released */
 	bool poisoned;
 };
@@ -166,8 +166,7 @@ void lat_ring_release(struct lat_ring_rx *rx, const struct lat_ring_msg *msg);
 static inline bool lat_ring_idle(const struct lat_ring_rx *rx)
 {
 	uint32_t want = rx->taken + 1;
-	uint32_t seq = atomic_load_explicit(&rx->slots[rx->taken & (rx->count - 1)].seq,
-					    memory_order_acquire);
+	uint32_t seq = atomic_load_explicit(&rx->slots[rx->taken & rx->mask].seq, memory_order_acquire);
 
 	return seq == want - rx->count || seq == 0;
 }

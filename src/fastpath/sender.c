@@ -11,7 +11,7 @@
  * A task, and who watches the descriptor, is woken by that instead. It is not cleared while somebody sleeps on it who may not
  * have seen the last signal yet.
  */
-#include "fastpath/sender.h"
+#include "fastpath/sender_fast.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -38,13 +38,6 @@ struct outgoing {
 	void *ctx;
 };
 
-/* One writer at a time, so a load and a store do. */
-static void count(_Atomic(uint64_t) *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
-
 void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 {
 	s->ops = cfg->ops;
@@ -52,6 +45,8 @@ void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 	s->words = cfg->words;
 	s->bell = cfg->bell;
 	s->len_max = cfg->len_max;
+	s->near_max = cfg->len_max < s->tx.ring_len[LAT_TIER_L1] ? cfg->len_max : s->tx.ring_len[LAT_TIER_L1];
+	s->one_max = s->near_max < LAT_RING_FIRST_DATA ? s->near_max : LAT_RING_FIRST_DATA;
 	s->barriers = cfg->barriers;
 	atomic_init(&s->room_fd, -1);
 	atomic_init(&s->refs, 1);
@@ -96,12 +91,24 @@ void lat_sender_end(struct lat_sender *s, int why)
 	wake_all(s);
 }
 
+/* Where it runs is of use to a receiver that sleeps, or did. */
+void lat_sender_announce_locked(struct lat_sender *s)
+{
+	uint32_t cpu = lat_cpu_now();
+
+	if (cpu != s->cpu) {
+		s->cpu = cpu;
+		atomic_store_explicit(&s->words->cpu, cpu, memory_order_relaxed);
+	}
+	s->ops->announce(s);
+}
+
 /* 0, -EAGAIN, or why it will never be. */
 static int send_locked(struct lat_sender *s, const struct outgoing *m)
 {
 	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
 	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
-	uint32_t hot, cpu;
+	uint32_t hot;
 
 	if (rc < 0)
 		return rc;
@@ -120,18 +127,9 @@ static int send_locked(struct lat_sender *s, const struct outgoing *m)
 			m->mark->undo(m->mark);
 		return rc;
 	}
-	count(&s->sent_bytes, m->len);
-	atomic_store_explicit(&s->sent, seq, memory_order_relaxed);
-	cpu = lat_cpu_now();
-	if (cpu != s->cpu) {
-		s->cpu = cpu;
-		atomic_store_explicit(&s->words->cpu, cpu, memory_order_relaxed);
-	}
-	lat_membarrier_light();
-	hot = atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
-	if ((hot & 1) != 0)
-		return 0;
-	s->ops->announce(s);
+	hot = lat_sender_sent_locked(s, seq, m->len);
+	if ((hot & 1) == 0)
+		lat_sender_announce_locked(s);
 	return 0;
 }
 
@@ -282,7 +280,7 @@ static int wait_locked(struct lat_sender *s, const struct outgoing *m, uint64_t 
 	}
 	rc = try_locked(s, m, upto);
 	if (rc == -EAGAIN && deadline_ns != 0) {
-		count(&s->waits, 1);
+		lat_sender_count(&s->waits, 1);
 		s->fd_sleepers += fd >= 0;
 		lat_turn_end(&s->turn);
 		waited = sleep_on(s, wake, rung, fd, deadline_ns);
@@ -326,7 +324,7 @@ static int wait_end(struct lat_sender *s, const struct outgoing *m, uint64_t upt
 	int fd = -1, rc = -EAGAIN;
 
 	if (m != NULL && m->over == NULL)
-		count(&s->full, 1);
+		lat_sender_count(&s->full, 1);
 	if (deadline_ns == 0 && !s->watched) {
 		lat_turn_end(&s->turn);
 		return -EAGAIN;
@@ -369,6 +367,28 @@ int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t
 		return wait_end(s, &m, 0, deadline_ns);
 	lat_turn_end(&s->turn);
 	return rc;
+}
+
+int lat_sender_send_near(struct lat_sender *s, int32_t type, const void *data, size_t len)
+{
+	bool single = lat_turn_is_single(&s->turn), sent;
+	uint32_t hot = 1;
+
+	if (len > s->near_max)
+		return 1;
+	lat_turn_begin_as(&s->turn, single);
+	sent = lat_sender_publish_near(s, type, data, (uint32_t)len, len > LAT_RING_FIRST_DATA, &hot);
+	if ((hot & 1) == 0)
+		lat_sender_announce_locked(s);
+	lat_turn_end_as(&s->turn, single);
+	return !sent;
+}
+
+int lat_sender_announce_end(struct lat_sender *s)
+{
+	lat_sender_announce_locked(s);
+	lat_turn_end_as(&s->turn, true);
+	return 0;
 }
 
 static int one_turn(struct lat_sender *s, const struct outgoing *m, uint64_t deadline_ns)
@@ -437,9 +457,9 @@ int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t
 
 void lat_sender_handed_locked(struct lat_sender *s, size_t len)
 {
-	count(&s->sent, 1);
-	count(&s->sent_bytes, len);
-	count(&s->handed, 1);
+	lat_sender_count(&s->sent, 1);
+	lat_sender_count(&s->sent_bytes, len);
+	lat_sender_count(&s->handed, 1);
 }
 
 int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)

@@ -120,7 +120,8 @@ struct lat_tiers_rx {
 	uint32_t seq;   /* of the last message taken */
 	uint32_t epoch; /* of front, when everything in it was adopted */
 	uint32_t rings; /* bit t: ring t is there */
-	uint32_t at;    /* the ring that the last message came from: there the next one is looked for first */
+	struct lat_ring_rx
+		*at; /* the ring that the last message came from: there the next one is looked for first */
 	uint32_t made[LAT_TIERS]; /* number of the extent in use, 0 none */
 	const void *mem[LAT_TIERS];
 	uint64_t bytes[LAT_TIERS];
@@ -254,11 +255,13 @@ LAT_MUST_CHECK int lat_tiers_rx_offer(struct lat_tiers_rx *rx, enum lat_tier tie
  */
 LAT_MUST_CHECK int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier);
 
-/* Nothing is published, as far as two loads tell; false: look. For who looks again at once. */
+/* Nothing is published, as far as a few loads tell; false: look. For who looks again at once. */
 static inline bool lat_tiers_idle(const struct lat_tiers_rx *rx)
 {
-	return rx->rings == 1u << LAT_TIER_L1 && !rx->poisoned && lat_ring_idle(&rx->ring[LAT_TIER_L1]) &&
-	       atomic_load_explicit(&rx->front->epoch, memory_order_relaxed) == rx->epoch;
+	for (uint32_t t = LAT_TIER_L1; rx->rings >> t != 0; t++)
+		if ((rx->rings >> t & 1) != 0 && !lat_ring_idle(&rx->ring[t]))
+			return false;
+	return !rx->poisoned && atomic_load_explicit(&rx->front->epoch, memory_order_relaxed) == rx->epoch;
 }
 
 /*

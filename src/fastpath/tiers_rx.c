@@ -28,6 +28,7 @@ void lat_tiers_rx_init(struct lat_tiers_rx *rx, const struct lat_tiers_mem *mem,
 	*rx = (struct lat_tiers_rx){ .front = mem->front,
 				     .back = mem->back,
 				     .rings = 1u << LAT_TIER_L1,
+				     .at = &rx->ring[LAT_TIER_L1],
 				     .foreign = cfg->foreign,
 				     .lossy = cfg->lossy,
 				     .let_go = cfg->let_go,
@@ -80,7 +81,7 @@ static void give_up(struct lat_tiers_rx *rx, enum lat_tier tier)
 	if (rx->made[tier] == 0)
 		return;
 	rx->rings &= ~(1u << tier);
-	rx->at = LAT_TIER_L1;
+	rx->at = &rx->ring[LAT_TIER_L1];
 	rx->made[tier] = 0;
 	if (tier == LAT_TIER_SPILL)
 		rx->spill = NULL;
@@ -108,6 +109,8 @@ void lat_tiers_rx_fini(struct lat_tiers_rx *rx)
 static int poison_rx(struct lat_tiers_rx *rx)
 {
 	rx->poisoned = true;
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIER_RINGS; t++)
+		rx->ring[t].poisoned = true;
 	return -EPROTO;
 }
 
@@ -170,7 +173,7 @@ static bool adopt(struct lat_tiers_rx *rx)
 		if (made == rx->made[t])
 			continue;
 		if (t == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0) {
-			rx->poisoned = true; /* it cannot be given back: we hold blocks of it */
+			(void)poison_rx(rx); /* it cannot be given back: we hold blocks of it */
 			return true;
 		}
 		give_up(rx, t);
@@ -290,7 +293,7 @@ static void taken(struct lat_tiers_rx *rx, int t, const struct lat_ring_msg *m)
 {
 	count(&rx->gaps, m->seq - rx->seq - 1);
 	rx->seq = m->seq;
-	rx->at = (uint32_t)t;
+	rx->at = &rx->ring[t];
 	lat_ring_release(&rx->ring[t], m);
 }
 
@@ -319,7 +322,7 @@ static int consume_far(struct lat_tiers_rx *rx, void *buf, size_t cap, struct la
 
 int lat_tiers_consume(struct lat_tiers_rx *rx, void *buf, size_t cap, struct lat_ring_msg *msg)
 {
-	struct lat_ring_rx *ring = &rx->ring[rx->at];
+	struct lat_ring_rx *ring = rx->at;
 	struct lat_ring_msg m;
 
 	/* The usual case: the next message is where the last one was. Anything else is sorted out further on. */

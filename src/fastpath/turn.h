@@ -35,6 +35,7 @@ void lat_turn_wait(struct lat_turn *t);
  */
 void lat_turn_set_single(struct lat_turn *t, bool single);
 
+/* It does not change while somebody has the turn. */
 static inline bool lat_turn_is_single(const struct lat_turn *t)
 {
 	return atomic_load_explicit(&t->single, memory_order_relaxed);
@@ -65,21 +66,38 @@ static inline void lat_turn_end_single(struct lat_turn *t)
 	atomic_store_explicit(&t->inside, 0, memory_order_release); /* [L]; t may be gone after it */
 }
 
-/* The owner's turn. */
-static inline void lat_turn_begin(struct lat_turn *t)
+/* The owner's turn, where lat_turn_is_single() has said @single. */
+static inline void lat_turn_begin_as(struct lat_turn *t, bool single)
 {
-	if (lat_turn_is_single(t))
+	if (single)
 		lat_turn_begin_single(t);
 	else
 		lat_mutex_lock(&t->lock);
 }
 
-static inline void lat_turn_end(struct lat_turn *t)
+static inline void lat_turn_end_as(struct lat_turn *t, bool single)
 {
-	if (lat_turn_is_single(t))
+	if (single)
 		lat_turn_end_single(t);
 	else
 		lat_mutex_unlock(&t->lock);
+}
+
+/* As lat_turn_try_single(). */
+static inline bool lat_turn_try_as(struct lat_turn *t, bool single)
+{
+	return single ? lat_turn_try_single(t) : lat_mutex_trylock(&t->lock);
+}
+
+/* The owner's turn. */
+static inline void lat_turn_begin(struct lat_turn *t)
+{
+	lat_turn_begin_as(t, lat_turn_is_single(t));
+}
+
+static inline void lat_turn_end(struct lat_turn *t)
+{
+	lat_turn_end_as(t, lat_turn_is_single(t));
 }
 
 /* In the owner's turn: somebody waits for it. A hint. */

@@ -5,6 +5,8 @@
 
 #include "fastpath/channel.h"
 #include "fastpath/link.h"
+#include "fastpath/sender_fast.h"
+#include "fastpath/wait.h"
 #include "graph/work.h"
 #include "node/attach.h"
 #include "node/channel.h"
@@ -162,6 +164,7 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 		lattice_channel_close(ch);
 		return rc;
 	}
+	ch->sender = lat_channel_sender(ch);
 	atomic_store_explicit(&ch->ready, true, memory_order_release);
 	*out = ch;
 	return 0;
@@ -295,7 +298,9 @@ int lat_channel_send_away(const struct lattice_channel *ch, int32_t type, const 
 			       : lat_outbound_send(ch->remote, type, data, bytes, deadline_ns);
 }
 
-int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
+/* lattice_channel_send(), whatever it takes. */
+static int __attribute__((noinline))
+send_far(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
 {
 	int rc;
 
@@ -314,6 +319,32 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	else
 		rc = lat_channel_send_away(ch, msg->type, msg->data, msg->len, lat_clock_until(timeout_ns));
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
+}
+
+static int __attribute__((noinline))
+send_near(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
+{
+	if (lat_sender_send_near(ch->sender, msg->type, msg->data, msg->len) == 0)
+		return 0;
+	return send_far(ch, msg, timeout_ns);
+}
+
+/* The usual case first, without a call; but a task may hand the message off instead. */
+int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t timeout_ns)
+{
+	if (ch == NULL || msg == NULL || (msg->data == NULL && msg->len > 0) || ch->sender == NULL ||
+	    lat_wait_hook != NULL || !lat_node_usable(ch->node))
+		return send_far(ch, msg, timeout_ns);
+	if (!lat_sender_sends_one(ch->sender, msg->len))
+		return send_near(ch, msg, timeout_ns);
+	switch (lat_sender_send_one(ch->sender, msg->type, msg->data, msg->len)) {
+	case LAT_NEAR_DONE:
+		return 0;
+	case LAT_NEAR_COLD:
+		return lat_sender_announce_end(ch->sender);
+	default:
+		return send_far(ch, msg, timeout_ns);
+	}
 }
 
 int lattice_channel_flush(struct lattice_channel *ch, int64_t timeout_ns)

@@ -29,6 +29,7 @@ struct lattice_channel {
 	struct lat_lane *lane;
 	struct lat_outbound *remote; /* to another node, from the process with the network, */
 	struct lat_far *far;         /* and from others */
+	struct lat_sender *sender;   /* of the first two; NULL: it leads to another node */
 	atomic_bool ready;           /* which of them does not change any more */
 };
 

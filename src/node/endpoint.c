@@ -292,14 +292,96 @@ int lattice_endpoint_tune(struct lattice_endpoint *ep, const struct lattice_tuni
 	return 0;
 }
 
-static __attribute__((noinline)) int recv_any(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf,
-					      size_t bytes, int64_t timeout_ns)
+/* lattice_endpoint_recv(), whatever it takes. */
+static int __attribute__((noinline))
+recv_far(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes, int64_t timeout_ns)
 {
 	const struct place to = { .buf = buf, .bytes = bytes };
 
 	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
 		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
 	return receive(ep, msg, &to, timeout_ns);
+}
+
+/* As lat_inbox_take_near_locked(). */
+LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_msg *msg, void *buf,
+				      size_t bytes, bool one, bool *settle)
+{
+	const struct lat_inbox_source *src = inbox->next;
+	struct lat_ring_msg m;
+
+	if (!lat_inbox_take_near_locked(inbox, buf, bytes, one, &m, settle))
+		return false;
+	msg->source = src->from.pid;
+	msg->type = m.type;
+	msg->badge = src->from.badge;
+	msg->node = 0;
+	msg->seq = src->seq;
+	msg->data = buf;
+	msg->len = m.len;
+	msg->call = 0;
+	return true;
+}
+
+/* In the turn of one receiver, or (not @single) of one of several, which it ends: a message that is there, or soon comes. */
+static int __attribute__((noinline)) recv_near_end(struct lattice_endpoint *ep, struct lattice_msg *msg,
+						   void *buf, size_t bytes, int64_t timeout_ns, bool single)
+{
+	struct lat_inbox *inbox = ep->inbox;
+	bool got = false, settle;
+
+	if (!lat_inbox_told_locked(inbox))
+		got = take_near_locked(inbox, msg, buf, bytes, false, &settle) ||
+		      (timeout_ns != 0 && lat_inbox_poll_near_locked(inbox) &&
+		       take_near_locked(inbox, msg, buf, bytes, false, &settle));
+	if (got && settle)
+		lat_inbox_settle_locked(inbox, &msg->call);
+	lat_turn_end_as(&inbox->turn, single);
+	return got ? 0 : recv_far(ep, msg, buf, bytes, timeout_ns);
+}
+
+/* Where several threads may receive. */
+static int __attribute__((noinline))
+recv_shared(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes, int64_t timeout_ns)
+{
+	if (!lat_turn_try_as(&ep->inbox->turn, false))
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
+	return recv_near_end(ep, msg, buf, bytes, timeout_ns, false);
+}
+
+static int __attribute__((noinline)) settle_end(struct lat_inbox *inbox, uint64_t *call)
+{
+	lat_inbox_settle_locked(inbox, call);
+	lat_turn_end_as(&inbox->turn, true);
+	return 0;
+}
+
+/*
+ * By a thread: the usual case first, without a call. Who is not known as the one that receives here has to make itself
+ * known. No reference is needed: in its turn, which it does not give up before it has the message, the inbox stays, and after it nothing
+ * is touched.
+ */
+static int __attribute__((noinline))
+recv_thread(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes, int64_t timeout_ns)
+{
+	struct lat_inbox *inbox;
+	bool settle;
+
+	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0) || lat_node_foreign(ep->node) ||
+	    !lat_inbox_is_server(ep->inbox))
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
+	inbox = ep->inbox;
+	if (!lat_turn_is_single(&inbox->turn))
+		return recv_shared(ep, msg, buf, bytes, timeout_ns);
+	if (!lat_turn_try_as(&inbox->turn, true))
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
+	if (inbox->stats.messages % LAT_BELL_EVERY == 0 ||
+	    !take_near_locked(inbox, msg, buf, bytes, true, &settle))
+		return recv_near_end(ep, msg, buf, bytes, timeout_ns, true);
+	if (LAT_UNLIKELY(settle))
+		return settle_end(inbox, &msg->call);
+	lat_turn_end_as(&inbox->turn, true);
+	return 0;
 }
 
 #ifdef LAT_TASKS_PARK
@@ -337,19 +419,19 @@ LAT_FAST_INLINE int recv_parked(struct lattice_endpoint *ep, struct lattice_msg 
 	uint64_t server;
 
 	if (s == NULL || ep == NULL || msg == NULL || buf == NULL)
-		return recv_any(ep, msg, buf, bytes, timeout_ns);
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
 	inbox = ep->inbox;
 	f = &inbox->flows;
 	self = s->current;
 	if (!lat_flows_near(f, &s->hook) || self == NULL || !lat_task_may_park(s, self))
-		return recv_any(ep, msg, buf, bytes, timeout_ns);
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
 	server = atomic_load_explicit(&inbox->server, memory_order_relaxed);
 	if ((server != self->park.wait.waiter && server != LAT_SERVERS_MANY) ||
 	    !lat_turn_try_single(&f->turn))
-		return recv_any(ep, msg, buf, bytes, timeout_ns);
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
 	if (f->closed || f->bells || atomic_load_explicit(&inbox->armed, memory_order_relaxed) == 0) {
 		lat_turn_end_single(&f->turn);
-		return recv_any(ep, msg, buf, bytes, timeout_ns);
+		return recv_far(ep, msg, buf, bytes, timeout_ns);
 	}
 	f->inside++;
 	self->park.wait.handed = false;
@@ -366,13 +448,15 @@ LAT_FAST_INLINE int recv_parked(struct lattice_endpoint *ep, struct lattice_msg 
 static __attribute__((noinline)) int recv_until(struct lattice_endpoint *ep, struct lattice_msg *msg,
 						void *buf, size_t bytes, int64_t timeout_ns)
 {
-	return timeout_ns == 0 ? recv_any(ep, msg, buf, bytes, 0)
+	return timeout_ns == 0 ? recv_far(ep, msg, buf, bytes, 0)
 			       : recv_parked(ep, msg, buf, bytes, timeout_ns, lat_clock_until(timeout_ns));
 }
 
 int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
 			  int64_t timeout_ns)
 {
+	if (lat_wait_hook == NULL)
+		return recv_thread(ep, msg, buf, bytes, timeout_ns);
 	if (timeout_ns >= 0)
 		return recv_until(ep, msg, buf, bytes, timeout_ns);
 	return recv_parked(ep, msg, buf, bytes, timeout_ns, UINT64_MAX);
@@ -383,7 +467,9 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes,
 			  int64_t timeout_ns)
 {
-	return recv_any(ep, msg, buf, bytes, timeout_ns);
+	if (lat_wait_hook == NULL)
+		return recv_thread(ep, msg, buf, bytes, timeout_ns);
+	return recv_far(ep, msg, buf, bytes, timeout_ns);
 }
 
 #endif

@@ -81,12 +81,16 @@ static inline bool lat_node_foreign(const struct lattice_node *node)
 /* The sentence for a node that may not be used, and why. */
 int lat_node_refuse(const struct lattice_node *node, const void *handle) LAT_MUST_CHECK;
 
+/* What lat_node_check() looks at. */
+static inline bool lat_node_usable(const struct lattice_node *node)
+{
+	return !lat_node_foreign(node) && !atomic_load_explicit(&node->closed, memory_order_acquire);
+}
+
 /* With sentences: -EPERM in a forked child, -ESHUTDOWN once the node is closed, else 0. */
 static inline int LAT_MUST_CHECK lat_node_check(const struct lattice_node *node, const void *handle)
 {
-	if (lat_node_foreign(node) || atomic_load_explicit(&node->closed, memory_order_acquire))
-		return lat_node_refuse(node, handle);
-	return 0;
+	return lat_node_usable(node) ? 0 : lat_node_refuse(node, handle);
 }
 
 /* The first of the two only. */

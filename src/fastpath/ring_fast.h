@@ -1,0 +1,144 @@
+/* A ring's usual steps, inline: a message that finds room, and one that lies there whole (see ring.c for the edges). */
+#ifndef LAT_FASTPATH_RING_FAST_H
+#define LAT_FASTPATH_RING_FAST_H
+
+#include "fastpath/ring.h"
+
+/* Bytes that move at once, wherever they lie. */
+typedef uint64_t lat_ring_words __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t lat_ring_word __attribute__((aligned(1), may_alias));
+typedef uint32_t lat_ring_half __attribute__((aligned(1), may_alias));
+
+LAT_FAST_INLINE void lat_ring_move16(unsigned char *to, const unsigned char *from)
+{
+	*(lat_ring_words *)to = *(const lat_ring_words *)from;
+}
+
+/*
+ * As memcpy(), for the bytes of one slot: a few moves that may overlap instead of a loop. So a byte may be read twice;
+ * nothing is decided by it.
+ */
+LAT_FAST_INLINE void lat_ring_move(void *buf, const void *bytes, uint32_t n)
+{
+	const unsigned char *from = bytes;
+	unsigned char *to = buf;
+
+	if (n >= 16) {
+		lat_ring_move16(to, from);
+		if (n > 32)
+			lat_ring_move16(to + 16, from + 16);
+		if (n > 48)
+			lat_ring_move16(to + 32, from + 32);
+		lat_ring_move16(to + n - 16, from + n - 16);
+	} else if (n >= 8) {
+		*(lat_ring_word *)to = *(const lat_ring_word *)from;
+		*(lat_ring_word *)(to + n - 8) = *(const lat_ring_word *)(from + n - 8);
+	} else if (n >= 4) {
+		*(lat_ring_half *)to = *(const lat_ring_half *)from;
+		*(lat_ring_half *)(to + n - 4) = *(const lat_ring_half *)(from + n - 4);
+	} else if (n > 0) {
+		to[0] = from[0];
+		to[n / 2] = from[n / 2];
+		to[n - 1] = from[n - 1];
+	}
+}
+
+/* A first slot that is full. */
+LAT_FAST_INLINE void lat_ring_move_full(void *buf, const void *bytes)
+{
+	const unsigned char *from = bytes;
+	unsigned char *to = buf;
+
+	lat_ring_move16(to, from);
+	lat_ring_move16(to + 16, from + 16);
+	lat_ring_move16(to + 32, from + 32);
+}
+
+/* One load of a word that the other side may be changing. */
+LAT_FAST_INLINE uint32_t lat_ring_load(const void *word)
+{
+	return *(const volatile uint32_t *)word;
+}
+
+/* Slots that a message of @len bytes takes. */
+LAT_FAST_INLINE uint32_t lat_ring_slots(uint32_t len)
+{
+	if (len <= LAT_RING_FIRST_DATA)
+		return 1;
+	return 1 + (len - LAT_RING_FIRST_DATA - 1) / LAT_RING_NEXT_DATA + 1;
+}
+
+/* Says that the message in the first slot is there. @word: its length, perhaps with LAT_RING_NOTE. */
+LAT_FAST_INLINE void lat_ring_tell(struct lat_ring_tx *tx, struct lat_ring_slot *first, int32_t type,
+				   uint32_t seq, uint32_t word, uint32_t sent, uint32_t slots)
+{
+	first->first.len = word;
+	first->first.type = type;
+	first->first.msg_seq = seq;
+	atomic_store_explicit(&first->seq, sent + 1, memory_order_release); /* [P] */
+	atomic_store_explicit(&tx->sent, sent + slots, memory_order_relaxed);
+}
+
+/*
+ * As lat_ring_publish(), where nothing has to be looked at but our own memory, for a message of several slots. @len is at most
+ * lat_ring_len_max(). false: there may be no room.
+ */
+bool lat_ring_publish_long(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data,
+			   uint32_t len);
+
+/* The same for a message of one slot. */
+LAT_FAST_INLINE bool lat_ring_publish_near(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
+					   const void *data, uint32_t len)
+{
+	uint32_t sent = atomic_load_explicit(&tx->sent, memory_order_relaxed);
+	struct lat_ring_slot *first = &tx->slots[sent & tx->mask];
+
+	if (sent - tx->head > tx->mask)
+		return false;
+	if (LAT_LIKELY(len == LAT_RING_FIRST_DATA))
+		lat_ring_move_full(first->first.data, data);
+	else
+		lat_ring_move(first->first.data, data, len);
+	lat_ring_tell(tx, first, type, seq, len, sent, 1);
+	return true;
+}
+
+/* The bytes in the slots after the first: @buf is that of the whole message. 0, or -EPROTO (the producer changed its mind). */
+LAT_MUST_CHECK int lat_ring_copy_rest(struct lat_ring_rx *rx, void *buf, uint32_t len);
+
+/*
+ * As lat_ring_consume(), where that comes to 0, for the message of number @seq, of at most @most bytes. false: it is not so, or
+ * not there, and nothing is done.
+ */
+LAT_FAST_INLINE bool lat_ring_consume_near(struct lat_ring_rx *rx, uint32_t seq, uint32_t most, void *buf,
+					   size_t cap, struct lat_ring_msg *msg)
+{
+	uint32_t taken = rx->taken, len;
+	const struct lat_ring_slot *first = &rx->slots[taken & rx->mask];
+
+	if (atomic_load_explicit(&first->seq, memory_order_acquire) != taken + 1) /* [C] */
+		return false;
+	len = lat_ring_load(&first->first.len);
+	if (len > cap || lat_ring_load(&first->first.msg_seq) != seq || rx->poisoned)
+		return false;
+	if (LAT_LIKELY(len == LAT_RING_FIRST_DATA)) {
+		lat_ring_move_full(buf, first->first.data);
+		taken++;
+	} else if (len < LAT_RING_FIRST_DATA) {
+		lat_ring_move(buf, first->first.data, len);
+		taken++;
+	} else {
+		if (most == LAT_RING_FIRST_DATA || len > most || lat_ring_copy_rest(rx, buf, len) < 0)
+			return false;
+		lat_ring_move_full(buf, first->first.data);
+		taken += lat_ring_slots(len);
+	}
+	msg->type = (int32_t)lat_ring_load(&first->first.type);
+	msg->seq = seq;
+	msg->len = len;
+	rx->taken = taken;
+	atomic_store_explicit(rx->head, taken, memory_order_release); /* [c] */
+	return true;
+}
+
+#endif

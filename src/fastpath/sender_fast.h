@@ -1,0 +1,82 @@
+/*
+ * Sending, as far as it is the usual case: the message fits L1, which has room, and the receiving end polls. Everything else is
+ * lat_sender_send()'s.
+ */
+#ifndef LAT_FASTPATH_SENDER_FAST_H
+#define LAT_FASTPATH_SENDER_FAST_H
+
+#include "fastpath/ring_fast.h"
+#include "fastpath/sender.h"
+
+/* One writer at a time, so a load and a store do. */
+LAT_FAST_INLINE void lat_sender_count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/* A message was published, and after that the receiving end did not poll. In the sender's turn. */
+void lat_sender_announce_locked(struct lat_sender *s);
+
+/* The same, and the turn of the one thread that sends ends. 0. */
+int lat_sender_announce_end(struct lat_sender *s);
+
+/* Message @seq, of @len bytes, was published: the receiving end's word after it. In the sender's turn. */
+LAT_FAST_INLINE uint32_t lat_sender_sent_locked(struct lat_sender *s, uint64_t seq, uint32_t len)
+{
+	lat_sender_count(&s->sent_bytes, len);
+	atomic_store_explicit(&s->sent, seq, memory_order_relaxed);
+	lat_membarrier_light();
+	return atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
+}
+
+/* Publishes a message of one slot or (@slots) of several. In the sender's turn. false: nothing was done. */
+LAT_FAST_INLINE bool lat_sender_publish_near(struct lat_sender *s, int32_t type, const void *data,
+					     uint32_t len, bool slots, uint32_t *hot)
+{
+	struct lat_ring_tx *l1 = &s->tx.ring[LAT_TIER_L1];
+	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
+
+	if (atomic_load_explicit(&s->dead, memory_order_acquire) != 0 || s->tx.l1_pause != 0)
+		return false;
+	if (!(slots ? lat_ring_publish_long(l1, type, (uint32_t)seq, data, len)
+		    : lat_ring_publish_near(l1, type, (uint32_t)seq, data, len)))
+		return false;
+	*hot = lat_sender_sent_locked(s, seq, len);
+	return true;
+}
+
+/* May lat_sender_send_one()? */
+LAT_FAST_INLINE bool lat_sender_sends_one(const struct lat_sender *s, size_t len)
+{
+	return len <= s->one_max && lat_turn_is_single(&s->turn);
+}
+
+enum lat_near {
+	LAT_NEAR_DONE,
+	LAT_NEAR_NOT,  /* nothing was done */
+	LAT_NEAR_COLD, /* it is done and the turn goes on, for lat_sender_announce_end() */
+};
+
+/* As lat_sender_send(), where that comes to 0 at once, for a message of one slot on a channel of one thread. Calls nothing. */
+LAT_FAST_INLINE enum lat_near lat_sender_send_one(struct lat_sender *s, int32_t type, const void *data,
+						  size_t len)
+{
+	uint32_t hot;
+
+	if (!lat_turn_try_as(&s->turn, true))
+		return LAT_NEAR_NOT;
+	if (!lat_sender_publish_near(s, type, data, (uint32_t)len, false, &hot)) {
+		lat_turn_end_as(&s->turn, true);
+		return LAT_NEAR_NOT;
+	}
+	if (LAT_UNLIKELY((hot & 1) == 0))
+		return LAT_NEAR_COLD;
+	lat_turn_end_as(&s->turn, true);
+	return LAT_NEAR_DONE;
+}
+
+/* The same for all that fit L1, on any channel. 0, or 1: nothing was done. */
+int lat_sender_send_near(struct lat_sender *s, int32_t type, const void *data, size_t len);
+
+#endif
