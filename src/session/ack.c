@@ -183,7 +183,8 @@ static void measure(struct lat_peer *p, const struct ack_ctx *a, const struct la
 
 	if (a->bytes == 0)
 		return;
-	if (a->newest_counter == ack->range[0].hi && a->now > a->newest_ns)
+	lat_recovery_woken(r, a->now);
+	if (a->newest_counter == ack->range[0].hi && a->now > a->newest_ns && a->newest_ns > r->slept_ns)
 		acked.rtt_ns = lat_recovery_rtt(r, a->now - a->newest_ns, (uint64_t)ack->delay_us * 1000);
 	if (tcp(p))
 		return;

@@ -41,6 +41,7 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, ui
 		.src_pid = m.src_pid,
 		.dst_pid = m.dst_pid,
 		.seq = seq,
+		.lost = ci->reasm.missed + ci->reasm.given_up + ci->no_room,
 		.type = (int32_t)lat_get_le32(m.payload),
 		.data = m.payload + 4,
 		.bytes = m.len - 4,
@@ -56,6 +57,12 @@ static void count_lossy(struct lat_chan_in *ci)
 	e->counters[LAT_COUNT_REASM_DROP] += ci->reasm.given_up - ci->given_up_seen;
 	ci->missed_seen = ci->reasm.missed;
 	ci->given_up_seen = ci->reasm.given_up;
+}
+
+static void drop_lossy(struct lat_chan_in *ci)
+{
+	ci->no_room++;
+	lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
 }
 
 static void after_messages(struct lat_chan_in *ci)
@@ -151,7 +158,7 @@ static int pass_through(struct lat_chan_in *ci, struct lat_reasm_frag *f)
 		return 0;
 	}
 	if (rc < 0)
-		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
+		drop_lossy(ci);
 	lat_reasm_pass(&ci->reasm, f->seq, f->msg_len);
 	return 1;
 }
@@ -165,7 +172,7 @@ static int take_lossy(struct lat_chan_in *ci, uint64_t seq)
 	if (rc == 0 || rc == -EPROTO)
 		return rc;
 	if (rc == -EAGAIN)
-		lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
+		drop_lossy(ci);
 	if (ci->state == LAT_IN_OPEN)
 		lat_reasm_consume(&ci->reasm, seq);
 	return 0;

@@ -28,6 +28,7 @@ struct lat_delivery {
 	uint32_t node;
 	int32_t src_pid, dst_pid;
 	uint64_t seq;
+	uint64_t lost;       /* on a lossy channel: how many of its messages are known to be lost, so far */
 	int32_t type;        /* first 4 bytes of the payload (ARCHITECTURE 4) */
 	const uint8_t *data; /* the rest */
 	size_t bytes;

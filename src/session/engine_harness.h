@@ -188,6 +188,9 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 	} else {
 		c->skipped--; /* it was only late */
 	}
+	if (msg->lost < c->lost || (msg->lost != 0 && !c->lossy))
+		n->bad++;
+	c->lost = msg->lost;
 	c->got++;
 	c->bytes += msg->bytes;
 	for (size_t i = 0; i < msg->bytes; i++)

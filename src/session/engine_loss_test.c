@@ -184,6 +184,13 @@ TEST(lossy_channel)
 		if (w->loss == 0 && seed % 2 == 1)
 			CHECK_EQ(in->got, 300);
 		CHECK(in->got > 200);
+		/* Once the window of 256 has passed over them, the receiver knows how many it did not get. */
+		for (int i = 0; i < 300; i++) {
+			CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+			world_run(w, MS);
+		}
+		world_run(w, 100 * MS);
+		CHECK_EQ(in->got + in->lost, 600);
 		CHECK_EQ(world_count(w, 0, LAT_COUNT_RESENT), 0);
 		/* The receiver has no room: dropped, counted, not offered again. */
 		in->room = 0;

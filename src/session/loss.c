@@ -225,6 +225,7 @@ uint64_t lat_loss_run(struct lat_peer *p, uint64_t now)
 		r->probes = 0;
 		return UINT64_MAX;
 	}
+	lat_recovery_woken(r, now);
 	if (now >= r->pto_at_ns)
 		probe(s, now);
 	return r->pto_at_ns < r->lost_at_ns ? r->pto_at_ns : r->lost_at_ns;

@@ -234,6 +234,7 @@ struct lat_chan_in {
 	uint16_t reset_code;
 	uint64_t final_seq;
 	uint64_t missed_seen, given_up_seen; /* of reasm's counts, already counted */
+	uint64_t no_room;                    /* lossy messages that deliver() did not take */
 	uint8_t nonce_r[LAT_WIRE_CHAN_NONCE];
 	struct lat_rx_lane *lane[LAT_PLACES];
 	struct lat_chan_in *credit_prev, *credit_next; /* peer->credit_waiters */

@@ -66,7 +66,7 @@ struct world_chan {
 	uint32_t handle;
 	uint64_t tag;  /* what its messages are made of */
 	uint64_t sent; /* accepted by the engine */
-	uint64_t got, next_seq, skipped, bytes;
+	uint64_t got, next_seq, skipped, bytes, lost;
 	uint64_t room; /* messages that it still takes */
 	bool wants_room;
 	int32_t src, dst;

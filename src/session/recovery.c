@@ -13,6 +13,8 @@ enum {
 };
 
 static const uint64_t pace_ahead_ns = (uint64_t)LAT_NS_PER_MS;
+/* Nobody's timers are so late while they run. */
+static const uint64_t slept_min_ns = (uint64_t)LAT_NS_PER_S;
 /* Nobody's timers pace what is back before they fire. */
 static const uint64_t pace_rtt_min_ns = (uint64_t)LAT_NS_PER_MS;
 
@@ -116,6 +118,12 @@ uint64_t lat_recovery_pace_at(const struct lat_recovery *r)
 
 /* ---- round trips ---- */
 
+void lat_recovery_woken(struct lat_recovery *r, uint64_t now)
+{
+	if (r->pto_at_ns != UINT64_MAX && now > r->pto_at_ns && now - r->pto_at_ns > slept_min_ns)
+		r->slept_ns = r->stamp_ns;
+}
+
 uint64_t lat_recovery_rtt(struct lat_recovery *r, uint64_t rtt, uint64_t delay)
 {
 	uint64_t diff;
@@ -143,13 +151,13 @@ void lat_recovery_acked(struct lat_recovery *r, uint64_t now, uint64_t lo, uint6
 	if (hi <= r->newest_ns)
 		return;
 	r->newest_ns = hi;
-	r->rtt_ns = now > hi ? now - hi : 1;
+	if (hi > r->slept_ns)
+		r->rtt_ns = now > hi ? now - hi : 1;
+	else if (r->rtt_ns == 0)
+		r->rtt_ns = (uint64_t)LAT_RTT_FIRST_NS;
 }
 
-/*
- * How much later than its successors a packet may be. The last round trip bounds it too: a machine that slept measures
- * one that says nothing about the way.
- */
+/* How much later than its successors a packet may be. The last round trip bounds it too: the way may have become shorter. */
 static uint64_t reorder_window(const struct lat_recovery *r)
 {
 	uint64_t rtt = r->srtt_ns != 0 ? min64(r->srtt_ns, r->rtt_ns) : r->rtt_ns;

@@ -18,6 +18,7 @@ struct lat_recovery {
 	size_t flight_bytes;
 	uint64_t srtt_ns, rttvar_ns; /* srtt 0: not known */
 	uint64_t min_rtt_ns;         /* the shortest of this path; 0: not known */
+	uint64_t slept_ns;           /* what was sent until then measures no round trip: the machine slept */
 	uint64_t stamp_ns;           /* when the newest packet was sent */
 	uint64_t eliciting_ns;       /* the newest that elicits an ACK */
 
@@ -59,6 +60,8 @@ bool lat_recovery_may_send(struct lat_recovery *r, uint64_t now);
 /* When the pace allows the next one; UINT64_MAX: it is not the pace that holds it. */
 uint64_t lat_recovery_pace_at(const struct lat_recovery *r);
 
+/* To be called before anything else of an ACK, or of the probe timer: a timer this late means that the machine slept. */
+void lat_recovery_woken(struct lat_recovery *r, uint64_t now);
 /* An ACK took @rtt, of which the other side says that @delay was its own. Returns what the way took. */
 uint64_t lat_recovery_rtt(struct lat_recovery *r, uint64_t rtt, uint64_t delay);
 /* Packets sent at @lo, at @hi and perhaps in between were acknowledged for the first time. */

@@ -68,6 +68,26 @@ TEST(lost_by_time)
 	lat_recovery_fini(&r);
 }
 
+/* It sent something, slept for an hour, and then the answer was there: that was no round trip of an hour. */
+TEST(a_machine_that_slept)
+{
+	struct lat_recovery r = fresh();
+	uint64_t sent = lat_recovery_stamp(&r, 1000 * ms), woken = 3600 * 1000 * ms;
+
+	lat_recovery_sent(&r, sent, 1000);
+	lat_recovery_woken(&r, r.pto_at_ns + 1000 * ms);
+	CHECK(sent > r.slept_ns); /* late, not asleep */
+	lat_recovery_woken(&r, woken);
+	CHECK(sent <= r.slept_ns);
+	lat_recovery_acked(&r, woken, sent, sent);
+	CHECK_EQ(r.rtt_ns, 100 * ms);
+	sent = lat_recovery_stamp(&r, woken);
+	CHECK(sent > r.slept_ns);
+	lat_recovery_acked(&r, woken + 20 * ms, sent, sent);
+	CHECK_EQ(r.rtt_ns, 20 * ms);
+	lat_recovery_fini(&r);
+}
+
 TEST(the_window_widens_for_what_is_late_and_narrows_again)
 {
 	struct lat_recovery r = fresh();

@@ -50,7 +50,7 @@ static void check_running(const struct sim *s, int k, const struct world_chan *i
 
 	if (in == NULL)
 		return;
-	if (in->got > out->sent)
+	if (in->got + in->lost > out->sent)
 		sim_fail(s, "more received than sent", k);
 	if (!out->lossy && in->skipped != 0)
 		sim_fail(s, "out of order", k);
