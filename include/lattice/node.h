@@ -131,7 +131,9 @@ LATTICE_API uint16_t lattice_node_port(const struct lattice_node *node);
 
 /**
  * With no_threads: one turn of network work, waiting at most @timeout_ns for something to happen. With I/O threads: nothing to
- * do, returns 0 at once.
+ * do, returns 0 at once. Work is also what was sent to other nodes and waits to share a packet: of messages that follow each other
+ * the first goes at once, later ones may stay until a turn, or a call that waits. With 0 it asks the kernel as little as it can,
+ * for callers that poll.
  *
  * Threads: any; several share the work.
  * @return 0 (also when nothing happened), or -ESHUTDOWN

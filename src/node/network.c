@@ -26,10 +26,14 @@
 #include "os/random.h"
 #include "wire/packet.h"
 
-enum { ARENA_SLOTS_MAX = 32768 }; /* 8 MiB of keys */
+enum {
+	ARENA_SLOTS_MAX = 32768, /* 8 MiB of keys */
+	HOLD_BYTES = 32 << 10,   /* of messages that wait for others */
+};
 
 static const char keys_unlocked[] =
 	"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys";
+static const uint64_t hold_ns = 20 * (uint64_t)LAT_NS_PER_US, hold_max_ns = 50 * (uint64_t)LAT_NS_PER_US;
 static const int64_t drain_ns = 2 * LAT_NS_PER_S; /* how long shutdown waits for acknowledgements */
 
 /* ---- one call at a time ---- */
@@ -56,6 +60,8 @@ static uint64_t run_engine(struct lat_network *net, uint64_t now)
 	uint64_t next = lat_engine_tick(net->engine, now);
 
 	lat_driver_flush(net->driver);
+	net->ran_ns = now;
+	net->held_bytes = 0;
 	return next;
 }
 
@@ -63,6 +69,18 @@ void lat_network_end(struct lat_network *net)
 {
 	if (net->engine != NULL)
 		lat_driver_wake(net->driver, run_engine(net, lat_network_now()));
+	pthread_mutex_unlock(&net->lock);
+}
+
+void lat_network_end_held(struct lat_network *net, uint64_t now, size_t bytes)
+{
+	net->held_bytes += bytes;
+	if (now - net->ran_ns >= hold_ns || net->held_bytes >= HOLD_BYTES) {
+		lat_network_end(net);
+		return;
+	}
+	/* Later than who goes on sending will see to it himself: a thread that is woken for it costs more than it brings. */
+	lat_driver_wake(net->driver, net->ran_ns + hold_max_ns);
 	pthread_mutex_unlock(&net->lock);
 }
 

@@ -55,6 +55,8 @@ struct lat_network {
 	uint8_t *seed;             /* in the arena */
 	struct lat_engine *engine; /* NULL once closed */
 	struct lat_driver *driver;
+	uint64_t ran_ns;                   /* when the engine last ran */
+	size_t held_bytes;                 /* accepted since, waiting for more */
 	struct lat_waitq changed;          /* a peer's state, an answered ping, acknowledgements */
 	struct lat_neighbour **neighbours; /* in order of numbers */
 	size_t neighbour_count, neighbour_room;
@@ -89,6 +91,11 @@ void lat_network_free(struct lat_network *net);
  */
 int lat_network_begin(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 void lat_network_end(struct lat_network *net);
+/*
+ * The same, after a message of @bytes was accepted behind others that are on their way: it may wait for more, so that they share a
+ * packet, some 20 us from when something was last sent, or until there are some packets' worth of them.
+ */
+void lat_network_end_held(struct lat_network *net, uint64_t now, size_t bytes);
 /*
  * Sleeps on @q inside begin and end. 0 (look again), -ETIMEDOUT, -ESHUTDOWN (the network is closed, or the calling task's
  * scheduler is stopped), -EMFILE, -ENFILE, -ENOMEM; still inside in every case.

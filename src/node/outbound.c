@@ -203,7 +203,11 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 			break;
 		now = lat_network_now();
 	}
-	lat_network_end(o->net);
+	/* What is sent while nothing is on its way goes at once. */
+	if (rc == 0 && lat_engine_chan_unacked(o->net->engine, o->handle) > 1)
+		lat_network_end_held(o->net, now, bytes);
+	else
+		lat_network_end(o->net);
 	return rc;
 }
 

@@ -80,4 +80,51 @@ TEST(how_a_channel_ends)
 	}
 }
 
+/* What waits for others goes by itself, soon, and whoever runs the network himself sends it by running it. */
+TEST(a_burst_leaves_nothing_behind)
+{
+	enum { BURST = 50 };
+	static const struct {
+		const char *why;
+		enum lattice_proto proto;
+		bool no_threads;
+	} rows[] = {
+		{ "UDP", LATTICE_UDP, false },
+		{ "TCP", LATTICE_TCP, false },
+		{ "UDP, the caller runs the network", LATTICE_UDP, true },
+		{ "TCP, the caller runs the network", LATTICE_TCP, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lattice_endpoint *ep;
+		struct lattice_channel *ch;
+		struct pair p;
+
+		make_pair(&p);
+		p.a.no_threads = rows[i].no_threads;
+		open_acquainted(&p, "127.0.0.1", rows[i].proto);
+		CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
+		CHECK_EQ_ROW(rows[i].why, lattice_channel_open(&ch, p.a.node, 1, 20, 2, 0), 0);
+		for (int32_t k = 0; k < BURST; k++) {
+			struct lattice_msg msg = { .type = k };
+
+			CHECK_EQ_ROW(rows[i].why, lattice_channel_send(ch, &msg, SECONDS(20)), 0);
+		}
+		for (int32_t k = 0; k < BURST; k++) {
+			struct lattice_msg got;
+			int rc = lattice_endpoint_recv(ep, &got, NULL, 0,
+						       rows[i].no_threads ? 0 : SECONDS(20));
+
+			for (; rc == -ENOMSG && rows[i].no_threads;
+			     rc = lattice_endpoint_recv(ep, &got, NULL, 0, 0))
+				CHECK_EQ_ROW(rows[i].why, lattice_node_poll(p.a.node, LAT_NS_PER_MS), 0);
+			CHECK_EQ_ROW(rows[i].why, rc, 0);
+			CHECK_EQ_ROW(rows[i].why, got.type, k);
+		}
+		lattice_channel_close(ch);
+		lattice_endpoint_close(ep);
+		close_pair(&p);
+	}
+}
+
 TEST_MAIN
