@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/test.h"
+#include "crypto/evp.h"
 #include "vectors/lwp1_kat.h"
 
 static void unhex(uint8_t *out, size_t bytes, const char *hex)
@@ -115,6 +116,41 @@ TEST(in_place_equals_apart)
 		CHECK_MEM(same, apart, bytes + LAT_AEAD_TAG);
 		CHECK_EQ(lat_aead_open(&a, 9, "ad", 2, same, bytes + LAT_AEAD_TAG, same), 0);
 		CHECK_MEM(same, plain, bytes);
+	}
+}
+
+/* On both sides of where another library takes over: the same bytes, in place too; changed ones are refused and leave zeros. */
+TEST(long_ones)
+{
+	static const size_t lens[] = { LAT_EVP_LEAST - 1, LAT_EVP_LEAST, LAT_EVP_LEAST + 1, 65000 };
+	static uint8_t plain[65000], want[65000 + LAT_AEAD_TAG], got[65000 + LAT_AEAD_TAG];
+	static const uint8_t zeros[65000];
+	uint8_t key[32] = { 3 }, nonce[24] = { 4 }, ad[16] = { 5 };
+	struct lat_aead a;
+
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = (uint8_t)(i * 3 + i / 251);
+	lat_put_le64(nonce + 16, 77);
+	lat_aead_init(&a, key, nonce);
+	for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+		size_t bytes = lens[i], sealed = bytes + LAT_AEAD_TAG;
+
+		lat_xaead_seal(key, nonce, ad, sizeof(ad), plain, bytes, want);
+		memcpy(got, plain, bytes);
+		lat_aead_seal(&a, 77, ad, sizeof(ad), got, bytes, got);
+		CHECK_MEM(got, want, sealed);
+		CHECK_EQ(lat_aead_open(&a, 77, ad, sizeof(ad), got, sealed, got), 0);
+		CHECK_MEM(got, plain, bytes);
+		for (size_t at = 0; at < sealed; at += sealed / 7) {
+			memcpy(got, want, sealed);
+			got[at] ^= 1;
+			CHECK_EQ(lat_aead_open(&a, 77, ad, sizeof(ad), got, sealed, got), -EBADMSG);
+			CHECK_MEM(got, zeros, bytes);
+		}
+		CHECK_EQ(lat_aead_open(&a, 78, ad, sizeof(ad), want, sealed, got), -EBADMSG);
+		ad[0] ^= 1;
+		CHECK_EQ(lat_aead_open(&a, 77, ad, sizeof(ad), want, sealed, got), -EBADMSG);
+		ad[0] ^= 1;
 	}
 }
 

@@ -49,16 +49,22 @@ void lat_batch_put(struct lat_batch *b, const struct lat_path *to, const uint8_t
 	b->ended = bytes < b->segment;
 }
 
+/* The first @count. What is left may begin with a shorter one than before. */
 static void drop(struct lat_batch *b, size_t count)
 {
 	size_t bytes = 0;
 
+	if (count == 0)
+		return;
 	for (size_t i = 0; i < count; i++)
 		bytes += b->len[i];
 	b->count -= count;
 	b->bytes -= bytes;
 	memmove(b->buf, b->buf + bytes, b->bytes);
 	memmove(b->len, b->len + count, b->count * sizeof(b->len[0]));
+	if (b->count > 0)
+		b->segment = b->len[0];
+	b->ended = b->count > 0 && b->len[b->count - 1] < b->segment;
 }
 
 /* All as one buffer. 0 or -errno. */
@@ -121,23 +127,27 @@ int lat_batch_send(struct lat_batch *b, int fd, bool *gso, size_t *sent)
 {
 	struct sockaddr_storage to;
 	int to_bytes = b->count > 0 ? lat_sock_addr_encode(&to, &b->to) : 0;
+	bool refused = false; /* as one, and not yet tried each by itself */
 
 	*sent = 0;
 	while (b->count > 0) {
-		bool as_one = b->count == 1 || *gso;
+		bool one = b->count == 1 || (*gso && !refused);
 		int rc = to_bytes < 0 ? to_bytes
-			 : as_one     ? send_as_one(b, fd, &to, (socklen_t)to_bytes)
+			 : one        ? send_as_one(b, fd, &to, (socklen_t)to_bytes)
 				      : send_each(b, fd, &to, (socklen_t)to_bytes);
-		size_t taken = as_one && rc == 0 ? b->count : rc > 0 ? (size_t)rc : 0;
+		size_t taken = one && rc == 0 ? b->count : rc > 0 ? (size_t)rc : 0;
 
+		if (b->count > 1 && one && cannot_cut(rc)) {
+			refused = true;
+			continue;
+		}
+		if (refused && taken > 0)
+			*gso = false; /* the datagrams are fine: it was the cutting */
+		refused = false;
 		*sent += taken;
 		drop(b, taken);
 		if (taken > 0)
 			continue;
-		if (b->count > 1 && as_one && cannot_cut(rc)) {
-			*gso = false;
-			continue;
-		}
 		if (rc == -EAGAIN || rc == -ENOBUFS)
 			return -EAGAIN;
 		drop(b, 1);

@@ -60,6 +60,27 @@ TEST(udp_echo)
 	end_close(&b);
 }
 
+/* A length that the way does not carry is told, and what follows it goes. */
+TEST(posted_too_long)
+{
+	struct lat_path to;
+	struct end a, b;
+
+	end_open(&a, &plain_config);
+	end_open(&b, &plain_config);
+	to = loopback(LAT_PROTO_UDP, 4, lat_driver_port(b.d));
+	packet_fill(packet, LAT_UDP_BASE, 1);
+	CHECK_EQ(lat_driver_post(a.d, &to, packet, LAT_UDP_BASE), 0);
+	CHECK_EQ(lat_driver_post(a.d, &to, packet, LAT_UDP_BASE), 0);
+	CHECK_EQ(lat_driver_post(a.d, &to, packet, LAT_UDP_MAX + 1), -EMSGSIZE);
+	CHECK_EQ(lat_driver_post(a.d, &to, packet, LAT_UDP_BASE), 0);
+	lat_driver_flush(a.d);
+	CHECK(end_wait(&b, TOLD_PACKET, 3));
+	CHECK_EQ(lat_driver_counter(a.d, LAT_NET_UDP_NO_GSO), 0);
+	end_close(&a);
+	end_close(&b);
+}
+
 /* By one system call or many, each arrives as it was; those to another place, and those of another length, do not mix with the rest. */
 TEST(posted)
 {

@@ -97,6 +97,8 @@ static int flush_locked(struct lat_udp *u)
 			u->out.count = u->out.bytes = 0; /* nobody would tell us of room */
 		if (rc < 0 && rc != -EAGAIN)
 			lat_io_count(u->io, LAT_NET_UDP_ERROR);
+		if (rc == -EMSGSIZE)
+			u->carried = 0; /* the next one is told */
 	}
 	return u->out.count > 0 ? -EAGAIN : 0;
 }
@@ -110,16 +112,23 @@ void lat_udp_flush(struct lat_udp *u)
 
 int lat_udp_post(struct lat_udp *u, const struct lat_path *to, const uint8_t *packet, size_t bytes)
 {
+	bool longer;
 	int rc = 0;
 
 	if (bytes == 0 || bytes > LAT_UDP_MAX || (to->family != 4 && to->family != 6) ||
 	    u->fd[lat_sock_index(to)] < 0)
 		return lat_udp_send(u, to, packet, bytes);
 	pthread_mutex_lock(&u->lock);
-	if (u->no_room || !lat_batch_fits(&u->out, to, bytes))
+	longer = bytes > u->carried;
+	if (longer || u->no_room || !lat_batch_fits(&u->out, to, bytes))
 		rc = flush_locked(u);
-	if (rc == 0)
+	/* Whether a way carries a length is found out by one packet that goes alone: its sender wants to know. */
+	if (rc == 0 && longer)
+		rc = lat_udp_send(u, to, packet, bytes);
+	else if (rc == 0)
 		lat_batch_put(&u->out, to, packet, bytes);
+	if (rc == 0 && longer)
+		u->carried = bytes;
 	pthread_mutex_unlock(&u->lock);
 	return rc;
 }

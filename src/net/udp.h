@@ -24,6 +24,7 @@ struct lat_udp {
 	/* What is posted. */
 	pthread_mutex_t lock;
 	struct lat_batch out;
+	size_t carried;              /* the longest that the kernel took; what is longer is not posted */
 	bool no_room;                /* it waits until the kernel has some */
 	bool gso[LAT_SOCK_FAMILIES]; /* many by one buffer: not refused yet */
 };
