@@ -587,6 +587,9 @@ static int open_why(const struct lat_attach *a, int rc)
 		return lat_why(NULL, rc, "process %d, which hosts at %s, does not let this user in", process,
 			       a->door.path);
 	case -ETIMEDOUT:
+		if (process == 0)
+			return lat_why(NULL, rc, "nobody answers at %s, nor can this process host there",
+				       a->door.path);
 		return lat_why(NULL, rc, "process %d, which hosts at %s, does not answer: is it stopped?",
 			       process, a->door.path);
 	case -ENOBUFS:

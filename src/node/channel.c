@@ -190,7 +190,8 @@ static int lane_why(const struct lattice_channel *ch, int rc)
 
 	switch (rc) {
 	case -EMSGSIZE:
-		return lat_why(ch, rc, "channel %d->%d: the message is over the limit", src, dst);
+		return lat_why(ch, rc, "channel %d->%d: the message is over the limit of %u bytes", src, dst,
+			       ch->node->len_max);
 	case -EPROTO:
 		return lat_why(ch, rc, "channel %d->%d: the receiving process broke a rule", src, dst);
 	case -ETIMEDOUT:
@@ -230,7 +231,8 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 		up = lat_far_ended(ch->far) == LAT_FAR_TOLD;
 	switch (rc) {
 	case -EMSGSIZE:
-		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit", src, dst, node);
+		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit of %u bytes", src,
+			       dst, node, ch->node->len_max);
 	case -ECONNREFUSED:
 		if (up)
 			return lat_why(

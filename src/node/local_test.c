@@ -160,6 +160,7 @@ TEST(messages)
 	struct lattice_endpoint *ep = open_endpoint(node, 10);
 	struct lattice_channel *ch = open_channel(node, 5, 10);
 	uint64_t seq = 0, received;
+	char limit[64], text[256];
 
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (unsigned char)(i * 31 + i / 251);
@@ -167,8 +168,12 @@ TEST(messages)
 		struct lattice_msg msg = { .type = (int32_t)i - 3, .data = out, .len = rows[i].len };
 
 		CHECK_EQ_ROW(rows[i].why, lattice_channel_send(ch, &msg, 0), rows[i].want);
-		if (rows[i].want < 0)
+		if (rows[i].want < 0) {
+			(void)snprintf(limit, sizeof(limit), "limit of %d bytes", BIG);
+			(void)lattice_explain(ch, rows[i].want, text, sizeof(text));
+			CHECK_ROW(text, strstr(text, limit) != NULL);
 			continue;
+		}
 		seq++;
 		msg = (struct lattice_msg){ 0 };
 		CHECK_EQ_ROW(rows[i].why, lattice_endpoint_recv(ep, &msg, in, sizeof(in), 0), 0);
