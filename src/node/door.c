@@ -165,6 +165,7 @@ int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *h
 		rc = lat_lockfile_open(&held->lock, at_dir(d, d->lock_name, path), holder);
 	if (rc < 0)
 		return rc;
+	held->after = lat_path_mode(at_dir(d, d->name, path)) >= 0;
 	rc = have_key(d, held->key);
 	if (rc == 0)
 		rc = lat_fork_close_in_child(held->lock);

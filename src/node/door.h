@@ -10,6 +10,7 @@
 #define LAT_NODE_DOOR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -41,6 +42,7 @@ void lat_door_leave(struct lat_door *d);
 /* A door that is ours: the lock, and the socket. */
 struct lat_door_held {
 	int lock;
+	bool after; /* another had it and died: those who were with it will come */
 	struct lat_unixsock sock;
 	uint8_t key[LAT_CLAIMS_KEY];
 };

@@ -95,6 +95,7 @@ TEST(one_has_it_and_leaves_nothing_of_a_socket)
 	CHECK_EQ(lat_door_find(&d), 0);
 	CHECK_EQ(lat_door_knock(&d, &fd, &host), -ENOENT);
 	CHECK_EQ(lat_door_take(&d, &held, &holder), 0);
+	CHECK(!held.after);
 	CHECK_EQ(stat(in_base("x.sock"), &st), 0);
 	CHECK_EQ(st.st_mode & 0777, 0600);
 	CHECK_EQ(stat(in_base("x.key"), &st), 0);
@@ -137,6 +138,7 @@ TEST(what_a_dead_one_left_is_taken)
 	CHECK_EQ(fd, 0);
 	CHECK_EQ(lat_door_knock(&d, &fd, &host), -ECONNREFUSED);
 	CHECK_EQ(lat_door_take(&d, &held, &holder), 0);
+	CHECK(held.after);
 	CHECK_EQ(lat_door_knock(&d, &fd, &host), 0);
 	lat_unixsock_hang_up(fd);
 

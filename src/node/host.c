@@ -590,8 +590,6 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	h->probes = cfg->probes;
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
-	if (cfg->again)
-		h->grace_ns = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_HOST_GRACE_NS);
 	h->stop_tag.what = TAG_STOP;
 	h->door_tag.what = TAG_DOOR;
 	rc = lat_door_take(door, &h->door, holder);
@@ -600,6 +598,8 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 		free(h);
 		return rc;
 	}
+	if (cfg->again || h->door.after)
+		h->grace_ns = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_HOST_GRACE_NS);
 	rc = lat_claims_open(&h->claims, h->door.key, geteuid(), lat_clock_monotonic_ns());
 	if (rc == 0)
 		rc = lat_watch_open(&h->watch);
