@@ -248,6 +248,7 @@ TEST(the_path_maximum_is_found_and_lost_and_found)
 		uint64_t bytes, start;
 
 		w->mtu = maxima[i].path;
+		narrow(w, 5000000, 4000000);
 		world_run(w, SEC);
 		p = lat_peer_find(w->node[1].engine, 1);
 		CHECK_EQ_ROW("nobody looks without need", p->pmtu.now, LAT_UDP_BASE);
@@ -277,6 +278,7 @@ TEST(lies_about_the_maximum_cost_little)
 	struct world_chan *c = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
 	uint64_t honest, lied;
 
+	narrow(w, 5000000, 4000000);
 	world_run(w, SEC);
 	w->loss = 20;
 	pour(w, &c, from, 1, 10 * SEC, &honest);
