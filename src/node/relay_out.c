@@ -313,7 +313,7 @@ int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct
 		return 0;
 	}
 	lat_outbound_close(r->o);
-	put(r);
+	atomic_store_explicit(&r->refs, 1, memory_order_relaxed); /* nobody else has seen it */
 	put(r);
 	return rc == -ESHUTDOWN ? -ENETUNREACH : rc;
 }
