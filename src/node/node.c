@@ -440,7 +440,8 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		lat_packets_stats(node->packets, &s);
 	if (node->network != NULL)
 		lat_network_stats(node->network, &s);
-	if (lat_node_attach(node) != NULL) { /* the relays were there before; both come after the thread of statsock.h */
+	if (lat_node_attach(node) !=
+	    NULL) { /* the relays were there before; both come after the thread of statsock.h */
 		lat_attach_stats(lat_node_attach(node), &s);
 		if (node->relays != NULL)
 			lat_relays_stats(node->relays, &s);
