@@ -16,6 +16,7 @@ struct lat_link_asks {
 	uint32_t count; /* calls so far. In the sender's turn */
 	_Atomic(bool) busy[LAT_SEG_CALLS];
 	_Atomic(const unsigned char *) blocks; /* NULL until REPLIES came */
+	_Atomic(bool) no_blocks;               /* it came, and there was no memory for it */
 	_Atomic(bool) spins;                   /* who answered last polls */
 };
 
@@ -106,7 +107,8 @@ static bool over(void *ctx)
 	if (atomic_load_explicit(&line->number, memory_order_seq_cst) != a->number) /* [r] [W] */
 		return false;
 	return where_of(line) != LAT_SEG_IN_BLOCK ||
-	       atomic_load_explicit(&a->asks->blocks, memory_order_acquire) != NULL;
+	       atomic_load_explicit(&a->asks->blocks, memory_order_acquire) != NULL ||
+	       atomic_load_explicit(&a->asks->no_blocks, memory_order_relaxed);
 }
 
 /* The bytes of a reply: there are as many as fit, and the peer may change them while they are read. */
@@ -123,6 +125,8 @@ static int copy_reply(const struct ask *a, void *buf, uint32_t len, uint32_t whe
 			memcpy(buf, line->data, len);
 		return 0;
 	}
+	if (blocks == NULL && atomic_load_explicit(&a->asks->no_blocks, memory_order_relaxed))
+		return -ENOMEM;
 	if (blocks == NULL || at > LAT_LINK_REPLIES_BYTES || len > LAT_LINK_REPLIES_BYTES - at)
 		return -EPROTO;
 	if (lat_memfd_populate(blocks + at, len) < 0)
@@ -187,12 +191,30 @@ int lat_link_call(struct lat_link_out *out, struct lat_call *call, uint64_t dead
 	return rc;
 }
 
+/* Without room for it, who waits for a long reply is told. 0, -EPERM, -EPROTO. */
+static int take_blocks(struct lat_link *link, struct lat_link_asks *asks, uint64_t bytes, int fd)
+{
+	const void *mem = NULL;
+	int rc = lat_link_extents_add(&link->mapped, bytes) < 0 ? -ENOMEM : 0;
+
+	if (rc == 0) {
+		rc = lat_memfd_map_peer(fd, bytes, &mem);
+		if (rc < 0)
+			lat_link_extents_remove(&link->mapped, bytes);
+		else
+			atomic_store_explicit(&asks->blocks, mem, memory_order_release);
+	}
+	if (rc != -ENOMEM)
+		return rc;
+	atomic_store_explicit(&asks->no_blocks, true, memory_order_relaxed);
+	return 0;
+}
+
 int lat_link_replies(struct lat_link *link, uint32_t chan, uint64_t bytes, const int *fds, size_t count)
 {
 	bool sane = count == 1 && chan < LAT_LINK_CHANS_MAX && bytes == LAT_LINK_REPLIES_BYTES;
 	struct lat_link_out *out;
 	struct lat_link_asks *asks = NULL;
-	const void *mem = NULL;
 	int rc = sane ? 0 : -EPROTO;
 
 	pthread_mutex_lock(&link->lock);
@@ -201,16 +223,9 @@ int lat_link_replies(struct lat_link *link, uint32_t chan, uint64_t bytes, const
 		asks = atomic_load_explicit(&out->asks, memory_order_acquire);
 	if (asks != NULL && atomic_load_explicit(&asks->blocks, memory_order_relaxed) != NULL)
 		rc = -EPROTO;
-	else if (asks != NULL && lat_link_extents_add(&link->mapped, bytes) == 0) {
-		rc = lat_memfd_map_peer(fds[0], bytes, &mem);
-		if (rc < 0)
-			lat_link_extents_remove(&link->mapped, bytes);
-		else
-			atomic_store_explicit(&asks->blocks, mem, memory_order_release);
-		if (rc == -ENOMEM)
-			rc = 0;
-	}
-	if (mem != NULL)
+	else if (asks != NULL)
+		rc = take_blocks(link, asks, bytes, fds[0]);
+	if (asks != NULL && rc == 0)
 		lat_sender_room(&out->sender);
 	pthread_mutex_unlock(&link->lock);
 	for (size_t i = 0; i < count; i++)

@@ -145,30 +145,32 @@ static uint64_t soon(void)
 
 TEST(what_a_line_says_is_checked)
 {
+	enum { NONE, GIVEN, NO_ROOM };
 	static const struct {
 		const char *why;
 		uint32_t behind; /* the number in the line is so many calls behind */
 		uint32_t len, where, at;
-		bool memory;
+		int memory;
 		size_t cap;
 		int want;
 	} rows[] = {
-		{ "nothing", 0, 0, LAT_SEG_HERE, 0, false, CAP, 0 },
-		{ "a line full", 0, 48, LAT_SEG_HERE, 0, false, CAP, 0 },
-		{ "as much as there is room", 0, 48, LAT_SEG_HERE, 0, false, 48, 0 },
-		{ "more than there is room", 0, 48, LAT_SEG_HERE, 0, false, 47, -EMSGSIZE },
-		{ "more than a line", 0, 49, LAT_SEG_HERE, 0, false, CAP, -EPROTO },
-		{ "very much", 0, UINT32_MAX, LAT_SEG_HERE, 0, false, CAP, -EMSGSIZE },
-		{ "lost", 0, 49, LAT_SEG_LOST, 0, false, CAP, -ENOMEM },
-		{ "lost, and too long", 0, CAP + 1, LAT_SEG_LOST, 0, false, CAP, -EMSGSIZE },
-		{ "nowhere", 0, 10, LAT_SEG_LOST + 1, 0, false, CAP, -EPROTO },
-		{ "in memory that has not come", 0, 49, LAT_SEG_IN_BLOCK, 0, false, CAP, -ETIMEDOUT },
-		{ "in memory", 0, 49, LAT_SEG_IN_BLOCK, 0, true, CAP, 0 },
-		{ "at its end", 0, 64, LAT_SEG_IN_BLOCK, LAT_LINK_REPLIES_BYTES - 64, true, CAP, 0 },
-		{ "over its end", 0, 64, LAT_SEG_IN_BLOCK, LAT_LINK_REPLIES_BYTES - 63, true, CAP, -EPROTO },
-		{ "far over its end", 0, 64, LAT_SEG_IN_BLOCK, UINT32_MAX - 10, true, CAP, -EPROTO },
-		{ "for another call", 1, 0, LAT_SEG_HERE, 0, false, CAP, -ETIMEDOUT },
-		{ "for the call of that place before", LAT_SEG_CALLS, 0, LAT_SEG_HERE, 0, false, CAP,
+		{ "nothing", 0, 0, LAT_SEG_HERE, 0, NONE, CAP, 0 },
+		{ "a line full", 0, 48, LAT_SEG_HERE, 0, NONE, CAP, 0 },
+		{ "as much as there is room", 0, 48, LAT_SEG_HERE, 0, NONE, 48, 0 },
+		{ "more than there is room", 0, 48, LAT_SEG_HERE, 0, NONE, 47, -EMSGSIZE },
+		{ "more than a line", 0, 49, LAT_SEG_HERE, 0, NONE, CAP, -EPROTO },
+		{ "very much", 0, UINT32_MAX, LAT_SEG_HERE, 0, NONE, CAP, -EMSGSIZE },
+		{ "lost", 0, 49, LAT_SEG_LOST, 0, NONE, CAP, -ENOMEM },
+		{ "lost, and too long", 0, CAP + 1, LAT_SEG_LOST, 0, NONE, CAP, -EMSGSIZE },
+		{ "nowhere", 0, 10, LAT_SEG_LOST + 1, 0, NONE, CAP, -EPROTO },
+		{ "in memory that has not come", 0, 49, LAT_SEG_IN_BLOCK, 0, NONE, CAP, -ETIMEDOUT },
+		{ "in memory", 0, 49, LAT_SEG_IN_BLOCK, 0, GIVEN, CAP, 0 },
+		{ "in memory for which there is no room", 0, 49, LAT_SEG_IN_BLOCK, 0, NO_ROOM, CAP, -ENOMEM },
+		{ "at its end", 0, 64, LAT_SEG_IN_BLOCK, LAT_LINK_REPLIES_BYTES - 64, GIVEN, CAP, 0 },
+		{ "over its end", 0, 64, LAT_SEG_IN_BLOCK, LAT_LINK_REPLIES_BYTES - 63, GIVEN, CAP, -EPROTO },
+		{ "far over its end", 0, 64, LAT_SEG_IN_BLOCK, UINT32_MAX - 10, GIVEN, CAP, -EPROTO },
+		{ "for another call", 1, 0, LAT_SEG_HERE, 0, NONE, CAP, -ETIMEDOUT },
+		{ "for the call of that place before", LAT_SEG_CALLS, 0, LAT_SEG_HERE, 0, NONE, CAP,
 		  -ETIMEDOUT },
 	};
 
@@ -182,7 +184,9 @@ TEST(what_a_line_says_is_checked)
 					.deadline_ns = rows[i].want == -ETIMEDOUT ? soon() : UINT64_MAX };
 		CHECK_EQ(pthread_create(&thread, NULL, ask, &asked), 0);
 		(void)take();
-		if (rows[i].memory) {
+		if (rows[i].memory == NO_ROOM)
+			CHECK_EQ(lat_link_extents_add(&t.a->mapped, LAT_LINK_EXTENT_BYTES_MAX), 0);
+		if (rows[i].memory != NONE) {
 			fd = memory(LAT_LINK_REPLIES_BYTES, true);
 			CHECK_EQ(lat_link_replies(t.a, lat_link_out_chan(t.out), LAT_LINK_REPLIES_BYTES, &fd,
 						  1),
@@ -196,6 +200,8 @@ TEST(what_a_line_says_is_checked)
 		lat_doorbell_ring(&t.b->doorbell, LAT_DOORBELL_ROOM, lat_link_out_chan(t.out));
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 		CHECK_EQ_ROW(rows[i].why, asked.rc, rows[i].want);
+		if (rows[i].memory == NO_ROOM)
+			lat_link_extents_remove(&t.a->mapped, LAT_LINK_EXTENT_BYTES_MAX);
 		if (rows[i].want == 0)
 			CHECK_EQ_ROW(rows[i].why, asked.call.reply_len, rows[i].len);
 		if (rows[i].want == 0 && rows[i].memory && rows[i].at == 0)
