@@ -154,13 +154,20 @@ def with_a_network_too(folder):
             assert c.number == int(number) == 5
 
 
+def note(*, kind, token=0, dst=0, member=0):
+    """As struct lat_note (src/node/note.h)."""
+    return struct.pack("=HHIiiiIIIIiIIQQQ32x64x", 2, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
+
+
 @case
 def whoever_breaks_a_rule_is_dropped(folder):
     with opened(folder) as a, opened(folder) as b:
-        hello = struct.pack("=HHIiiiIIIiIQQQ32x", 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 77, 0, 0)
+        hello = note(kind=1, member=77)
+        with connect(folder) as s:  # what is right is answered
+            s.send(note(kind=1, member=78))
+            assert struct.unpack_from("=HHIi", s.recv(4096)) == (2, 2, 0, 0)
         before = 0
-        for packets in ([b"x"], [hello + b"x"], [hello[:-1]], [hello, hello], [b"\0" * len(hello)],
-                        [struct.pack("=HHIiiiIIIiIQQQ32x", 1, 3, 1, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0)]):
+        for packets in ([b"x"], [hello + b"x"], [hello[:-1]], [hello, hello], [b"\0" * len(hello)], [note(kind=3, token=1, dst=7)]):
             with connect(folder) as s:
                 for packet in packets:
                     s.send(packet)
