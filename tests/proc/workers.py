@@ -1,6 +1,7 @@
 """Processes that do what they are told (worker.c), killed, stopped and left to go on. Every wait is bounded by WAIT."""
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,12 +27,30 @@ class Ended(Exception):
     """The worker is gone."""
 
 
+def where_others_may(folder):
+    """The worker and its library in a folder that other users may enter: perhaps the tree lies in none."""
+    library = "liblattice-ipc.so.0"
+    place_of_it = os.path.join(folder, "bin")
+    if not os.path.isdir(place_of_it):
+        os.mkdir(place_of_it)
+        shutil.copy(WORKER, place_of_it)
+        shutil.copy(os.path.join(os.path.dirname(WORKER), "..", "..", "src", library), place_of_it)
+        for file in os.listdir(place_of_it):
+            os.chmod(os.path.join(place_of_it, file), 0o755)
+        os.chmod(place_of_it, 0o755)
+    return os.path.join(place_of_it, os.path.basename(WORKER)), {"LD_LIBRARY_PATH": place_of_it}
+
+
 class Worker:
     """One process; use it with "with"."""
 
     def __init__(self, folder, *, env=None, user=None, before=()):
         self.log = tempfile.TemporaryFile()
-        self.child = subprocess.Popen([*before, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+        program = WORKER
+        if user is not None:
+            program, found = where_others_may(folder)
+            env = {**found, **(env or {})}
+        self.child = subprocess.Popen([*before, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                       env={**ENV, "LATTICE_SOCKET": os.path.join(folder, "place", "node.sock"),
                                            "LATTICE_STATE_DIR": os.path.join(folder, "state"), **(env or {})},
                                       user=user, bufsize=0)
