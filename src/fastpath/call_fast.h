@@ -23,30 +23,6 @@ struct lat_flow_ops {
 	int (*wait)(void *ctx, int fd, short events, uint64_t deadline_ns);
 };
 
-/* At most LAT_EXECUTE_LEN_MAX bytes. */
-LAT_FAST_INLINE void lat_copy_short(void *to, const void *from, size_t len)
-{
-	unsigned char *t = to;
-	const unsigned char *f = from;
-
-	if (len >= 16) { /* pieces that overlap, if need be */
-		memcpy(t, f, 16);
-		if (len > 32)
-			memcpy(t + 16, f + 16, 16);
-		memcpy(t + len - 16, f + len - 16, 16);
-	} else if (len >= 4) {
-		memcpy(t, f, 4);
-		if (len > 8)
-			memcpy(t + 4, f + 4, 4);
-		if (len > 12)
-			memcpy(t + 8, f + 8, 4);
-		memcpy(t + len - 4, f + len - 4, 4);
-	} else {
-		for (size_t i = 0; i < len; i++)
-			t[i] = f[i];
-	}
-}
-
 /* --- the conditions ----------------------------------------------------------------------------- */
 
 /* P2, P3, P4, P8: what the channel itself says. LAT_CONDITIONS: all hold. P1 always does: there is no capability in a message. */
@@ -111,7 +87,7 @@ LAT_FAST_INLINE void lat_put_in_hands(const struct lat_inbox_source *src, const 
 	info->len = len;
 	info->seq = seq;
 	info->call = call;
-	lat_copy_short(take->buf, data, len);
+	lat_ring_move(take->buf, data, len);
 }
 
 /* --- calls -------------------------------------------------------------------------------------- */
@@ -152,7 +128,7 @@ LAT_FAST_INLINE void lat_call_answer(struct lat_call_slot *s, void *where, int r
 	s->len = (uint32_t)len;
 	s->rc = rc == 0 && len > s->cap ? -EMSGSIZE : rc;
 	if (s->rc == 0 && len <= LAT_EXECUTE_LEN_MAX)
-		lat_copy_short(where, data, len);
+		lat_ring_move(where, data, (uint32_t)len);
 	else if (s->rc == 0)
 		memcpy(where, data, len);
 	if (waiter != NULL)

@@ -354,19 +354,23 @@ static int wait_end(struct lat_sender *s, const struct outgoing *m, uint64_t upt
 	return rc;
 }
 
+static int one_turn(struct lat_sender *s, const struct outgoing *m, uint64_t deadline_ns)
+{
+	int rc;
+
+	lat_turn_begin(&s->turn);
+	rc = try_locked(s, m, 0);
+	if (rc == -EAGAIN)
+		return wait_end(s, m, 0, deadline_ns);
+	lat_turn_end(&s->turn);
+	return rc;
+}
+
 int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len, uint64_t deadline_ns)
 {
 	struct outgoing m = { .type = type, .data = data, .len = (uint32_t)len };
-	int rc;
 
-	if (len > s->len_max)
-		return -EMSGSIZE;
-	lat_turn_begin(&s->turn);
-	rc = send_locked(s, &m);
-	if (rc == -EAGAIN)
-		return wait_end(s, &m, 0, deadline_ns);
-	lat_turn_end(&s->turn);
-	return rc;
+	return len > s->len_max ? -EMSGSIZE : one_turn(s, &m, deadline_ns);
 }
 
 int lat_sender_send_near(struct lat_sender *s, int32_t type, const void *data, size_t len)
@@ -389,18 +393,6 @@ int lat_sender_announce_end(struct lat_sender *s)
 	lat_sender_announce_locked(s);
 	lat_turn_end_as(&s->turn, true);
 	return 0;
-}
-
-static int one_turn(struct lat_sender *s, const struct outgoing *m, uint64_t deadline_ns)
-{
-	int rc;
-
-	lat_turn_begin(&s->turn);
-	rc = try_locked(s, m, 0);
-	if (rc == -EAGAIN)
-		return wait_end(s, m, 0, deadline_ns);
-	lat_turn_end(&s->turn);
-	return rc;
 }
 
 int lat_sender_loan(struct lat_sender *s, size_t bytes, struct lat_sender_loan *loan, uint64_t deadline_ns)
@@ -443,16 +435,8 @@ int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t
 		    struct lat_sender_mark *mark, uint64_t deadline_ns)
 {
 	struct outgoing m = { .type = type, .data = data, .len = (uint32_t)len, .mark = mark };
-	int rc;
 
-	if (len > s->len_max)
-		return -EMSGSIZE;
-	lat_turn_begin(&s->turn);
-	rc = send_locked(s, &m);
-	if (rc == -EAGAIN)
-		return wait_end(s, &m, 0, deadline_ns);
-	lat_turn_end(&s->turn);
-	return rc;
+	return len > s->len_max ? -EMSGSIZE : one_turn(s, &m, deadline_ns);
 }
 
 void lat_sender_handed_locked(struct lat_sender *s, size_t len)
