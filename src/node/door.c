@@ -174,12 +174,15 @@ int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *h
 	if (rc == 0)
 		rc = lat_fork_close_in_child(held->sock.fd);
 	if (rc < 0)
-		lat_door_give(held);
+		lat_door_give(held, false);
 	return rc;
 }
 
-void lat_door_give(struct lat_door_held *held)
+void lat_door_give(struct lat_door_held *held, bool others)
 {
+	if (others)
+		held->sock.name[0] =
+			'\0'; /* the name stays: whoever takes the door next sees that there was one before */
 	lat_fork_forget(held->sock.fd);
 	lat_unixsock_close(&held->sock); /* while the lock says that the name is ours */
 	lat_fork_forget(held->lock);

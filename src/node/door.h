@@ -42,7 +42,7 @@ void lat_door_leave(struct lat_door *d);
 /* A door that is ours: the lock, and the socket. */
 struct lat_door_held {
 	int lock;
-	bool after; /* another had it and died: those who were with it will come */
+	bool after; /* another had it: those who were with it will come */
 	struct lat_unixsock sock;
 	uint8_t key[LAT_CLAIMS_KEY];
 };
@@ -53,8 +53,8 @@ struct lat_door_held {
  * of a file that is none of these; it is left as it is), or why it cannot be had: -EACCES, -EROFS, -ENOSPC, -ELOOP, -EMFILE, ...
  */
 LAT_MUST_CHECK int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *holder);
-/* Gives it back, to whoever comes. */
-void lat_door_give(struct lat_door_held *held);
+/* Gives it back, to whoever comes. @others: some are still with it, and will come to the next. */
+void lat_door_give(struct lat_door_held *held, bool others);
 
 /*
  * Connects to who has it: a socket, non-blocking. 0, -ENOENT and -ECONNREFUSED (nobody, or not yet), -EAGAIN (too many want to),

@@ -106,16 +106,20 @@ TEST(one_has_it_and_leaves_nothing_of_a_socket)
 	CHECK_EQ(host.pid, getpid());
 	lat_unixsock_hang_up(fd);
 	memcpy(key, held.key, sizeof(key));
-	lat_door_give(&held);
+	lat_door_give(&held, false);
 	CHECK_EQ(stat(in_base("x.sock"), &st), -1);
 	CHECK_EQ(lat_door_take(&d, &held, &holder), 0);
 	CHECK_MEM(key, held.key, sizeof(key));
-	lat_door_give(&held);
+	lat_door_give(&held, true); /* those who are with it still will come */
+	CHECK_EQ(lat_door_knock(&d, &fd, &host), -ECONNREFUSED);
+	CHECK_EQ(lat_door_take(&d, &held, &holder), 0);
+	CHECK(held.after);
+	lat_door_give(&held, false);
 
 	CHECK_EQ(chmod(in_base("x.key"), 0644), 0); /* others may have read it: another one */
 	CHECK_EQ(lat_door_take(&d, &held, &holder), 0);
 	CHECK(memcmp(key, held.key, sizeof(key)) != 0);
-	lat_door_give(&held);
+	lat_door_give(&held, false);
 	lat_door_leave(&d);
 	end();
 }
@@ -148,9 +152,9 @@ TEST(what_a_dead_one_left_is_taken)
 		(void)pause();
 		_exit(0);
 	}
-	lat_door_give(&held);
+	lat_door_give(&held, false);
 	CHECK_EQ(lat_door_take(&d, &held, NULL), 0);
-	lat_door_give(&held);
+	lat_door_give(&held, false);
 	CHECK_EQ(kill(holder, 9), 0);
 	CHECK_EQ(waitpid(holder, NULL, 0), holder);
 	lat_door_leave(&d);
@@ -190,7 +194,7 @@ TEST(files_of_somebody_else_stay)
 		CHECK_EQ_ROW(rows[i].why, st.st_size, rows[i].bytes);
 		CHECK_EQ(unlink(in_base(rows[i].file)), 0);
 		CHECK_EQ_ROW(rows[i].why, lat_door_take(&d, &held, NULL), 0);
-		lat_door_give(&held);
+		lat_door_give(&held, false);
 		lat_door_leave(&d);
 		end();
 	}

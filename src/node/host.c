@@ -620,6 +620,15 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	return 0;
 }
 
+/* Members of other processes, who go to the next host. */
+static bool has_others(const struct lat_host *h)
+{
+	for (const struct member *m = h->all; m != NULL; m = m->next)
+		if (m->greeted && m->cred.process.pid != getpid())
+			return true;
+	return false;
+}
+
 void lat_host_close(struct lat_host *h)
 {
 	if (h == NULL)
@@ -628,7 +637,7 @@ void lat_host_close(struct lat_host *h)
 		lat_eventfd_signal(h->stop);
 	lat_thread_join(&h->thread);
 	/* The door first: who is told and looks for another finds it free. */
-	lat_door_give(&h->door);
+	lat_door_give(&h->door, has_others(h));
 	while (h->all != NULL)
 		dismiss(h, h->all);
 	free_dead(h);
