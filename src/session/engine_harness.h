@@ -323,8 +323,7 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 	w->now = 1000 * SEC;
 	w->rng = seed;
 	w->nodes = nodes;
-	w->delay = MS;
-	w->mtu = WORLD_MTU;
+	w->faults = (struct lat_faults){ .delay = MS, .mtu = WORLD_MTU };
 	for (int i = 0; i < nodes; i++) {
 		struct world_node *n = &w->node[i];
 
@@ -357,9 +356,7 @@ static inline void world_close(struct world *w)
 {
 	for (int i = 0; i < w->nodes; i++)
 		world_node_close(&w->node[i]);
-	while (w->queued > 0)
-		free(world_dequeue(w));
-	free(w->queue);
+	lat_air_fini(&w->air);
 	free(w);
 }
 
@@ -381,11 +378,11 @@ static inline bool world_on_stream(const struct world_packet *p, void *ctx)
 	return p->proto == LAT_PROTO_TCP && p->conn == *conn;
 }
 
-static inline bool world_gone_with_stream(const struct world_packet *p, void *ctx)
+static inline bool world_gone_with_stream(struct lat_airborne *p, void *ctx)
 {
-	if (!world_on_stream(p, ctx))
+	if (!world_on_stream((const struct world_packet *)p, ctx))
 		return false;
-	free((void *)(uintptr_t)p);
+	free(p);
 	return true;
 }
 
@@ -396,7 +393,7 @@ static inline void world_cut(struct world *w, int a, int b)
 
 	if (!w->stream[lo][hi].up)
 		return;
-	world_queue_remove(w, world_gone_with_stream, &w->stream[lo][hi].conn);
+	lat_air_remove(&w->air, world_gone_with_stream, &w->stream[lo][hi].conn);
 	w->stream[lo][hi].up = false;
 	w->stream[lo][hi].up_at = 0;
 	w->stream[lo][hi].queued[0] = w->stream[lo][hi].queued[1] = 0;
@@ -411,7 +408,7 @@ static inline void world_cut(struct world *w, int a, int b)
 	}
 	/* Who called calls again: here always the lower. */
 	w->stream[lo][hi].known[0] = true;
-	w->stream[lo][hi].up_at = w->now + 2 * w->delay + 1;
+	w->stream[lo][hi].up_at = w->now + 2 * w->faults.delay + 1;
 }
 
 /*
@@ -522,8 +519,8 @@ static inline void world_run_until(struct world *w, uint64_t until)
 				if (w->stream[i][j].up_at != 0 && w->stream[i][j].up_at < next)
 					next = w->stream[i][j].up_at;
 		}
-		if (w->queued > 0 && w->queue[0]->at < next)
-			next = w->queue[0]->at;
+		if (lat_air_at(&w->air) < next)
+			next = lat_air_at(&w->air);
 		if (next > until)
 			break;
 		if (next > w->now)
@@ -532,8 +529,8 @@ static inline void world_run_until(struct world *w, uint64_t until)
 			for (int j = i + 1; j < w->nodes; j++)
 				if (w->stream[i][j].up_at != 0 && w->stream[i][j].up_at <= w->now)
 					world_stream_up(w, i, j);
-		if (w->queued > 0 && w->queue[0]->at <= w->now) {
-			struct world_packet *p = world_dequeue(w);
+		if (lat_air_at(&w->air) <= w->now) {
+			struct world_packet *p = (struct world_packet *)lat_air_next(&w->air);
 
 			world_deliver(w, p);
 			free(p);

@@ -243,8 +243,8 @@ TEST(both_start_together)
 			struct lat_peer_info a, b;
 
 			if (protos[i].proto == LAT_PROTO_UDP && seed % 2 == 0) {
-				w->loss = 200;
-				w->jitter = 3 * MS;
+				w->faults.loss = 200;
+				w->faults.jitter = 3 * MS;
 			}
 			world_connect(w, 0, 1);
 			world_run(w, world_random(w) % (6 * MS));
@@ -256,7 +256,7 @@ TEST(both_start_together)
 				world_dump(w);
 				CHECK(false);
 			}
-			w->loss = 0;
+			w->faults.loss = 0;
 			world_run(w, SEC);
 			a = world_info(w, 0, 1);
 			b = world_info(w, 1, 0);

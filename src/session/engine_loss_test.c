@@ -78,7 +78,7 @@ TEST(nobody_answers)
 		struct world *w = world_open(2, 1, &o);
 		struct world_chan *c;
 
-		w->loss = 1000;
+		w->faults.loss = 1000;
 		w->unreachable = rows[i].refused;
 		c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE);
 		CHECK_EQ(w->node[0].state[1], LAT_PEER_CONNECTING);
@@ -98,7 +98,7 @@ TEST(nobody_answers)
 		world_run(w, 100 * SEC);
 		CHECK_EQ_ROW(rows[i].why, w->node[0].sent_packets, 0);
 		/* It comes back. */
-		w->loss = 0;
+		w->faults.loss = 0;
 		w->unreachable = false;
 		world_connect(w, 0, 1);
 		world_run(w, 100 * MS);
@@ -115,10 +115,10 @@ static void rough_sea(const char *why, uint64_t seed, uint32_t loss, uint32_t du
 	struct world_chan *c[2], *in;
 	const int from[2] = { 0, 1 };
 
-	w->loss = loss;
-	w->dup = dup;
-	w->corrupt = corrupt;
-	w->jitter = jitter;
+	w->faults.loss = loss;
+	w->faults.dup = dup;
+	w->faults.corrupt = corrupt;
+	w->faults.jitter = jitter;
 	for (int i = 0; i < 2; i++)
 		c[i] = world_chan_open(w, i, !i, 10 + i, LAT_CFLAG_RELIABLE);
 	if (!world_pump(w, c, from, 2, 60, 3000, 120 * SEC)) {
@@ -170,18 +170,18 @@ TEST(lossy_channel)
 
 		world_run(w, 100 * MS);
 		CHECK(c->open);
-		w->loss = seed % 2 == 0 ? 100 : 0;
+		w->faults.loss = seed % 2 == 0 ? 100 : 0;
 		for (int i = 0; i < 300; i++) {
 			CHECK_EQ(world_chan_send(w, 0, c, i % 10 == 0 ? 3000 : 100), 0);
 			world_run(w, MS);
 		}
-		w->loss = 0;
+		w->faults.loss = 0;
 		world_run(w, 3 * SEC);
 		in = world_chan_at(w, 1, c);
 		CHECK(in != NULL);
 		CHECK_EQ(w->node[1].bad, 0);
 		CHECK_EQ(in->got + in->skipped + (300 - (in->next_seq - 1)), 300);
-		if (w->loss == 0 && seed % 2 == 1)
+		if (w->faults.loss == 0 && seed % 2 == 1)
 			CHECK_EQ(in->got, 300);
 		CHECK(in->got > 200);
 		/* Once the window of 256 has passed over them, the receiver knows how many it did not get. */

@@ -471,16 +471,18 @@ TEST(close_past_a_full_stream)
 	w->stream[0][1].queued[1] += WORLD_STREAM_ROOM; /* not even a CLOSE has room */
 	say(w, back, false, unknown_frame);
 	{ /* it arrives before anything that was sent the other way */
-		struct world_packet *p = NULL;
+		struct lat_airborne *p = NULL, *q;
 		size_t at = 0;
 
-		for (size_t i = 0; i < w->queued; i++)
-			if (w->queue[i]->to == 1 && (p == NULL || world_before(w->queue[i], p)))
-				p = w->queue[at = i];
+		for (size_t i = 0; i < w->air.queued; i++) {
+			q = w->air.queue[i];
+			if (((struct world_packet *)q)->to == 1 && (p == NULL || lat_air_before(q, p)))
+				p = w->air.queue[at = i];
+		}
 		CHECK(p != NULL);
 		p->at = w->now;
 		p->order = 0;
-		world_queue_up(w, at);
+		lat_air_up(&w->air, at);
 	}
 	world_run(w, 5 * SEC);
 	CHECK_EQ(world_count(w, 1, LAT_COUNT_PROTO), 1);

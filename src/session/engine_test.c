@@ -32,7 +32,7 @@ TEST(handshake_and_ping)
 		world_run(w, 100 * MS);
 		CHECK_EQ_ROW(protos[i].why, w->node[0].last_pong, 77);
 		CHECK_EQ_ROW(protos[i].why, w->node[1].last_pong, 78);
-		CHECK_EQ(w->node[0].last_rtt, 2 * w->delay);
+		CHECK_EQ(w->node[0].last_rtt, 2 * w->faults.delay);
 		for (int t = 1; t <= 4; t++)
 			CHECK_EQ_ROW(protos[i].why, w->packets_of_type[t], 1);
 		world_close(w);

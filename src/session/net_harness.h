@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/airborne_harness.h"
+#include "base/faults_harness.h"
 #include "base/test.h"
 #include "base/util.h"
 #include "crypto/kem.h"
@@ -38,24 +40,12 @@ enum {
 struct world;
 
 struct world_packet {
-	uint64_t at, order;
+	struct lat_airborne fly;
 	uint32_t conn; /* TCP */
 	int from, to;
 	uint8_t proto;
 	size_t bytes;
 	uint8_t data[];
-};
-
-/* One direction between two nodes. With a rate it is a bottleneck: what is sent waits in a queue, or is dropped. */
-struct world_pipe {
-	struct world_pipe *through; /* another one whose rate and queue it shares; NULL: its own */
-	bool black;                 /* nothing gets through */
-	bool in_burst;
-	uint64_t rate; /* bytes a second; 0: any */
-	size_t queue_max;
-	uint64_t free_at; /* when what waits has been sent */
-	size_t queued_max;
-	uint64_t bytes, dropped; /* sent on; packets that found the queue full */
 };
 
 /* What an application at a node saw of one channel. */
@@ -94,18 +84,12 @@ struct world_node {
 };
 
 struct world {
-	uint64_t now, rng, order;
-	uint64_t delay, jitter;
-	uint32_t loss, dup, corrupt, truncate, late; /* of 1000; late: held up by ten times the delay */
-	uint32_t burst_in,
-		burst_out; /* of 1000: a packet that is lost with those after it, until one of them is not */
-	size_t mtu;        /* longer datagrams vanish */
-	bool mtu_lies;     /* and now and then the node is told so of one that is not longer */
+	uint64_t now, rng;
+	struct lat_faults faults; /* of datagrams, and the delay of everything */
 	int nodes;
 	struct world_node node[WORLD_NODES];
-	struct world_pipe pipe[WORLD_NODES][WORLD_NODES];
-	struct world_packet **queue; /* a heap: queue[0] is the next */
-	size_t queued, queue_cap;
+	struct lat_pipe pipe[WORLD_NODES][WORLD_NODES];
+	struct lat_air air;
 	struct {
 		bool up;
 		uint32_t conn;
@@ -126,16 +110,7 @@ struct world {
 
 static inline uint64_t world_random(struct world *w)
 {
-	uint64_t z = (w->rng += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-static inline bool world_chance(struct world *w, uint32_t of_1000)
-{
-	return of_1000 != 0 && world_random(w) % 1000 < of_1000;
+	return lat_faults_random(&w->rng);
 }
 
 /* How many seeds a loop takes: LATTICE_TEST_SEEDS for a long run, else the test's own number. */
@@ -148,134 +123,38 @@ static inline uint64_t world_seeds(uint64_t usual)
 
 /* ---- what is on its way ---- */
 
-static inline bool world_before(const struct world_packet *a, const struct world_packet *b)
-{
-	return a->at < b->at || (a->at == b->at && a->order < b->order);
-}
-
-static inline void world_queue_up(struct world *w, size_t i)
-{
-	struct world_packet *p = w->queue[i];
-
-	for (; i > 0 && world_before(p, w->queue[(i - 1) / 2]); i = (i - 1) / 2)
-		w->queue[i] = w->queue[(i - 1) / 2];
-	w->queue[i] = p;
-}
-
-static inline void world_queue_down(struct world *w, size_t i)
-{
-	struct world_packet *p = w->queue[i];
-
-	for (size_t child; (child = 2 * i + 1) < w->queued; i = child) {
-		if (child + 1 < w->queued && world_before(w->queue[child + 1], w->queue[child]))
-			child++;
-		if (!world_before(w->queue[child], p))
-			break;
-		w->queue[i] = w->queue[child];
-	}
-	w->queue[i] = p;
-}
-
 static inline struct world_packet *world_enqueue(struct world *w, int from, int to, uint8_t proto,
 						 uint32_t conn, uint64_t at, const uint8_t *data,
 						 size_t bytes)
 {
 	struct world_packet *p = malloc(sizeof(*p) + bytes);
 
-	*p = (struct world_packet){ .at = at,
-				    .order = ++w->order,
-				    .conn = conn,
-				    .from = from,
-				    .to = to,
-				    .proto = proto,
-				    .bytes = bytes };
+	*p = (struct world_packet){
+		.fly.at = at, .conn = conn, .from = from, .to = to, .proto = proto, .bytes = bytes
+	};
 	memcpy(p->data, data, bytes);
-	if (w->queued == w->queue_cap) {
-		w->queue_cap = w->queue_cap == 0 ? 64 : 2 * w->queue_cap;
-		w->queue = realloc(w->queue, w->queue_cap * sizeof(struct world_packet *));
-		CHECK(w->queue != NULL);
-	}
-	w->queue[w->queued++] = p;
-	world_queue_up(w, w->queued - 1);
+	CHECK(lat_air_add(&w->air, &p->fly));
 	return p;
-}
-
-/* Takes the next one off. The caller frees it. */
-static inline struct world_packet *world_dequeue(struct world *w)
-{
-	struct world_packet *p = w->queue[0];
-
-	w->queue[0] = w->queue[--w->queued];
-	if (w->queued > 0)
-		world_queue_down(w, 0);
-	return p;
-}
-
-/* Takes off those that @gone says; it may free them or keep them. */
-static inline void world_queue_remove(struct world *w, bool (*gone)(const struct world_packet *p, void *ctx),
-				      void *ctx)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < w->queued; i++)
-		if (!gone(w->queue[i], ctx))
-			w->queue[kept++] = w->queue[i];
-	w->queued = kept;
-	for (size_t i = kept / 2; i-- > 0;)
-		world_queue_down(w, i);
 }
 
 /* ---- datagrams ---- */
 
-/* When the pipe has let it through; UINT64_MAX: its queue was full. */
-static inline uint64_t world_squeeze(struct world *w, struct world_pipe *p, size_t bytes)
-{
-	uint64_t start = p->free_at > w->now ? p->free_at : w->now;
-	size_t waits;
-
-	if (p->rate == 0)
-		return w->now;
-	waits = (size_t)((start - w->now) * p->rate / SEC) + bytes;
-	if (waits > p->queue_max) {
-		p->dropped++;
-		return UINT64_MAX;
-	}
-	if (waits > p->queued_max)
-		p->queued_max = waits;
-	p->bytes += bytes;
-	p->free_at = start + bytes * SEC / p->rate;
-	return p->free_at;
-}
-
-static inline bool world_loses(struct world *w, struct world_pipe *p)
-{
-	p->in_burst = p->in_burst ? !world_chance(w, w->burst_out) : world_chance(w, w->burst_in);
-	return p->black || p->in_burst || world_chance(w, w->loss);
-}
-
 static inline int world_send_udp(struct world_node *n, int to, const uint8_t *data, size_t bytes)
 {
 	struct world *w = n->world;
-	struct world_pipe *pipe = &w->pipe[n->index][to];
-	int copies = 1 + world_chance(w, w->dup);
 
-	if (w->mtu_lies && world_chance(w, 20))
+	if (w->faults.mtu_lies && lat_faults_chance(&w->rng, 20))
 		return -EMSGSIZE;
-	for (int i = 0; i < copies; i++) {
-		uint64_t out = world_squeeze(w, pipe->through != NULL ? pipe->through : pipe, bytes);
-		uint64_t at = out + w->delay + (w->jitter == 0 ? 0 : world_random(w) % w->jitter);
+	for (int copies = lat_faults_copies(&w->faults, &w->rng); copies > 0; copies--) {
+		struct lat_fate fate = lat_faults_fate(&w->faults, &w->pipe[n->index][to], &w->rng, w->now,
+						       bytes);
 		struct world_packet *p;
-		size_t kept = bytes;
 
-		if (out == UINT64_MAX || world_loses(w, pipe) || bytes > w->mtu)
+		if (fate.kind != LAT_FATE_ARRIVES)
 			continue;
-		if (world_chance(w, w->late))
-			at += 10 * w->delay;
-		if (world_chance(w, w->truncate))
-			kept = world_random(w) % bytes;
-		p = world_enqueue(w, n->index, to, LAT_PROTO_UDP, 0, at, data, kept);
-		if (kept > 0 && world_chance(w, w->corrupt))
-			p->data[world_random(w) % kept] ^= (uint8_t)(1U << world_random(w) % 8);
+		p = world_enqueue(w, n->index, to, LAT_PROTO_UDP, 0, fate.at, data, fate.kept);
+		if (fate.flipped)
+			p->data[fate.flip_at] ^= fate.flip;
 	}
 	return 0;
 }
@@ -292,7 +171,7 @@ static inline int world_send_tcp(struct world_node *n, int to, uint32_t conn, co
 		return -ENOTCONN;
 	if (!w->stream[lo][hi].up) {
 		if (w->stream[lo][hi].up_at == 0)
-			w->stream[lo][hi].up_at = w->now + 2 * w->delay + 1;
+			w->stream[lo][hi].up_at = w->now + 2 * w->faults.delay + 1;
 		w->stream[lo][hi].blocked[side] = true;
 		w->stream[lo][hi].known[side] = true; /* it calls, so it knows whom */
 		return -EAGAIN;
@@ -303,8 +182,8 @@ static inline int world_send_tcp(struct world_node *n, int to, uint32_t conn, co
 		return -EAGAIN;
 	}
 	w->stream[lo][hi].queued[side] += bytes;
-	if (w->stream[lo][hi].last_at[side] < w->now + w->delay)
-		w->stream[lo][hi].last_at[side] = w->now + w->delay;
+	if (w->stream[lo][hi].last_at[side] < w->now + w->faults.delay)
+		w->stream[lo][hi].last_at[side] = w->now + w->faults.delay;
 	(void)!world_enqueue(w, n->index, to, LAT_PROTO_TCP, w->stream[lo][hi].conn,
 			     w->stream[lo][hi].last_at[side], data, bytes);
 	return 0;

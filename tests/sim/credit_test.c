@@ -38,7 +38,7 @@ TEST(a_slow_channel_holds_up_no_other)
 		struct world_chan *quick, *stuck[3];
 		uint64_t took;
 
-		w->delay = 10 * MS;
+		w->faults.delay = 10 * MS;
 		for (int i = 0; i < slow; i++)
 			stuck[i] = world_chan_open(w, 1, 0, 10 + i, LAT_CFLAG_RELIABLE);
 		quick = world_chan_open(w, 1, 0, 1, LAT_CFLAG_RELIABLE);
@@ -83,7 +83,7 @@ TEST(messages_longer_than_the_credit_on_sixteen_channels)
 		for (int i = 0; i < LONG_CHANS; i++)
 			c[i] = world_chan_open(w, 1, 0, i + 1, LAT_CFLAG_RELIABLE);
 		world_run(w, SEC);
-		w->loss = loss;
+		w->faults.loss = loss;
 		for (int i = 0; i < LONG_CHANS; i++)
 			CHECK_EQ(world_chan_send(w, 1, c[i], LONG_BYTES), 0);
 		for (int k = 0; k < 6000 && done < LONG_CHANS; k++) {
@@ -116,7 +116,7 @@ TEST(what_is_put_together_is_bounded)
 	w->node[0].room = 0;
 	for (int i = 0; i < 64; i++)
 		world_chan_at(w, 0, c[i])->room = 0;
-	w->loss = 100;
+	w->faults.loss = 100;
 	for (int k = 0; k < 100; k++) {
 		for (int i = 0; i < 64; i++)
 			for (int n = 0; n < 20; n++)

@@ -35,7 +35,7 @@ static struct world *path(uint64_t seed, uint64_t rtt, const struct lat_cc_ops *
 	const struct world_options o = { .proto = LAT_PROTO_UDP, .cc = cc };
 	struct world *w = world_open(nodes, seed, &o);
 
-	w->delay = rtt / 2;
+	w->faults.delay = rtt / 2;
 	return w;
 }
 
@@ -136,7 +136,7 @@ TEST(goodput_with_losses)
 		uint64_t bytes;
 
 		world_run(w, SEC);
-		w->loss = losses[i].loss;
+		w->faults.loss = losses[i].loss;
 		pour(w, &c, from, 1, 5 * SEC, &bytes);
 		pour(w, &c, from, 1, 30 * SEC, &bytes);
 		got = (double)bytes / 30;
@@ -247,14 +247,14 @@ TEST(the_path_maximum_is_found_and_lost_and_found)
 		const struct lat_peer *p;
 		uint64_t bytes, start;
 
-		w->mtu = maxima[i].path;
+		w->faults.mtu = maxima[i].path;
 		narrow(w, 5000000, 4000000);
 		world_run(w, SEC);
 		p = lat_peer_find(w->node[1].engine, 1);
 		CHECK_EQ_ROW("nobody looks without need", p->pmtu.now, LAT_UDP_BASE);
 		pour(w, &c, from, 1, 2 * SEC, &bytes);
 		CHECK_EQ_ROW(maxima[i].why, p->pmtu.now, maxima[i].found);
-		w->mtu = LAT_UDP_BASE;
+		w->faults.mtu = LAT_UDP_BASE;
 		start = w->now;
 		for (int k = 0; k < 500 && p->pmtu.now > LAT_UDP_BASE; k++)
 			pour(w, &c, from, 1, 10 * MS, &bytes);
@@ -262,7 +262,7 @@ TEST(the_path_maximum_is_found_and_lost_and_found)
 		print_message("%s: found %zu; back to %d after %llu ms\n", maxima[i].why, maxima[i].found,
 			      LAT_UDP_BASE, (unsigned long long)((w->now - start) / MS));
 		CHECK(w->now - start < 3 * SEC);
-		w->mtu = maxima[i].path;
+		w->faults.mtu = maxima[i].path;
 		pour(w, &c, from, 1, 15 * SEC, &bytes);
 		CHECK_EQ_ROW(maxima[i].why, p->pmtu.now, maxima[i].found);
 		CHECK_EQ(w->node[0].bad, 0);
@@ -280,10 +280,10 @@ TEST(lies_about_the_maximum_cost_little)
 
 	narrow(w, 5000000, 4000000);
 	world_run(w, SEC);
-	w->loss = 20;
+	w->faults.loss = 20;
 	pour(w, &c, from, 1, 10 * SEC, &honest);
-	w->loss = 0;
-	w->mtu_lies = true; /* of 20 in 1000, which are not sent */
+	w->faults.loss = 0;
+	w->faults.mtu_lies = true; /* of 20 in 1000, which are not sent */
 	pour(w, &c, from, 1, 10 * SEC, &lied);
 	print_message("2 %% lost: %.2f MB/s; 2 %% refused: %.2f MB/s\n", (double)honest / 1e7,
 		      (double)lied / 1e7);

@@ -5,15 +5,10 @@ void sim_calm(struct sim *s)
 {
 	struct world *w = s->w;
 
-	w->loss = w->dup = w->corrupt = w->truncate = w->late = 0;
-	w->burst_in = w->burst_out = 0;
-	w->jitter = 0;
-	w->delay = MS;
-	w->mtu = WORLD_MTU;
-	w->mtu_lies = false;
+	lat_weather_calm(&w->faults, &w->rng);
 	for (int i = 0; i < w->nodes; i++)
 		for (int j = 0; j < w->nodes; j++)
-			w->pipe[i][j] = (struct world_pipe){ 0 };
+			w->pipe[i][j] = (struct lat_pipe){ 0 };
 }
 
 static uint64_t below(struct sim *s, uint64_t end)
@@ -26,38 +21,9 @@ static int any_node(struct sim *s)
 	return (int)below(s, (uint64_t)s->w->nodes);
 }
 
-static void loss(struct sim *s)
-{
-	s->w->loss = (uint32_t)below(s, 300);
-}
-
-static void bursts(struct sim *s)
-{
-	s->w->burst_in = (uint32_t)(1 + below(s, 20));
-	s->w->burst_out = (uint32_t)(20 + below(s, 200)); /* 5 to 50 packets */
-}
-
-static void disorder(struct sim *s)
-{
-	s->w->jitter = below(s, 20 * MS);
-	s->w->late = (uint32_t)below(s, 50);
-	s->w->dup = 100;
-}
-
-static void damage(struct sim *s)
-{
-	s->w->corrupt = 10;
-	s->w->truncate = (uint32_t)below(s, 30);
-}
-
-static void far_away(struct sim *s)
-{
-	s->w->delay = MS + below(s, 150 * MS);
-}
-
 static void narrow(struct sim *s)
 {
-	struct world_pipe *p = &s->w->pipe[any_node(s)][any_node(s)];
+	struct lat_pipe *p = &s->w->pipe[any_node(s)][any_node(s)];
 
 	p->rate = 50000 + below(s, 5000000);
 	p->queue_max = 10000 + below(s, 200000);
@@ -65,28 +31,20 @@ static void narrow(struct sim *s)
 
 static void blackout(struct sim *s)
 {
-	uint32_t before = s->w->loss;
+	uint32_t before = s->w->faults.loss;
 
-	s->w->loss = 1000;
+	s->w->faults.loss = 1000;
 	world_run(s->w, below(s, 60 * SEC));
-	s->w->loss = before;
+	s->w->faults.loss = before;
 }
 
 static void one_way(struct sim *s)
 {
-	struct world_pipe *p = &s->w->pipe[any_node(s)][any_node(s)];
+	struct lat_pipe *p = &s->w->pipe[any_node(s)][any_node(s)];
 
 	p->black = true;
 	world_run(s->w, below(s, 20 * SEC));
 	p->black = false;
-}
-
-static void mtu(struct sim *s)
-{
-	static const size_t mtus[] = { 1232, 1400, 1452, 1472, 8952, 65507 };
-
-	s->w->mtu = mtus[below(s, ARRAY_LEN(mtus))];
-	s->w->mtu_lies = below(s, 2) == 0;
 }
 
 static void silence(struct sim *s)
@@ -159,16 +117,17 @@ static void some_time(struct sim *s)
 static const struct {
 	const char *name;
 	void (*act)(struct sim *s);
+	lat_weather_fn weather; /* instead: what lattice-chaos does too */
 } acts[] = {
-	{ "loss", loss },
-	{ "bursts", bursts },
-	{ "disorder", disorder },
-	{ "damage", damage },
-	{ "far away", far_away },
+	{ "loss", .weather = lat_weather_loss },
+	{ "bursts", .weather = lat_weather_bursts },
+	{ "disorder", .weather = lat_weather_disorder },
+	{ "damage", .weather = lat_weather_damage },
+	{ "far away", .weather = lat_weather_far },
 	{ "narrow", narrow },
 	{ "blackout", blackout },
 	{ "one way", one_way },
-	{ "mtu", mtu },
+	{ "mtu", .weather = lat_weather_mtu },
 	{ "silence", silence },
 	{ "clock jump", clock_jump },
 	{ "cut", cut },
@@ -188,5 +147,8 @@ void sim_act(struct sim *s)
 	size_t i = (size_t)below(s, ARRAY_LEN(acts));
 
 	s->act = acts[i].name;
-	acts[i].act(s);
+	if (acts[i].weather != NULL)
+		acts[i].weather(&s->w->faults, &s->w->rng);
+	else
+		acts[i].act(s);
 }
