@@ -182,6 +182,9 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 	if (status != CLI_OK)
 		goto out;
 	rc = lattice_channel_open(&s.channel, node, from, target.pid, target.node, 0);
+	if (rc == -EACCES &&
+	    opt->from == CLI_UNSET) /* somebody receives as that pid, and nobody asked for it */
+		rc = lattice_channel_open(&s.channel, node, (int32_t)getpid(), target.pid, target.node, 0);
 	if (rc < 0) {
 		status = cli_fail(NULL, rc, "to %s", target.label);
 		goto out;

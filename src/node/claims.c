@@ -20,7 +20,8 @@ struct claim {
 };
 
 struct lat_claims {
-	struct claim *by_pid;
+	struct claim *by_pid; /* if sorted, also in that order */
+	bool sorted;
 	uint64_t began_ns;
 	uid_t owner;
 	uint8_t key[LAT_CLAIMS_KEY];
@@ -122,6 +123,7 @@ int lat_claims_take(struct lat_claims *c, const struct lat_credentials *who, int
 			free(claim);
 			return -ENOMEM;
 		}
+		c->sorted = false;
 	}
 	claim->member = who->member;
 	claim->ticketed = claim->ticketed || ticketed;
@@ -153,15 +155,25 @@ uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid)
 	return claim != NULL ? claim->member : 0;
 }
 
-int32_t lat_claims_next(const struct lat_claims *c, int32_t after, uint64_t *holder)
+static int compare_pids(const struct claim *a, const struct claim *b)
 {
-	const struct claim *claim, *next, *least = NULL;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
 
-	HASH_ITER(hh, c->by_pid, claim, next)
-		if (claim->pid > after && (least == NULL || claim->pid < least->pid))
-			least = claim;
-	*holder = least != NULL ? least->member : 0;
-	return least != NULL ? least->pid : 0;
+int32_t lat_claims_next(struct lat_claims *c, int32_t after, uint64_t *holder)
+{
+	const struct claim *next;
+
+	if (!c->sorted)
+		HASH_SORT(c->by_pid, compare_pids);
+	c->sorted = true;
+	next = find(c, after);
+	if (next == NULL) /* it begins, or goes on after one that was given back */
+		next = c->by_pid;
+	while (next != NULL && next->pid <= after)
+		next = next->hh.next;
+	*holder = next != NULL ? next->member : 0;
+	return next != NULL ? next->pid : 0;
 }
 
 uint32_t lat_claims_count(const struct lat_claims *c)

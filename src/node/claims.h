@@ -60,7 +60,7 @@ void lat_claims_give_all(struct lat_claims *c, uint64_t member);
 /* The member that receives as @pid; 0: nobody. */
 uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid);
 /* The smallest pid above @after that somebody receives as; 0: none. *holder: who. */
-int32_t lat_claims_next(const struct lat_claims *c, int32_t after, uint64_t *holder);
+int32_t lat_claims_next(struct lat_claims *c, int32_t after, uint64_t *holder);
 uint32_t lat_claims_count(const struct lat_claims *c);
 
 #endif

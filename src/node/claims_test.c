@@ -55,6 +55,10 @@ TEST(a_pid_is_of_one_member_at_a_time)
 	CHECK_EQ(lat_claims_next(c, 7, &loser), 9);
 	CHECK_EQ(loser, 2);
 	CHECK_EQ(lat_claims_next(c, 9, &loser), 0);
+	CHECK_EQ(take(c, 3, 8, none, 0, &loser), 0); /* while they are listed */
+	CHECK_EQ(lat_claims_next(c, 7, &loser), 8);
+	lat_claims_give(c, 3, 8);
+	CHECK_EQ(lat_claims_next(c, 8, &loser), 9);
 	lat_claims_give(c, 2, 9);
 	lat_claims_give_all(c, 1);
 	CHECK_EQ(lat_claims_count(c), 0);

@@ -178,9 +178,9 @@ int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *h
 	return rc;
 }
 
-void lat_door_give(struct lat_door_held *held, bool others)
+void lat_door_give(struct lat_door_held *held, bool awaited)
 {
-	if (others)
+	if (awaited)
 		held->sock.name[0] =
 			'\0'; /* the name stays: whoever takes the door next sees that there was one before */
 	lat_fork_forget(held->sock.fd);

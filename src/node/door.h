@@ -53,8 +53,8 @@ struct lat_door_held {
  * of a file that is none of these; it is left as it is), or why it cannot be had: -EACCES, -EROFS, -ENOSPC, -ELOOP, -EMFILE, ...
  */
 LAT_MUST_CHECK int lat_door_take(const struct lat_door *d, struct lat_door_held *held, pid_t *holder);
-/* Gives it back, to whoever comes. @others: some are still with it, and will come to the next. */
-void lat_door_give(struct lat_door_held *held, bool others);
+/* Gives it back, to whoever comes. @awaited: who comes shall know (lat_door_held.after). */
+void lat_door_give(struct lat_door_held *held, bool awaited);
 
 /*
  * Connects to who has it: a socket, non-blocking. 0, -ENOENT and -ECONNREFUSED (nobody, or not yet), -EAGAIN (too many want to),

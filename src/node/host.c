@@ -620,12 +620,17 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	return 0;
 }
 
-/* Members of other processes, who go to the next host. */
-static bool has_others(const struct lat_host *h)
+/* Another process receives here, and will claim its pids again of the next host. */
+static bool is_awaited(struct lat_host *h)
 {
-	for (const struct member *m = h->all; m != NULL; m = m->next)
-		if (m->greeted && m->cred.process.pid != getpid())
+	uint64_t holder;
+
+	for (int32_t pid = 0; (pid = lat_claims_next(h->claims, pid, &holder)) != 0;) {
+		const struct member *m = find(h, holder);
+
+		if (m != NULL && m->cred.process.pid != getpid())
 			return true;
+	}
 	return false;
 }
 
@@ -637,7 +642,7 @@ void lat_host_close(struct lat_host *h)
 		lat_eventfd_signal(h->stop);
 	lat_thread_join(&h->thread);
 	/* The door first: who is told and looks for another finds it free. */
-	lat_door_give(&h->door, has_others(h));
+	lat_door_give(&h->door, h->claims != NULL && is_awaited(h));
 	while (h->all != NULL)
 		dismiss(h, h->all);
 	free_dead(h);

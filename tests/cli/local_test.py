@@ -106,6 +106,24 @@ def who_hosts_goes_and_the_others_stay(folder):
 
 
 @case
+def who_hosts_leaves_and_nobody_notices(folder):
+    with receiver(folder, 7) as first, receiver(folder, 8, "-n", 2) as second:
+        expect(here(folder, "send", 8, "-m", "before"), 0)
+        first.end(signal.SIGTERM)
+        expect(here(folder, "send", 8, "-m", "after"), 0)
+        assert second.end() == (0, "before\nafter\n")
+    assert sorted(os.listdir(os.path.join(folder, "place"))) == ["node.key", "node.lock"]
+
+
+@case
+def a_receiver_has_the_pid_that_senders_have(folder):
+    with receiver(folder, 1, "-n", 1) as recv:
+        expect(here(folder, "send", 1, "--from", 1, "-m", "hi"), 1, "only the process that receives as pid 1 sends as that pid")
+        expect(here(folder, "send", 1, "-m", "hi"), 0)
+        assert recv.end() == (0, "hi\n")
+
+
+@case
 def a_node_that_only_runs(folder):
     node, port = Node(folder, "alice", 41), free_port()
     with Command(folder, "node", "run", "-d", node.dir, "--port", port, "--bind", "127.0.0.1").says("node 41 runs") as runs:
