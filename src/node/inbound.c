@@ -21,7 +21,7 @@
 #include "node/remote.h"
 #include "node/stats.h"
 
-enum { L2_SLOTS = 1024 };
+enum { L2_SLOTS = 2048 };
 
 struct lat_inbound {
 	struct lat_network *net;

@@ -15,11 +15,11 @@ TEST(sizes)
 		uint32_t len_max;
 		uint64_t spill, bytes;
 	} rows[] = {
-		{ "the shortest limit", 56, 128, 4096 + 65536 + 128 },
+		{ "the shortest limit", 56, 128, 4096 + 131072 + 128 },
 		{ "the default limit", LAT_MAX_MSG_DEFAULT - 12, 2 * LAT_MAX_MSG_DEFAULT,
-		  4096 + 65536 + 2 * LAT_MAX_MSG_DEFAULT },
+		  4096 + 131072 + 2 * LAT_MAX_MSG_DEFAULT },
 		{ "the longest", LAT_REASM_PEER_BYTES / 2 - 12, LAT_REASM_PEER_BYTES,
-		  4096 + 65536 + LAT_REASM_PEER_BYTES },
+		  4096 + 131072 + LAT_REASM_PEER_BYTES },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
