@@ -12,7 +12,8 @@
 #include "lib/clock.h"
 #include "lib/peer.h"
 
-enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, WATCH_SECONDS = 20, ENTER_SECONDS = 60 };
+enum { GROUPS_MAX = 1 << 15, SINGLES_MAX = 1 << 20, FIRST = 64, FIRST_BYTES = 1 << 19 };
+enum { WATCH_SECONDS = 20, ENTER_SECONDS = 60 };
 
 /* One slice; for subjects with an inside it is run there. */
 struct slice {
@@ -222,23 +223,32 @@ static int one_way(struct bench_result *r, uint64_t n, uint32_t parts, double *e
 	return far;
 }
 
+/* Of those that are long fewer will do, or a turn would take its time where others have most of the machine. */
+static uint64_t least_of(const struct bench_subject *subject)
+{
+	uint64_t count = subject->bytes > 0 ? FIRST_BYTES / subject->bytes + 1 : FIRST;
+
+	return count < FIRST ? count : FIRST;
+}
+
 static int measure_rate(struct bench_result *r, const struct bench_config *cfg, size_t round)
 {
+	uint64_t least = least_of(r->subject);
 	uint32_t parts;
 	double each = 0;
 	int rc = 0;
 
 	if (r->each_ns <= 0) {
-		rc = one_way(r, r->subject->bytes > 0 ? FIRST : FIRST * FIRST, 3, &each);
+		rc = one_way(r, r->subject->bytes > 0 ? least : FIRST * FIRST, 3, &each);
 		r->each_ns = each;
 	}
 	if (rc == 0 && cfg->warm_up_ns > 0)
-		rc = one_way(r, within((double)cfg->warm_up_ns / 3 / r->each_ns, FIRST, UINT32_MAX), 3,
+		rc = one_way(r, within((double)cfg->warm_up_ns / 3 / r->each_ns, least, UINT32_MAX), 3,
 			     &each);
 	/* Parts of a millisecond, about. */
 	parts = (uint32_t)within((double)cfg->slice_ns / 1e6, 3, BENCH_TIMES_MAX);
 	if (rc == 0)
-		rc = one_way(r, within((double)cfg->slice_ns / parts / r->each_ns, FIRST, UINT32_MAX), parts,
+		rc = one_way(r, within((double)cfg->slice_ns / parts / r->each_ns, least, UINT32_MAX), parts,
 			     &each);
 	if (rc < 0)
 		return rc;
