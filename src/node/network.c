@@ -77,11 +77,40 @@ void lat_network_end_held(struct lat_network *net, uint64_t now, size_t bytes)
 	net->held_bytes += bytes;
 	if (now - net->ran_ns >= hold_ns || net->held_bytes >= HOLD_BYTES) {
 		lat_network_end(net);
+		/* Credit has come meanwhile, and nobody else reads it: who only sends would use his up, and then wait. */
+		if (net->no_thread)
+			(void)!lat_driver_turn(net->driver, 0);
 		return;
 	}
 	/* Later than who goes on sending will see to it himself: a thread that is woken for it costs more than it brings. */
 	lat_driver_wake(net->driver, net->ran_ns + hold_max_ns);
 	pthread_mutex_unlock(&net->lock);
+}
+
+static void mark(struct lat_waiter *w)
+{
+	w->woken = true;
+}
+
+/* no_thread only: runs the network for a while instead of sleeping, where that pays. Whether it was woken. */
+static bool spin(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns)
+{
+	struct lat_waiter w = { .wake = mark };
+	uint64_t now = lat_clock_monotonic_ns(), until = now + LAT_SPIN_NS;
+	bool over = false;
+
+	if (lat_wait_hooked() || now >= deadline_ns || !lat_spin_pays(&net->spin, LAT_CPU_UNKNOWN))
+		return false;
+	lat_waitq_add(q, &w);
+	while (!w.woken && !over && net->engine != NULL) {
+		pthread_mutex_unlock(&net->lock);
+		over = lat_driver_turn(net->driver, 0) < 0 || (now = lat_clock_monotonic_ns()) >= until ||
+		       now >= deadline_ns;
+		pthread_mutex_lock(&net->lock);
+	}
+	lat_waitq_remove(q, &w);
+	lat_spin_ended(&net->spin, !w.woken);
+	return w.woken;
 }
 
 int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t deadline_ns)
@@ -90,7 +119,9 @@ int lat_network_wait(struct lat_network *net, struct lat_waitq *q, uint64_t dead
 	int rc;
 
 	lat_driver_wake(net->driver, run_engine(net, lat_network_now()));
-	if (!net->no_thread) {
+	if (net->no_thread && spin(net, q, deadline_ns)) {
+		rc = 0;
+	} else if (!net->no_thread) {
 		rc = lat_waitq_wait(q, &net->lock, deadline_ns);
 	} else {
 		/* What we wait for may also come by a turn of another caller's. */

@@ -19,6 +19,7 @@
 #include <lattice/state.h>
 
 #include "base/util.h"
+#include "fastpath/spin.h"
 #include "fastpath/tiers.h"
 #include "node/waitq.h"
 #include "session/engine.h"
@@ -57,6 +58,7 @@ struct lat_network {
 	struct lat_driver *driver;
 	uint64_t ran_ns;                   /* when the engine last ran */
 	size_t held_bytes;                 /* accepted since, waiting for more */
+	struct lat_spin spin;              /* of who runs the network himself */
 	struct lat_waitq changed;          /* a peer's state, an answered ping, acknowledgements */
 	struct lat_neighbour **neighbours; /* in order of numbers */
 	size_t neighbour_count, neighbour_room;
