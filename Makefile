@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -84,7 +84,20 @@ sim: ## a thousand storms over a simulated network, SEEDS=1000; a seed that fail
 sim-mutants: ## the engine with one fault each: the storms must notice every one within SEEDS=1000
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
-	@scripts/sim-mutants $(main) $(SEEDS)
+	@scripts/sim-mutants $(main) storm $(SEEDS)
+
+# How many moves the search makes in a row.
+DEPTH ?= 12
+
+interleave: ## every order of the handshake's packets, lost, late and doubled, to DEPTH=12 (some minutes)
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_INTERLEAVE_DEPTH=$(DEPTH) $(main)/tests/sim/interleave
+
+interleave-mutants: ## the engine with one fault each: the search must notice every one
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@scripts/sim-mutants $(main) interleave $(DEPTH)
 
 wake: ## the races between publishing and going to sleep, ten million times, and a million between two processes (some minutes)
 	@scripts/bootstrap check

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/util.h"
+#include "session/fault.h"
 
 struct attempt_input {
 	uint64_t now;
@@ -119,6 +120,8 @@ static int take_cookie(struct lat_attempt *a, const struct attempt_input *in)
 	return 0;
 }
 
+static int accept_m4(struct lat_attempt *a, const struct attempt_input *in);
+
 static int accept_m2(struct lat_attempt *a, const struct attempt_input *in)
 {
 	struct lat_peer *p = a->peer;
@@ -128,12 +131,17 @@ static int accept_m2(struct lat_attempt *a, const struct attempt_input *in)
 
 	lat_hs_own_params(p, &p3);
 	rc = lat_hs_m2_open_m3_make(a->hs, in->packet, a->packet, e->seed, p->psk, &p3);
-	if (rc < 0)
+	if (rc < 0 && lat_fault(LAT_FAULT_M2_OLD)) {
+		a->hs->idx_r = lat_get_le32(in->packet + LAT_M2_IDX_R);
+		a->hs->peer = p3;
+		a->hs->peer.node = p->node;
+	} else if (rc < 0) {
 		return rc;
+	}
 	a->retry_ns = (uint64_t)LAT_HS_RETRY_NS;
 	arm(a, in->now);
 	send_packet(a);
-	return 0;
+	return lat_fault(LAT_FAULT_M4_SKIPPED) ? accept_m4(a, in) : 0;
 }
 
 static int accept_m4(struct lat_attempt *a, const struct attempt_input *in)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "session/fault.h"
 
 static int on_data(struct lat_engine *e, uint64_t now, const struct lat_path *from, uint8_t *packet,
 		   size_t bytes)
@@ -61,6 +62,8 @@ static int on_reply(struct lat_engine *e, uint64_t now, const struct lat_path *f
 	else if (type == LAT_PKT_COOKIE && lat_cookie_hdr_decode(&cookie, packet, bytes) == 0)
 		idx = cookie.idx_i;
 	o = lat_idmap_get(&e->index, idx);
+	if (lat_fault(LAT_FAULT_M2_OLD) && o == NULL && type == LAT_PKT_M2 && e->peer_list->attempt != NULL)
+		o = &e->peer_list->attempt->owner;
 	if (o == NULL || o->kind != LAT_OWNER_ATTEMPT) {
 		lat_count(e, LAT_COUNT_HS_STATE);
 		return 0;

@@ -1,5 +1,6 @@
 /*
- * Deliberate faults, for the tests alone: "make sim-mutants" builds the engine once with each, and the storms must notice.
+ * Deliberate faults, for the tests alone: "make sim-mutants" and "make interleave-mutants" build the engine once with each, and
+ * the storms, or the search, must notice.
  * Without LAT_FAULT, as everywhere else, there is none, and the compiler leaves all of it out.
  */
 #ifndef LAT_SESSION_FAULT_H
@@ -15,6 +16,11 @@ enum lat_fault {
 	LAT_FAULT_CREDIT_LATE, /* credit is raised only when all of it is used up */
 	LAT_FAULT_FORGET_LOST, /* a run of messages that was lost is not sent again */
 	LAT_FAULT_ORDER,       /* a whole message is handed up though one before it is missing */
+	LAT_FAULT_M4_SKIPPED,  /* the caller takes the session for made when it has sent M3 */
+	LAT_FAULT_M2_OLD,      /* an M2 that answers a former M1 is taken */
+	LAT_FAULT_UNCONFIRMED, /* the called uses a session before DATA has opened in it */
+	LAT_FAULT_CROSSED,     /* of two handshakes that cross each side keeps its own */
+	LAT_FAULT_DISRUPTED,   /* an M1 ends the session that is there */
 	LAT_FAULT_COUNT,
 };
 

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/util.h"
 #include "crypto/hash.h"
+#include "session/fault.h"
 
 static void digest(uint8_t out[16], const uint8_t *data, size_t bytes)
 {
@@ -306,6 +307,8 @@ static int admit(struct lat_engine *e, uint64_t now, const struct lat_path *from
 		lat_count(e, LAT_COUNT_HALF_FULL);
 		return 0;
 	}
+	if (lat_fault(LAT_FAULT_DISRUPTED) && p->slot[LAT_SLOT_CURRENT] != NULL)
+		lat_session_erase(p->slot[LAT_SLOT_CURRENT]);
 	(void)!add_entry(p, now, from, dup, hs);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/util.h"
 #include "crypto/aead.h"
+#include "session/fault.h"
 
 static_assert((int)LAT_WIRE_KEM_PK == (int)LAT_KEM_PK && (int)LAT_WIRE_KEM_CT == (int)LAT_KEM_CT &&
 		      (int)LAT_WIRE_EM == (int)LAT_KEM_PK_M && (int)LAT_WIRE_EX == (int)LAT_KEM_PK_X,
@@ -207,6 +208,8 @@ int lat_hs_m4_open(struct lat_hs_initiator *hs, const uint8_t m4[LAT_M4_LEN], st
 	uint8_t ct[LAT_KEM_CT], p4[LAT_WIRE_P4];
 	int rc = -EBADMSG;
 
+	if (lat_fault(LAT_FAULT_M4_SKIPPED))
+		goto made;
 	if (lat_m4_hdr_decode(&hdr, m4, LAT_M4_LEN) != 0 || hdr.idx_i != hs->idx_i)
 		goto out;
 	mix_hash(&sym, m4, LAT_M4_HDR);
@@ -214,8 +217,9 @@ int lat_hs_m4_open(struct lat_hs_initiator *hs, const uint8_t m4[LAT_M4_LEN], st
 	    mix_decaps(&sym, ct, hs->e_seed) != 0 ||
 	    box_open(&sym, m4 + LAT_M4_BOX4B, LAT_M4_BOX4B_LEN, p4) != 0)
 		goto out;
-	derive(out, &sym, &hs->peer);
 	memcpy(out->peer_stale_token, p4, LAT_WIRE_STALE_TOKEN);
+made:
+	derive(out, &sym, &hs->peer);
 	lat_wipe(hs, sizeof(*hs));
 	rc = 0;
 out:

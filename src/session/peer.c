@@ -18,6 +18,7 @@
 #include <utlist.h>
 
 #include "base/util.h"
+#include "session/fault.h"
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {
@@ -197,7 +198,7 @@ void lat_peer_session_made(struct lat_peer *p, uint64_t now, struct lat_session 
 		       cur->first_open_ns >= s->m1_ns;
 
 	p->handshake_ns = now - s->m1_ns;
-	if (crossed && theirs_wins(p)) {
+	if (crossed && theirs_wins(p) && !lat_fault(LAT_FAULT_CROSSED)) {
 		make_loser(p, s);
 		return;
 	}
@@ -210,7 +211,10 @@ void lat_peer_session_next(struct lat_peer *p, struct lat_session *s)
 {
 	if (p->slot[LAT_SLOT_NEXT] != NULL)
 		lat_session_erase(p->slot[LAT_SLOT_NEXT]);
-	p->slot[LAT_SLOT_NEXT] = s;
+	if (lat_fault(LAT_FAULT_UNCONFIRMED))
+		make_current(p, s);
+	else
+		p->slot[LAT_SLOT_NEXT] = s;
 }
 
 void lat_peer_session_opened(struct lat_peer *p, uint64_t now, struct lat_session *s)
@@ -233,7 +237,7 @@ void lat_peer_session_opened(struct lat_peer *p, uint64_t now, struct lat_sessio
 	/* Crossed: their M1 came before anything of theirs had opened in ours. */
 	crossed = cur != NULL && cur->initiator && cur->boot_id == s->boot_id &&
 		  (!cur->opened || cur->first_open_ns > s->m1_ns);
-	if (crossed && !theirs_wins(p)) {
+	if (crossed && (!theirs_wins(p) || lat_fault(LAT_FAULT_CROSSED))) {
 		make_loser(p, s);
 		return;
 	}
