@@ -103,7 +103,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_endpoint_take(struct lattice_endpoint *
 /*
  * Gives the memory of a message back, and clears *hold. Before the endpoint that it was taken from is closed. One that is cleared is fine.
  *
- * Threads: any, not only the one that took it.
+ * Threads: any, not only the one that took it (but see lattice_tuning.single).
  */
 LATTICE_API void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *hold);
 
@@ -125,7 +125,8 @@ enum lattice_wait {
 struct lattice_tuning {
 	enum lattice_wait wait;
 	/*
-	 * lattice_endpoint_recv() is only called by one thread at a time, by agreement of the program: it takes no lock. Then the
+	 * lattice_endpoint_recv() is only called by one thread at a time, by agreement of the program: it takes no lock. So are
+	 * lattice_endpoint_take(), and lattice_endpoint_release() by threads that receive; others may release at any time. The
 	 * endpoint may not be closed while another thread is in a receive with a time-out of 0.
 	 */
 	bool single;

@@ -2,7 +2,6 @@
  * The blocks in use form a list by address, and what lies between two of them is free: so there is nothing to
  * merge. It has at most LAT_BLOCKS_MAX members, which bounds the search.
  *   [B] bit turned, release -> [b] bits loaded, acquire : the block may be written again
- * Both are seq_cst besides, for producers that wait for a block (sender.c).
  */
 #include <errno.h>
 
@@ -115,7 +114,7 @@ int lat_blocks_collect(struct lat_blocks *b, const _Atomic(uint64_t) *bits)
 	int back = 0;
 
 	for (uint32_t i = 0; i < LAT_BLOCKS_WORDS; i++) {
-		uint64_t now = atomic_load_explicit(&bits[i], memory_order_seq_cst); /* [b] */
+		uint64_t now = atomic_load_explicit(&bits[i], memory_order_acquire); /* [b] */
 
 		for (uint64_t turned = now ^ b->seen[i]; turned != 0; turned &= turned - 1) {
 			uint32_t number = i * 64 + (uint32_t)__builtin_ctzll(turned);

@@ -72,11 +72,13 @@ LAT_MUST_CHECK int lat_blocks_collect(struct lat_blocks *b, const _Atomic(uint64
 /* The consumer is dead and reads no more: what it had is free. */
 void lat_blocks_reclaim(struct lat_blocks *b);
 
-/* Consumer's side: lets go of block @number. Any thread, once a block. Bits are the consumer's. */
+/* Consumer's side: lets go of block @number, once a block. One thread at a time. Bits are the consumer's. */
 static inline void lat_blocks_release(_Atomic(uint64_t) *bits, uint32_t number)
 {
-	(void)atomic_fetch_xor_explicit(&bits[number / 64], UINT64_C(1) << (number % 64),
-					memory_order_seq_cst); /* [B] */
+	_Atomic(uint64_t) *word = &bits[number / 64];
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+	atomic_store_explicit(word, now ^ UINT64_C(1) << (number % 64), memory_order_release); /* [B] */
 }
 
 #endif

@@ -253,6 +253,10 @@ static void detach_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	if (src->all_next != NULL)
 		src->all_next->all_prev = src->all_prev;
 	src->attached = false;
+	if (src->kept && src->rx->held == 0) {
+		src->kept = false;
+		src->ops->drop(src); /* not the last: the inbox has one until gone, or who detaches */
+	}
 	inbox->stats.sources--;
 	if (src->bell != NULL)
 		lat_inbox_bell_put_locked(inbox, src->bell);
@@ -495,7 +499,9 @@ static int hold_locked(struct lat_inbox_source *src, const struct lat_inbox_take
 		rc = lat_tiers_take(src->rx, &hold->data, &hold->block, m);
 	if (rc == 0) {
 		hold->src = src;
-		src->ops->keep(src);
+		if (!src->kept)
+			src->ops->keep(src);
+		src->kept = true;
 	}
 	if (rc != -EOPNOTSUPP)
 		return rc;
@@ -522,17 +528,53 @@ static int consume_locked(struct lat_inbox_source *src, const struct lat_inbox_t
 				  : lat_tiers_consume(src->rx, take->buf, take->cap, m);
 }
 
-void lat_inbox_release(struct lat_inbox_hold *hold)
+/* Of a source that was detached. true: that was the last of it, and drop is to follow. */
+static bool forget_locked(struct lat_inbox_source *src)
+{
+	lat_tiers_forget_block(src->rx);
+	src->kept = src->rx->held > 0;
+	return !src->kept;
+}
+
+/* true: as above. */
+static bool release_locked(struct lat_inbox_source *src, uint32_t block)
+{
+	if (!src->attached)
+		return forget_locked(src);
+	lat_tiers_release(src->rx, block);
+	tell_received(src);
+	return false;
+}
+
+void lat_inbox_release(struct lat_inbox *inbox, struct lat_inbox_hold *hold)
 {
 	struct lat_inbox_source *src = hold->src;
+	bool owner = lat_inbox_is_only_server(inbox) && lat_turn_is_single(&inbox->turn), drop;
 
 	if (src == NULL) {
 		free((void *)(uintptr_t)hold->data);
 		return;
 	}
-	lat_tiers_release(src->rx, hold->block);
-	tell_room(src);
-	src->ops->drop(src);
+	if (owner)
+		lat_turn_begin_single(&inbox->turn);
+	else
+		lat_turn_take(&inbox->turn);
+	drop = release_locked(src, hold->block);
+	if (owner)
+		lat_turn_end_single(&inbox->turn);
+	else
+		lat_turn_give(&inbox->turn);
+	if (drop)
+		src->ops->drop(src);
+}
+
+/* What was taken is not received: its source has just been detached, so that drop is not the last. */
+static void refuse_locked(struct lat_inbox_hold *hold)
+{
+	if (hold->src == NULL)
+		free((void *)(uintptr_t)hold->data);
+	else if (forget_locked(hold->src))
+		hold->src->ops->drop(hold->src);
 }
 
 static void note_call_locked(const struct lat_inbox *inbox, const struct lat_inbox_source *src,
@@ -588,7 +630,7 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 		}
 		if (rc == 0 && admit_locked(inbox, src, take->gone) < 0) {
 			if (take->hold != NULL)
-				lat_inbox_release(take->hold);
+				refuse_locked(take->hold);
 			continue;
 		}
 		*take->info = (struct lat_inbox_info){ .user = src->user,

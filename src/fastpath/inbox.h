@@ -52,8 +52,8 @@ struct lat_inbox_source_ops {
 	 */
 	void (*room)(struct lat_inbox_source *src);
 	/*
-	 * A receiver holds a message in place, and does so no more: until then @src and what its rx points to stay. keep in the
-	 * inbox's turn, drop by any thread. NULL: its messages are not held, but copied.
+	 * Receivers hold messages in place, and when it has been detached do so no more: until then @src and what its rx points to stay. keep
+	 * in the inbox's turn, drop by any thread. NULL: its messages are not held, but copied.
 	 */
 	void (*keep)(struct lat_inbox_source *src);
 	void (*drop)(struct lat_inbox_source *src);
@@ -125,6 +125,7 @@ struct lat_inbox_source {
 	bool near; /* hot, and what is in L1 can be received at once (inbox_fast.h) */
 	bool left; /* ended, and not drained then */
 	bool held; /* would be listed, but is behind another */
+	bool kept; /* ops->keep() was called, and drop was not */
 	_Atomic(uint64_t) bytes, received;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or listed */
 };
@@ -165,7 +166,7 @@ enum lat_wait_policy {
 
 struct lat_inbox_tuning {
 	enum lat_wait_policy wait;
-	bool single; /* lat_inbox_recv() is called by one thread, or by several that agree on whose turn it is: no lock */
+	bool single; /* one thread receives, or several that agree on whose turn it is, and when they release: no lock */
 };
 
 /* No descriptor is used until somebody needs one. 0, -ENOMEM. */
@@ -226,8 +227,11 @@ LAT_MUST_CHECK int lat_inbox_recv(struct lat_inbox *inbox, void *buf, size_t cap
 LAT_MUST_CHECK int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
 				  struct lat_inbox_info *info, uint64_t deadline_ns);
 
-/* Gives *hold back. Any thread, once; also after the inbox was closed. */
-void lat_inbox_release(struct lat_inbox_hold *hold);
+/*
+ * Gives *hold back, to the inbox that it was taken from: once, also after that was shut down. Any thread; but of a single inbox, those that
+ * receive do one at a time what they do there.
+ */
+void lat_inbox_release(struct lat_inbox *inbox, struct lat_inbox_hold *hold);
 
 /*
  * Level-triggered, for poll: while a message is queued it is readable; once lat_inbox_recv() has returned

@@ -18,6 +18,14 @@ LAT_FAST_INLINE bool lat_inbox_is_server(const struct lat_inbox *inbox)
 	       (lat_waits_current != NULL && lat_waits_id(lat_waits_current) == server);
 }
 
+/* The calling flow is the one that is known to receive here, and no other does. */
+LAT_FAST_INLINE bool lat_inbox_is_only_server(const struct lat_inbox *inbox)
+{
+	uint64_t server = atomic_load_explicit(&inbox->server, memory_order_relaxed);
+
+	return lat_waits_current != NULL && lat_waits_id(lat_waits_current) == server;
+}
+
 LAT_FAST_INLINE void lat_inbox_note_server(struct lat_inbox *inbox)
 {
 	if (!lat_inbox_is_server(inbox))

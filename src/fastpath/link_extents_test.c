@@ -170,6 +170,62 @@ TEST(memory_that_was_given_back_before_the_other_side_looked)
 	pair_close();
 }
 
+/* Block 0 of a channel of its own, taken. */
+static struct lat_link_out *lend_and_take(struct receiver *r, struct lat_inbox_hold *hold)
+{
+	struct lat_link_out *out = chan_opened(r);
+	struct lat_sender_loan loan;
+	struct lat_inbox_info info;
+
+	CHECK_EQ(lat_sender_loan(lat_link_out_sender(out), 100, &loan, 0), 0);
+	CHECK_EQ(lat_sender_publish(lat_link_out_sender(out), 1, &loan, 100, 0), 0);
+	CHECK_EQ(lat_inbox_take(inbox, hold, true, &info, 0), 0);
+	return out;
+}
+
+static uint64_t lent(struct lat_link_out *out)
+{
+	struct lat_tier_stats tiers[LAT_TIERS];
+
+	lat_sender_tiers(lat_link_out_sender(out), tiers);
+	return tiers[LAT_TIER_SPILL].used;
+}
+
+/* The number of a channel, and its place in the segments, are the next one's when it has gone. */
+TEST(what_is_held_over_the_end_of_a_channel_is_not_the_next_ones)
+{
+	struct lat_inbox_hold old, hold;
+	struct lat_inbox_info info;
+	struct lat_link_out *out;
+	struct receiver r;
+	uint32_t chan;
+
+	pair_open();
+	may_pass(true);
+	out = lend_and_take(&r, &old);
+	chan = lat_link_out_chan(out);
+	lat_link_out_end(out, 0);
+	lat_link_in_end(r.in);
+	CHECK_EQ(r.gone, 1);
+	lat_link_out_close(out);
+	CHECK_EQ(extents(b), 1); /* it is held */
+	out = lend_and_take(&r, &hold);
+	CHECK_EQ(lat_link_out_chan(out), chan);
+	lat_inbox_release(inbox, &old);
+	CHECK_EQ(extents(b), 1);
+	CHECK_EQ(lent(out), 128);
+	lat_inbox_release(inbox, &hold);
+	CHECK_EQ(lent(out), 0);
+	CHECK_EQ(recv_int(&info), -ENOMSG);
+	CHECK_EQ(send_int(out, 5), 0);
+	CHECK_EQ(recv_int(&info), 5);
+	lat_link_out_end(out, 0);
+	lat_link_in_end(r.in);
+	lat_link_out_close(out);
+	CHECK_EQ(extents(b), 0);
+	pair_close();
+}
+
 static void *send_long(void *arg)
 {
 	static const unsigned char buf[50000];

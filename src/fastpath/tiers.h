@@ -130,7 +130,7 @@ struct lat_tiers_rx {
 	void (*let_go)(void *user, const void *mem, uint64_t bytes);
 	void *user;
 	bool foreign, lossy, poisoned;
-	_Atomic(uint32_t) held; /* blocks taken in place and not released */
+	uint32_t held;          /* blocks taken in place and not released */
 	_Atomic(uint64_t) gaps; /* lossy: numbers that never came */
 	struct lat_mutex offers;
 	struct {
@@ -288,7 +288,10 @@ LAT_MUST_CHECK int lat_tiers_consume(struct lat_tiers_rx *rx, void *buf, size_t 
 LAT_MUST_CHECK int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block,
 				  struct lat_ring_msg *msg);
 
-/* Any thread, once a block. @rx has not been given up meanwhile. */
+/* Once a block. One thread at a time. @rx has not been given up meanwhile. */
 void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block);
+
+/* The same when the producer is not there any more, or is another one. */
+void lat_tiers_forget_block(struct lat_tiers_rx *rx);
 
 #endif

@@ -91,7 +91,7 @@ static void give_up(struct lat_tiers_rx *rx, enum lat_tier tier)
 
 int lat_tiers_rx_forget(struct lat_tiers_rx *rx, enum lat_tier tier)
 {
-	if (tier == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0)
+	if (tier == LAT_TIER_SPILL && rx->held != 0)
 		return -EBUSY;
 	give_up(rx, tier);
 	put_offer(rx, tier, 0, NULL, 0);
@@ -172,7 +172,7 @@ static bool adopt(struct lat_tiers_rx *rx)
 
 		if (made == rx->made[t])
 			continue;
-		if (t == LAT_TIER_SPILL && atomic_load_explicit(&rx->held, memory_order_acquire) != 0) {
+		if (t == LAT_TIER_SPILL && rx->held != 0) {
 			(void)poison_rx(rx); /* it cannot be given back: we hold blocks of it */
 			return true;
 		}
@@ -347,7 +347,7 @@ int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block, 
 		return t;
 	if ((m.len & LAT_RING_NOTE) == 0)
 		return -EOPNOTSUPP;
-	(void)atomic_fetch_add_explicit(&rx->held, 1, memory_order_relaxed);
+	rx->held++;
 	*msg = told(&m, &n);
 	*data = rx->spill + (uint64_t)n.at * LAT_BLOCK_UNIT;
 	*block = n.block;
@@ -357,7 +357,11 @@ int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block, 
 
 void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block)
 {
-	/* First: once the bit has turned the producer may give the region back, and must not be taken for a liar. */
-	(void)atomic_fetch_sub_explicit(&rx->held, 1, memory_order_release);
+	rx->held--;
 	lat_blocks_release(rx->back->released, block);
+}
+
+void lat_tiers_forget_block(struct lat_tiers_rx *rx)
+{
+	rx->held--;
 }

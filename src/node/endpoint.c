@@ -497,7 +497,7 @@ void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *
 		return;
 	held = (struct lat_inbox_hold){ .data = hold->data, .src = hold->source, .block = hold->block };
 	*hold = (struct lattice_hold){ 0 };
-	lat_inbox_release(&held);
+	lat_inbox_release(ep->inbox, &held);
 	if (ep->node->network != NULL)
 		lat_inbound_taken(ep->node->network);
 }

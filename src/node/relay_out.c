@@ -61,7 +61,7 @@ static void put(struct lat_relay_out *r)
 static void drop_hold(struct lat_relay_out *r)
 {
 	if (r->hold.data != NULL)
-		lat_inbox_release(&r->hold);
+		lat_inbox_release(r->inbox, &r->hold);
 	r->hold = (struct lat_inbox_hold){ 0 };
 }
 
