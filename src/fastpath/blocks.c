@@ -1,6 +1,6 @@
 /*
- * The blocks in use form a list by address, and what lies between two of them is free: so there is nothing to
- * merge. It has at most LAT_BLOCKS_MAX members, which bounds the search.
+ * The blocks in use and the warm ones form a list by address, and what lies between two of them is free: so there is nothing to
+ * merge. It has at most LAT_BLOCKS_MAX members, which bounds the search. Warm ones are let go before there is one.
  *   [B] bit turned, release -> [b] bits loaded, acquire : the block may be written again
  */
 #include <errno.h>
@@ -29,13 +29,55 @@ static uint16_t entry_find(const struct lat_blocks *b)
 	return NONE;
 }
 
+/* Out of the list, and its entry is free. */
+static void unlink_block(struct lat_blocks *b, uint32_t number)
+{
+	struct lat_block *gone = &b->block[number];
+
+	if (gone->prev == NONE)
+		b->first = gone->next;
+	else
+		b->block[gone->prev].next = gone->next;
+	if (gone->next != NONE)
+		b->block[gone->next].prev = gone->prev;
+	else
+		b->top = gone->prev == NONE ? 0 : b->block[gone->prev].at + b->block[gone->prev].units;
+	gone->state = LAT_BLOCK_FREE;
+	b->free[number / 64] |= UINT64_C(1) << (number % 64);
+}
+
+/* It is not in use any more. */
+static void give_back(struct lat_blocks *b, uint32_t number)
+{
+	struct lat_block *block = &b->block[number];
+
+	b->count--;
+	b->units_used -= block->units;
+	if (b->warm_count == LAT_BLOCKS_WARM) {
+		unlink_block(b, number);
+		return;
+	}
+	block->state = LAT_BLOCK_WARM;
+	b->warm[b->warm_count++] = (uint16_t)number;
+}
+
+static void let_warm_go(struct lat_blocks *b)
+{
+	while (b->warm_count > 0)
+		unlink_block(b, b->warm[--b->warm_count]);
+}
+
 int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
 {
-	uint16_t number, before = NONE, after = b->first;
-	uint32_t units, at = 0;
+	uint16_t number, before = NONE, after;
+	uint32_t units, warm, at = 0;
 
 	if (bytes > (uint64_t)b->units * LAT_BLOCK_UNIT)
 		return -EMSGSIZE;
+	if (lat_blocks_alloc_warm(b, bytes, &warm))
+		return (int)warm;
+	let_warm_go(b);
+	after = b->first;
 	units = bytes == 0 ? 1 : (uint32_t)((bytes + LAT_BLOCK_UNIT - 1) / LAT_BLOCK_UNIT);
 	number = entry_find(b);
 	if (number == NONE)
@@ -64,49 +106,10 @@ int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
 	return number;
 }
 
-uint64_t lat_blocks_at(const struct lat_blocks *b, uint32_t number)
-{
-	return (uint64_t)b->block[number].at * LAT_BLOCK_UNIT;
-}
-
-uint64_t lat_blocks_bytes(const struct lat_blocks *b, uint32_t number)
-{
-	return (uint64_t)b->block[number].units * LAT_BLOCK_UNIT;
-}
-
-bool lat_blocks_held(const struct lat_blocks *b, uint32_t number)
-{
-	return number < LAT_BLOCKS_MAX && b->block[number].state == LAT_BLOCK_HELD;
-}
-
-void lat_blocks_out(struct lat_blocks *b, uint32_t number)
-{
-	LAT_ASSERT(lat_blocks_held(b, number));
-	b->block[number].state = LAT_BLOCK_OUT;
-}
-
-static void unlink_block(struct lat_blocks *b, uint32_t number)
-{
-	struct lat_block *gone = &b->block[number];
-
-	if (gone->prev == NONE)
-		b->first = gone->next;
-	else
-		b->block[gone->prev].next = gone->next;
-	if (gone->next != NONE)
-		b->block[gone->next].prev = gone->prev;
-	else
-		b->top = gone->prev == NONE ? 0 : b->block[gone->prev].at + b->block[gone->prev].units;
-	gone->state = LAT_BLOCK_FREE;
-	b->free[number / 64] |= UINT64_C(1) << (number % 64);
-	b->count--;
-	b->units_used -= gone->units;
-}
-
 void lat_blocks_free(struct lat_blocks *b, uint32_t number)
 {
 	LAT_ASSERT(lat_blocks_held(b, number));
-	unlink_block(b, number);
+	give_back(b, number);
 }
 
 int lat_blocks_collect(struct lat_blocks *b, const _Atomic(uint64_t) *bits)
@@ -121,7 +124,7 @@ int lat_blocks_collect(struct lat_blocks *b, const _Atomic(uint64_t) *bits)
 
 			if (b->block[number].state != LAT_BLOCK_OUT)
 				return -EPROTO;
-			unlink_block(b, number);
+			give_back(b, number);
 			back++;
 		}
 		b->seen[i] = now;
@@ -133,5 +136,5 @@ void lat_blocks_reclaim(struct lat_blocks *b)
 {
 	for (uint32_t i = 0; i < LAT_BLOCKS_MAX; i++)
 		if (b->block[i].state == LAT_BLOCK_OUT)
-			unlink_block(b, i);
+			give_back(b, i);
 }

@@ -95,16 +95,23 @@ TEST(as_many_as_there_may_be)
 /* Whether the list, the table and the sums say the same. */
 static bool consistent(const struct lat_blocks *b)
 {
-	uint32_t count = 0, units = 0, end = 0;
+	uint32_t count = 0, warms = 0, units = 0, end = 0;
 
 	for (uint16_t i = b->first; i != LAT_BLOCKS_MAX; i = b->block[i].next) {
+		bool warm = b->block[i].state == LAT_BLOCK_WARM;
+
 		if (b->block[i].state == LAT_BLOCK_FREE || b->block[i].at < end)
 			return false;
 		end = b->block[i].at + b->block[i].units;
-		units += b->block[i].units;
-		count++;
+		units += warm ? 0 : b->block[i].units;
+		count += !warm;
+		warms += warm;
 	}
-	return count == b->count && units == b->units_used && end == b->top && end <= b->units;
+	for (uint32_t i = 0; i < b->warm_count; i++)
+		if (b->block[b->warm[i]].state != LAT_BLOCK_WARM)
+			return false;
+	return warms == b->warm_count && count == b->count && units == b->units_used && end == b->top &&
+	       end <= b->units;
 }
 
 TEST(random_use)
@@ -126,7 +133,7 @@ TEST(random_use)
 		switch (state % 5) {
 		case 0:
 		case 1:
-			rc = lat_blocks_alloc(&b, (state >> 30) % (REGION / 16));
+			rc = lat_blocks_alloc(&b, step % 3 == 0 ? (state >> 30) % (REGION / 16) : 3000);
 			CHECK(rc >= 0 || rc == -EAGAIN);
 			break;
 		case 2:

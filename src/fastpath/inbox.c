@@ -366,8 +366,8 @@ void lat_inbox_close(struct lat_inbox *inbox)
 
 /* --- receiving ---------------------------------------------------------------------------------- */
 
-/* What the sending end may write to again was given back. Any thread. */
-static void tell_room(struct lat_inbox_source *src)
+/* What the sending end may write to again was given back. */
+void lat_inbox_tell_room(struct lat_inbox_source *src)
 {
 	if (src->peer != NULL) {
 		uint32_t wanted;
@@ -390,7 +390,7 @@ static void tell_received(struct lat_inbox_source *src)
 	if (src->words != NULL)
 		atomic_store_explicit(&src->words->received, (uint32_t)src->seq,
 				      src->barriers ? memory_order_release : memory_order_seq_cst); /* [V] */
-	tell_room(src);
+	lat_inbox_tell_room(src);
 }
 
 /* One writer at a time (the turn), so a load and a store do for an addition. */
@@ -596,7 +596,7 @@ void lat_inbox_settle_locked(struct lat_inbox *inbox, uint64_t *call)
 
 	note_call_locked(inbox, src, &info);
 	*call = info.call;
-	tell_room(src);
+	lat_inbox_tell_room(src);
 }
 
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)

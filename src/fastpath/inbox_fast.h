@@ -116,6 +116,35 @@ LAT_FAST_INLINE bool lat_inbox_told_locked(const struct lat_inbox *inbox)
 	       lat_inbox_rang_locked(inbox);
 }
 
+/* The sending end has come to want to be told of room. */
+LAT_FAST_INLINE bool lat_inbox_room_wanted(const struct lat_inbox_source *src)
+{
+	return atomic_load_explicit(&src->peer->room_wanted, memory_order_relaxed) != /* [w] */
+	       atomic_load_explicit(&src->room_told, memory_order_relaxed);
+}
+
+/* Tells it of room, if it wants to be told. In a turn. */
+void lat_inbox_tell_room(struct lat_inbox_source *src);
+
+/* The next message of @src was taken. true: lat_inbox_settle_locked() is to follow. */
+LAT_FAST_INLINE bool lat_inbox_taken_near_locked(struct lat_inbox *inbox, struct lat_inbox_source *src,
+						 uint32_t len)
+{
+	uint64_t seq = src->seq + 1;
+
+	src->seq = seq;
+	atomic_store_explicit(&src->received, seq, memory_order_release);
+	atomic_store_explicit(&src->bytes, atomic_load_explicit(&src->bytes, memory_order_relaxed) + len,
+			      memory_order_relaxed);
+	inbox->next = src->next; /* the others come first */
+	inbox->stats.messages++;
+	inbox->stats.bytes += len;
+	atomic_store_explicit(&src->words->received, (uint32_t)seq, memory_order_release); /* [V] */
+	lat_membarrier_light();
+	return atomic_load_explicit(&src->calls, memory_order_acquire) != NULL ||
+	       atomic_load_explicit(src->asks, memory_order_relaxed) != 0 || lat_inbox_room_wanted(src);
+}
+
 /*
  * As lat_inbox_take_locked() for the source whose turn it is, where that comes to 0 and concerns nobody else: it is hot, so its sending end
  * is there and announces nothing; its next message lies whole in a ring, in one slot if it has to be @one; nobody sleeps. What was
@@ -125,26 +154,45 @@ LAT_FAST_INLINE bool lat_inbox_take_near_locked(struct lat_inbox *inbox, void *b
 						struct lat_ring_msg *m, bool *settle)
 {
 	struct lat_inbox_source *src = inbox->next;
-	uint64_t seq;
 
-	if (src == NULL || !src->near)
+	if (src == NULL || !src->near ||
+	    !lat_tiers_consume_near(src->rx, (uint32_t)(src->seq + 1), buf, cap, one, m))
 		return false;
-	seq = src->seq + 1;
-	if (!lat_tiers_consume_near(src->rx, (uint32_t)seq, buf, cap, one, m))
+	*settle = lat_inbox_taken_near_locked(inbox, src, m->len);
+	return true;
+}
+
+/* The same without a buffer, for a message in a block of a source that is kept already. */
+LAT_FAST_INLINE bool lat_inbox_hold_near_locked(struct lat_inbox *inbox, struct lat_inbox_hold *hold,
+						bool shared, struct lat_ring_msg *m, bool *settle)
+{
+	struct lat_inbox_source *src = inbox->next;
+
+	if (src == NULL || !src->near || !src->kept || (src->rx->foreign && !shared) ||
+	    !lat_tiers_take_near(src->rx, (uint32_t)(src->seq + 1), &hold->data, &hold->block, m))
 		return false;
-	src->seq = seq;
-	atomic_store_explicit(&src->received, seq, memory_order_release);
-	atomic_store_explicit(&src->bytes, atomic_load_explicit(&src->bytes, memory_order_relaxed) + m->len,
-			      memory_order_relaxed);
-	inbox->next = src->next; /* the others come first */
-	inbox->stats.messages++;
-	inbox->stats.bytes += m->len;
-	atomic_store_explicit(&src->words->received, (uint32_t)seq, memory_order_release); /* [V] */
+	hold->src = src;
+	*settle = lat_inbox_taken_near_locked(inbox, src, m->len);
+	return true;
+}
+
+/* As lat_inbox_release(), of one receiver's inbox, by that. false: nothing was done. */
+LAT_FAST_INLINE bool lat_inbox_release_near(struct lat_inbox *inbox, const struct lat_inbox_hold *hold)
+{
+	struct lat_inbox_source *src = hold->src;
+
+	if (src == NULL || !lat_turn_is_single(&inbox->turn) || !lat_inbox_is_only_server(inbox) ||
+	    !lat_turn_try_single(&inbox->turn))
+		return false;
+	if (!src->near) {
+		lat_turn_end_single(&inbox->turn);
+		return false;
+	}
+	lat_tiers_release(src->rx, hold->block);
 	lat_membarrier_light();
-	*settle = atomic_load_explicit(&src->calls, memory_order_acquire) != NULL ||
-		  atomic_load_explicit(src->asks, memory_order_relaxed) != 0 ||
-		  atomic_load_explicit(&src->peer->room_wanted, memory_order_relaxed) != /* [w] */
-			  atomic_load_explicit(&src->room_told, memory_order_relaxed);
+	if (LAT_UNLIKELY(lat_inbox_room_wanted(src)))
+		lat_inbox_tell_room(src);
+	lat_turn_end_single(&inbox->turn);
 	return true;
 }
 

@@ -164,6 +164,152 @@ TEST(consumed_near_and_far)
 	CHECK(near > 300 && lies == 300);
 }
 
+/* Notes, mostly true: of blocks of the one extent there is. */
+static void write_notes(struct pair *p, uint32_t seq)
+{
+	uint32_t note[4] = { draw(20) == 0 ? draw(3) : 1, draw(30) == 0 ? draw(400) : draw(LAT_BLOCKS_MAX),
+			     draw(20) == 0 ? draw(UINT32_MAX) : draw(SPILL / LAT_BLOCK_UNIT),
+			     draw(20) == 0 ? draw(UINT32_MAX) : draw(4096) };
+	struct lat_ring_slot *s = &p->mem.l1[p->rx.ring[LAT_TIER_L1].taken % LAT_TIERS_L1_SLOTS];
+
+	write_noise(p, seq);
+	memcpy(s->first.data, note, sizeof(note));
+	if (draw(12) != 0)
+		s->first.len = LAT_RING_NOTE | LAT_RING_NOTE_LEN;
+}
+
+TEST(taken_near_and_far)
+{
+	uint32_t near = 0, lies = 0;
+
+	for (int i = 0; i < 600; i++) {
+		uint32_t seq = 0, left = 200;
+		struct pair a, b;
+		int rc;
+
+		pair_open(&a, &pair_sizes, false);
+		pair_open(&b, &pair_sizes, false);
+		if (draw(10) != 0) { /* else there is no region yet */
+			void *mine;
+
+			CHECK_EQ(lat_tiers_loan(&a.tx, 1, &mine), 0);
+			CHECK_EQ(lat_tiers_loan(&b.tx, 1, &mine), 0);
+		}
+		do {
+			const unsigned char *one = NULL, *two = NULL;
+			struct lat_ring_msg m = { 0 }, n = { 0 };
+			uint32_t block = 0, other = 0;
+
+			write_notes(&a, seq + 1);
+			same_memory(&b, &a);
+			rc = lat_tiers_take(&a.rx, (const void **)&one, &block, &m);
+			if (lat_tiers_take_near(&b.rx, seq + 1, (const void **)&two, &other, &n)) {
+				CHECK_EQ(rc, 0);
+				near++;
+			} else {
+				CHECK_EQ(lat_tiers_take(&b.rx, (const void **)&two, &other, &n), rc);
+			}
+			if (rc == 0) {
+				CHECK_EQ(one - a.rx.spill, two - b.rx.spill);
+				CHECK(one + m.len <= a.rx.spill + SPILL);
+				CHECK_EQ(block, other);
+				CHECK_EQ(m.type, n.type);
+				CHECK_EQ(m.seq, n.seq);
+				CHECK_EQ(m.len, n.len);
+				seq++;
+			}
+			CHECK_EQ(a.rx.held, b.rx.held);
+			CHECK_EQ(a.rx.seq, b.rx.seq);
+			CHECK_EQ(atomic_load_explicit(&a.mem.back->head[LAT_TIER_L1], memory_order_relaxed),
+				 atomic_load_explicit(&b.mem.back->head[LAT_TIER_L1], memory_order_relaxed));
+			CHECK_EQ(a.rx.poisoned, b.rx.poisoned);
+			lies += rc == -EPROTO;
+			if (rc == -EPROTO) /* for good, whatever comes */
+				CHECK(!lat_tiers_take_near(&b.rx, seq + 1, (const void **)&two, &other, &n));
+		} while (rc != -EPROTO && --left > 0);
+		pair_close(&a);
+		pair_close(&b);
+	}
+	CHECK(near > 600 && lies > 300);
+}
+
+/* What a loan, its publishing and its way back come to does not depend on whether they are near. */
+TEST(lent_near_and_far)
+{
+	static const uint32_t sizes[] = { 1, 300, 300, 5000, 5000, 5000, 200000 };
+	struct {
+		uint32_t block, bytes;
+		void *a, *b;
+	} mine[8] = { 0 };
+	uint32_t seq = 0, near = 0, count = 0;
+	struct pair a, b;
+
+	pair_open(&a, &pair_sizes, false);
+	pair_open(&b, &pair_sizes, false);
+	for (int step = 0; step < 30000; step++) {
+		uint32_t bytes = sizes[draw(8) == 0 ? draw(ARRAY_LEN(sizes))
+						    : (uint32_t)step / 500 % ARRAY_LEN(sizes)],
+			 i = count > 0 ? draw(count) : 0, block, taken[2];
+		const void *data[2];
+		struct lat_ring_msg m;
+		void *at;
+		int rc;
+
+		switch (draw(3)) {
+		case 0:
+			if (count == ARRAY_LEN(mine))
+				break;
+			rc = lat_tiers_loan(&a.tx, bytes, &mine[count].a);
+			if (lat_tiers_loan_near(&b.tx, bytes, &at, &block)) {
+				CHECK_EQ(block, rc);
+				near++;
+			} else {
+				CHECK_EQ(lat_tiers_loan(&b.tx, bytes, &at), rc);
+				block = (uint32_t)rc;
+			}
+			if (rc == -EAGAIN) /* too many are on their way */
+				break;
+			CHECK(rc >= 0);
+			CHECK_EQ((char *)at - (char *)b.tx.mem[LAT_TIER_SPILL],
+				 (char *)mine[count].a - (char *)a.tx.mem[LAT_TIER_SPILL]);
+			mine[count].b = at;
+			mine[count].bytes = bytes;
+			mine[count++].block = block;
+			break;
+		case 1:
+			if (count == 0)
+				break;
+			rc = lat_tiers_publish_loan(&a.tx, step, ++seq, mine[i].block, mine[i].bytes);
+			CHECK_EQ(rc, 0);
+			CHECK(!lat_tiers_publish_loan_near(&b.tx, step, seq, mine[i].block, mine[i].a, 1));
+			CHECK(!lat_tiers_publish_loan_near(&b.tx, step, seq, LAT_BLOCKS_MAX, mine[i].b, 1));
+			if (lat_tiers_publish_loan_near(&b.tx, step, seq, mine[i].block, mine[i].b,
+							mine[i].bytes))
+				lat_tiers_published(&b.tx);
+			else
+				CHECK_EQ(lat_tiers_publish_loan(&b.tx, step, seq, mine[i].block,
+								mine[i].bytes),
+					 0);
+			CHECK(!lat_tiers_publish_loan_near(&b.tx, step, seq, mine[i].block, mine[i].b, 1));
+			mine[i] = mine[--count];
+			break;
+		default:
+			rc = lat_tiers_take(&a.rx, &data[0], &taken[0], &m);
+			CHECK_EQ(lat_tiers_take(&b.rx, &data[1], &taken[1], &m), rc);
+			if (rc < 0)
+				break;
+			CHECK_EQ(taken[0], taken[1]);
+			lat_tiers_release(&a.rx, taken[0]);
+			lat_tiers_release(&b.rx, taken[1]);
+		}
+		CHECK_EQ(a.tx.blocks != NULL ? a.tx.blocks->units_used : 0,
+			 b.tx.blocks != NULL ? b.tx.blocks->units_used : 0);
+	}
+	CHECK(near > 1000);
+	pair_close(&a);
+	pair_close(&b);
+}
+
 /* --- a turn ------------------------------------------------------------------------------------- */
 
 TEST(a_turn_that_is_tried)

@@ -103,6 +103,20 @@ LAT_FAST_INLINE bool lat_ring_publish_near(struct lat_ring_tx *tx, int32_t type,
 	return true;
 }
 
+/* The same for a note. */
+LAT_FAST_INLINE bool lat_ring_publish_note(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
+					   const void *note)
+{
+	uint32_t sent = atomic_load_explicit(&tx->sent, memory_order_relaxed);
+	struct lat_ring_slot *first = &tx->slots[sent & tx->mask];
+
+	if (sent - tx->head > tx->mask)
+		return false;
+	lat_ring_move16(first->first.data, note);
+	lat_ring_tell(tx, first, type, seq, LAT_RING_NOTE | LAT_RING_NOTE_LEN, sent, 1);
+	return true;
+}
+
 /* The bytes in the slots after the first: @buf is that of the whole message. 0, or -EPROTO (the producer changed its mind). */
 LAT_MUST_CHECK int lat_ring_copy_rest(struct lat_ring_rx *rx, void *buf, uint32_t len);
 
@@ -139,6 +153,32 @@ LAT_FAST_INLINE bool lat_ring_consume_near(struct lat_ring_rx *rx, uint32_t seq,
 	rx->taken = taken;
 	atomic_store_explicit(rx->head, taken, memory_order_release); /* [c] */
 	return true;
+}
+
+/*
+ * The next message, of number @seq, is a note, and here it is, each word read once; it is not taken yet. false: it is not so, or not
+ * there.
+ */
+LAT_FAST_INLINE bool lat_ring_note_near(const struct lat_ring_rx *rx, uint32_t seq, int32_t *type,
+					uint32_t note[LAT_RING_NOTE_LEN / 4])
+{
+	const struct lat_ring_slot *first = &rx->slots[rx->taken & rx->mask];
+
+	if (atomic_load_explicit(&first->seq, memory_order_acquire) != rx->taken + 1) /* [C] */
+		return false;
+	if (lat_ring_load(&first->first.len) != (LAT_RING_NOTE | LAT_RING_NOTE_LEN) ||
+	    lat_ring_load(&first->first.msg_seq) != seq || rx->poisoned)
+		return false;
+	*type = (int32_t)lat_ring_load(&first->first.type);
+	for (uint32_t i = 0; i < LAT_RING_NOTE_LEN / 4; i++)
+		note[i] = lat_ring_load(first->first.data + 4 * i);
+	return true;
+}
+
+/* That note is taken. */
+LAT_FAST_INLINE void lat_ring_note_taken(struct lat_ring_rx *rx)
+{
+	atomic_store_explicit(rx->head, ++rx->taken, memory_order_release); /* [c] */
 }
 
 #endif

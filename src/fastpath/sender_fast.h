@@ -7,6 +7,7 @@
 
 #include "fastpath/ring_fast.h"
 #include "fastpath/sender.h"
+#include "fastpath/tiers_fast.h"
 
 /* One writer at a time, so a load and a store do. */
 LAT_FAST_INLINE void lat_sender_count(_Atomic(uint64_t) *counter, uint64_t n)
@@ -78,5 +79,41 @@ LAT_FAST_INLINE enum lat_near lat_sender_send_one(struct lat_sender *s, int32_t 
 
 /* The same for all that fit L1, on any channel. 0, or 1: nothing was done. */
 int lat_sender_send_near(struct lat_sender *s, int32_t type, const void *data, size_t len);
+
+/* As lat_sender_loan(), where that comes to 0 at once: a block of that size came back last. false: nothing was done. */
+LAT_FAST_INLINE bool lat_sender_loan_near(struct lat_sender *s, size_t bytes, struct lat_sender_loan *loan)
+{
+	bool single = lat_turn_is_single(&s->turn), lent;
+
+	if (bytes > s->len_max || !lat_turn_try_as(&s->turn, single))
+		return false;
+	lent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 &&
+	       lat_tiers_loan_near(&s->tx, bytes, &loan->data, &loan->block);
+	loan->bytes = (uint32_t)bytes;
+	lat_turn_end_as(&s->turn, single);
+	return lent;
+}
+
+/* As lat_sender_publish(), where that comes to 0 at once. false: nothing was done. */
+LAT_FAST_INLINE bool lat_sender_publish_loan_near(struct lat_sender *s, int32_t type,
+						  const struct lat_sender_loan *loan, size_t len)
+{
+	bool single = lat_turn_is_single(&s->turn), sent;
+	uint64_t seq;
+
+	if (len > loan->bytes || !lat_turn_try_as(&s->turn, single))
+		return false;
+	seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
+	sent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 &&
+	       lat_tiers_publish_loan_near(&s->tx, type, (uint32_t)seq, loan->block, loan->data,
+					   (uint32_t)len);
+	if (sent) {
+		if ((lat_sender_sent_locked(s, seq, (uint32_t)len) & 1) == 0)
+			lat_sender_announce_locked(s);
+		lat_tiers_published(&s->tx);
+	}
+	lat_turn_end_as(&s->turn, single);
+	return sent;
+}
 
 #endif

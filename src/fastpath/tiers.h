@@ -203,7 +203,11 @@ LAT_MUST_CHECK int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint
 LAT_MUST_CHECK int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data);
 
 /* Whether @block is on loan, and @data where it lies. */
-bool lat_tiers_loaned(const struct lat_tiers_tx *tx, uint32_t block, const void *data);
+static inline bool lat_tiers_loaned(const struct lat_tiers_tx *tx, uint32_t block, const void *data)
+{
+	return tx->blocks != NULL && lat_blocks_held(tx->blocks, block) &&
+	       (const unsigned char *)tx->mem[LAT_TIER_SPILL] + lat_blocks_at(tx->blocks, block) == data;
+}
 
 /* Publishes a loan of which @len bytes were written. 0, -EAGAIN (no room for its note; it stays the caller's), -EPROTO. */
 LAT_MUST_CHECK int lat_tiers_publish_loan(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uint32_t block,
@@ -229,7 +233,7 @@ static inline bool lat_tiers_untidy(const struct lat_tiers_rx *rx)
 	return rx->made[LAT_TIER_L3] != 0 || rx->made[LAT_TIER_SPILL] != 0;
 }
 
-/* Takes blocks back that the consumer has let go of, as a loan does by itself. */
+/* Takes blocks back that the consumer has let go of, as publishing does from time to time, and a loan that finds none free. */
 void lat_tiers_collect(struct lat_tiers_tx *tx);
 
 /* The consumer is dead: what it had is free. */
@@ -289,9 +293,16 @@ LAT_MUST_CHECK int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, ui
 				  struct lat_ring_msg *msg);
 
 /* Once a block. One thread at a time. @rx has not been given up meanwhile. */
-void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block);
+static inline void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block)
+{
+	rx->held--;
+	lat_blocks_release(rx->back->released, block);
+}
 
 /* The same when the producer is not there any more, or is another one. */
-void lat_tiers_forget_block(struct lat_tiers_rx *rx);
+static inline void lat_tiers_forget_block(struct lat_tiers_rx *rx)
+{
+	rx->held--;
+}
 
 #endif

@@ -354,14 +354,3 @@ int lat_tiers_take(struct lat_tiers_rx *rx, const void **data, uint32_t *block, 
 	taken(rx, t, &m);
 	return 0;
 }
-
-void lat_tiers_release(struct lat_tiers_rx *rx, uint32_t block)
-{
-	rx->held--;
-	lat_blocks_release(rx->back->released, block);
-}
-
-void lat_tiers_forget_block(struct lat_tiers_rx *rx)
-{
-	rx->held--;
-}

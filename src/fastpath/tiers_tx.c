@@ -8,25 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fastpath/tiers.h"
+#include "fastpath/tiers_fast.h"
 
 enum {
 	COMMIT_STEP = 1 << 20,
-	COLLECT_COUNT = 64, /* blocks out before their bits are looked at, a line that the consumer writes */
-	COLLECT_BYTES = 256 << 10, /* or so much in them, */
-	COLLECT_LEAST = 4,         /* but not for fewer blocks */
-	L1_PAUSE = 16,             /* messages that go to L2 at once after L1 was found full */
+	L1_PAUSE = 16, /* messages that go to L2 at once after L1 was found full */
 };
 
 static_assert(sizeof(struct lat_tiers_note) == LAT_RING_NOTE_LEN, "a note is what the ring takes for one");
 static_assert(sizeof(struct lat_tiers_back) == LAT_CACHELINE, "one line comes back");
-
-/* One writer at a time, so a load and a store do. */
-static void count(_Atomic(uint64_t) *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
 
 bool lat_tiers_slots_valid(uint32_t slots)
 {
@@ -189,15 +179,13 @@ static int publish_note(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, uin
 			continue;
 		rc = lat_ring_publish(&tx->ring[t], type, seq, &n, LAT_RING_NOTE | LAT_RING_NOTE_LEN);
 	}
-	if (rc == 0)
+	if (rc == -EPROTO)
+		return poison_tx(tx);
+	if (rc == 0) {
 		lat_blocks_out(tx->blocks, block);
-	return rc == -EPROTO ? poison_tx(tx) : rc;
-}
-
-static bool worth_collecting(const struct lat_blocks *b)
-{
-	return b->count >= COLLECT_COUNT ||
-	       (b->count >= COLLECT_LEAST && b->units_used >= COLLECT_BYTES / LAT_BLOCK_UNIT);
+		lat_tiers_published(tx);
+	}
+	return rc;
 }
 
 int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
@@ -214,8 +202,6 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 	rc = extend(tx, LAT_TIER_SPILL);
 	if (rc < 0)
 		return no_memory(tx, rc);
-	if (worth_collecting(tx->blocks) && collect(tx) < 0)
-		return -EPROTO;
 	block = lat_blocks_alloc(tx->blocks, bytes);
 	if (block == -EAGAIN) {
 		if (collect(tx) < 0)
@@ -241,12 +227,6 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 	return block;
 }
 
-bool lat_tiers_loaned(const struct lat_tiers_tx *tx, uint32_t block, const void *data)
-{
-	return tx->blocks != NULL && lat_blocks_held(tx->blocks, block) &&
-	       (const unsigned char *)tx->mem[LAT_TIER_SPILL] + lat_blocks_at(tx->blocks, block) == data;
-}
-
 int lat_tiers_spill_size(struct lat_tiers_tx *tx, uint64_t bytes)
 {
 	if (bytes < LAT_BLOCK_UNIT || bytes > LAT_BLOCKS_BYTES_MAX || bytes % LAT_BLOCK_UNIT != 0)
@@ -267,7 +247,7 @@ int lat_tiers_publish_loan(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, 
 	LAT_ASSERT(lat_blocks_held(tx->blocks, block) && len <= lat_blocks_bytes(tx->blocks, block));
 	rc = publish_note(tx, type, seq, block, len);
 	if (rc == 0)
-		count(&tx->hits[LAT_TIER_SPILL], 1);
+		lat_tiers_count(&tx->hits[LAT_TIER_SPILL], 1);
 	return rc;
 }
 
@@ -333,10 +313,10 @@ static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, cons
 		rc = block = publish_block(tx, type, seq, data, len);
 	if (rc < 0)
 		return rc == -EAGAIN ? block : rc;
-	count(&tx->hits[t], 1);
+	lat_tiers_count(&tx->hits[t], 1);
 	for (enum lat_tier i = LAT_TIER_L1; i < t; i++)
 		if (full[i])
-			count(&tx->spills[i], 1);
+			lat_tiers_count(&tx->spills[i], 1);
 	return 0;
 }
 

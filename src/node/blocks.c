@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fastpath/sender.h"
+#include "fastpath/sender_fast.h"
 #include "node/channel.h"
 #include "node/explain.h"
 #include "node/node.h"
@@ -27,8 +27,9 @@ static int loan_heap(struct lattice_channel *ch, size_t bytes, struct lattice_bl
 	return 0;
 }
 
-int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattice_block *block,
-			 int64_t timeout_ns)
+/* lattice_channel_loan(), whatever it takes. */
+static int __attribute__((noinline))
+loan_far(struct lattice_channel *ch, size_t bytes, struct lattice_block *block, int64_t timeout_ns)
 {
 	struct lat_sender_loan loan;
 	struct lat_sender *sender;
@@ -51,8 +52,22 @@ int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattic
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
 }
 
-int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *block, int32_t type, size_t len,
-			    int64_t timeout_ns)
+/* The usual case first: as long a block as the one that came back last. */
+int lattice_channel_loan(struct lattice_channel *ch, size_t bytes, struct lattice_block *block,
+			 int64_t timeout_ns)
+{
+	struct lat_sender_loan loan;
+
+	if (ch == NULL || block == NULL || ch->sender == NULL || !lat_node_usable(ch->node) ||
+	    !lat_sender_loan_near(ch->sender, bytes, &loan))
+		return loan_far(ch, bytes, block, timeout_ns);
+	*block = (struct lattice_block){ .data = loan.data, .bytes = bytes, .id = loan.block };
+	return 0;
+}
+
+/* lattice_channel_publish(), whatever it takes. */
+static int __attribute__((noinline)) publish_far(struct lattice_channel *ch, struct lattice_block *block,
+						 int32_t type, size_t len, int64_t timeout_ns)
 {
 	struct lat_sender_loan loan;
 	struct lat_sender *sender;
@@ -80,6 +95,25 @@ int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *bl
 	if (rc == -EINVAL)
 		return lat_why(ch, rc, "this is no loan of the channel, or it was published or discarded");
 	return rc < 0 && rc != -EAGAIN ? lat_channel_why(ch, rc) : rc;
+}
+
+LAT_FAST_INLINE bool publish_near(struct lat_sender *s, const struct lattice_block *block, int32_t type,
+				  size_t len)
+{
+	const struct lat_sender_loan loan = loan_of(block);
+
+	return lat_sender_publish_loan_near(s, type, &loan, len);
+}
+
+/* The usual case first: there is room for a note of it. */
+int lattice_channel_publish(struct lattice_channel *ch, struct lattice_block *block, int32_t type, size_t len,
+			    int64_t timeout_ns)
+{
+	if (ch == NULL || block == NULL || block->data == NULL || ch->sender == NULL ||
+	    !lat_node_usable(ch->node) || !publish_near(ch->sender, block, type, len))
+		return publish_far(ch, block, type, len, timeout_ns);
+	*block = (struct lattice_block){ 0 };
+	return 0;
 }
 
 void lattice_channel_discard(struct lattice_channel *ch, struct lattice_block *block)

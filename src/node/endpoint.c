@@ -166,19 +166,11 @@ void lat_endpoints_shutdown(struct lattice_node *node)
 	pthread_mutex_unlock(&node->lock);
 }
 
-/* Where a message goes: to a buffer, or (@hold) it stays where it is. */
-struct place {
-	void *buf;
-	size_t bytes;
-	struct lat_inbox_hold *hold;
-	bool shared;
-};
-
 /*
  * Inline, like what it calls, because it is where tasks switch (fastpath/inbox_fast.h). A task of our own scheduler, in whose hands
  * messages are put here, does not even go by way of the hook.
  */
-LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct place *to,
+LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct lat_endpoint_place *to,
 			       struct lat_inbox_info *info, uint64_t deadline)
 {
 	struct lat_inbox_take take = {
@@ -198,7 +190,7 @@ LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct place *
 }
 
 /* The caller runs the network: waits for a message and for packets together. */
-static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *to,
+static int from_inbox_turning(struct lattice_endpoint *ep, const struct lat_endpoint_place *to,
 			      struct lat_inbox_info *info, uint64_t deadline)
 {
 	int rc = from_inbox(ep, to, info, 0);
@@ -215,7 +207,7 @@ static int from_inbox_turning(struct lattice_endpoint *ep, const struct place *t
 }
 
 /* What a receive came to, told. */
-static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
+static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct lat_endpoint_place *to,
 		    const struct lat_inbox_info *info, int rc)
 {
 	if (rc == 0 && info->from.node != 0 &&
@@ -244,8 +236,8 @@ static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const 
 	return rc;
 }
 
-static int receive(struct lattice_endpoint *ep, struct lattice_msg *msg, const struct place *to,
-		   int64_t timeout_ns)
+int lat_endpoint_receive(struct lattice_endpoint *ep, struct lattice_msg *msg,
+			 const struct lat_endpoint_place *to, int64_t timeout_ns)
 {
 	struct lattice_node *node = ep->node;
 	struct lat_inbox_info info;
@@ -296,11 +288,11 @@ int lattice_endpoint_tune(struct lattice_endpoint *ep, const struct lattice_tuni
 static int __attribute__((noinline))
 recv_far(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t bytes, int64_t timeout_ns)
 {
-	const struct place to = { .buf = buf, .bytes = bytes };
+	const struct lat_endpoint_place to = { .buf = buf, .bytes = bytes };
 
 	if (ep == NULL || msg == NULL || (buf == NULL && bytes > 0))
 		return lat_why(ep, -EINVAL, "no endpoint, no message to fill in, or no buffer");
-	return receive(ep, msg, &to, timeout_ns);
+	return lat_endpoint_receive(ep, msg, &to, timeout_ns);
 }
 
 /* As lat_inbox_take_near_locked(). */
@@ -392,7 +384,7 @@ static int rest_over(void *task)
 	struct lattice_task *self = task;
 	struct lat_park *p = &self->park;
 	struct lattice_endpoint *ep = p->in;
-	const struct place to = { .buf = p->take.buf, .bytes = p->take.cap };
+	const struct lat_endpoint_place to = { .buf = p->take.buf, .bytes = p->take.cap };
 	int rc = 0;
 
 	p->now = false;
@@ -473,34 +465,6 @@ int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 }
 
 #endif
-
-int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg, struct lattice_hold *hold,
-			  uint32_t flags, int64_t timeout_ns)
-{
-	struct lat_inbox_hold held = { 0 };
-	const struct place to = { .hold = &held, .shared = (flags & LATTICE_TAKE_SHARED) != 0 };
-	int rc;
-
-	if (ep == NULL || msg == NULL || hold == NULL || (flags & ~(uint32_t)LATTICE_TAKE_SHARED) != 0)
-		return lat_why(ep, -EINVAL, "no endpoint, no message or hold to fill in, or unknown flags");
-	rc = receive(ep, msg, &to, timeout_ns);
-	if (rc == 0)
-		*hold = (struct lattice_hold){ .data = held.data, .source = held.src, .block = held.block };
-	return rc;
-}
-
-void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *hold)
-{
-	struct lat_inbox_hold held;
-
-	if (ep == NULL || hold == NULL || hold->data == NULL || lat_node_foreign(ep->node))
-		return;
-	held = (struct lat_inbox_hold){ .data = hold->data, .src = hold->source, .block = hold->block };
-	*hold = (struct lattice_hold){ 0 };
-	lat_inbox_release(ep->inbox, &held);
-	if (ep->node->network != NULL)
-		lat_inbound_taken(ep->node->network);
-}
 
 int lattice_endpoint_fd(const struct lattice_endpoint *ep)
 {

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lattice/endpoint.h>
@@ -11,6 +12,7 @@
 #include "base/table.h"
 
 struct lat_inbox;
+struct lat_inbox_hold;
 struct lat_stats;
 struct lattice_node;
 
@@ -24,6 +26,18 @@ struct lattice_endpoint {
 	_Atomic(uint32_t) refs;
 	UT_hash_handle hh;
 };
+
+/* Where a message goes: to a buffer, or (@hold) it stays where it is. */
+struct lat_endpoint_place {
+	void *buf;
+	size_t bytes;
+	struct lat_inbox_hold *hold;
+	bool shared;
+};
+
+/* Receives, whatever it takes: as lattice_endpoint_recv(), or lattice_endpoint_take(). The arguments are checked. */
+int lat_endpoint_receive(struct lattice_endpoint *ep, struct lattice_msg *msg,
+			 const struct lat_endpoint_place *to, int64_t timeout_ns);
 
 /* The endpoint that receives as @pid, with a reference, or NULL. */
 struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid);

@@ -123,6 +123,101 @@ static void compare(bool single, int channels)
 	lattice_node_close(node);
 }
 
+static int way_take(const struct way *w, struct lattice_msg *msg, struct lattice_hold *hold)
+{
+	int rc;
+
+	memset(msg, 0, sizeof(*msg));
+	(void)lat_wait_hook_set(w->hook);
+	rc = lattice_endpoint_take(w->ep, msg, hold, 0, 0);
+	(void)lat_wait_hook_set(NULL);
+	return rc;
+}
+
+static int way_lend(const struct way *w, int type, size_t bytes, unsigned char fill)
+{
+	struct lattice_block block;
+	int rc = lattice_channel_loan(w->ch[0], bytes, &block, 0);
+
+	if (rc < 0)
+		return rc;
+	memset(block.data, fill, bytes);
+	rc = lattice_channel_publish(w->ch[0], &block, type, bytes, 0);
+	if (rc < 0)
+		lattice_channel_discard(w->ch[0], &block);
+	return rc;
+}
+
+/* What is lent, or sent, is taken, and released later in some order. */
+static void compare_taken(bool single)
+{
+	static const size_t sizes[] = { 100, 1000, 1000, 30000 };
+	struct way way[2] = { { .hook = NULL }, { .hook = &far_hook } };
+	struct lattice_hold held[8][2];
+	struct lattice_node *node;
+	uint32_t count = 0;
+
+	CHECK_EQ(lattice_node_open(&node, &(struct lattice_node_config){ .host = LATTICE_HOST_PRIVATE }), 0);
+	way_open(&way[0], node, 10, single);
+	way_open(&way[1], node, 11, single);
+	for (int step = 0; step < STEPS; step++) {
+		struct lattice_msg m[2] = { { .type = step, .data = "short", .len = 5 } };
+		size_t bytes = sizes[draw(ARRAY_LEN(sizes))];
+		uint32_t i = draw(ARRAY_LEN(held));
+		int rc;
+
+		switch (draw(8)) {
+		case 0:
+			rc = way_send(&way[0], 0, &m[0]);
+			CHECK_EQ(way_send(&way[1], 0, &m[0]), rc);
+			continue;
+		case 1:
+		case 2:
+		case 3:
+			rc = way_lend(&way[0], step, bytes, (unsigned char)step);
+			CHECK_EQ(way_lend(&way[1], step, bytes, (unsigned char)step), rc);
+			continue;
+		default:
+			break;
+		}
+		if (count == ARRAY_LEN(held) || (count > 0 && i < count)) {
+			i = i % count;
+			lattice_endpoint_release(way[0].ep, &held[i][0]);
+			lattice_endpoint_release(way[1].ep, &held[i][1]);
+			memcpy(held[i], held[--count], sizeof(held[i]));
+			continue;
+		}
+		rc = way_take(&way[0], &m[0], &held[count][0]);
+		CHECK_EQ(way_take(&way[1], &m[1], &held[count][1]), rc);
+		if (rc < 0)
+			continue;
+		CHECK_EQ(m[0].len, m[1].len);
+		CHECK_EQ(memcmp(m[0].data, m[1].data, m[0].len), 0);
+		CHECK_EQ(held[count][0].block, held[count][1].block);
+		count++;
+		m[0].data = m[1].data = NULL;
+		CHECK_EQ(m[0].source, m[1].source);
+		CHECK_EQ(m[0].type, m[1].type);
+		CHECK_EQ(m[0].badge, m[1].badge);
+		CHECK_EQ(m[0].node, m[1].node);
+		CHECK_EQ(m[0].seq, m[1].seq);
+		CHECK_EQ(m[0].call, m[1].call);
+	}
+	while (count > 0) {
+		lattice_endpoint_release(way[0].ep, &held[--count][0]);
+		lattice_endpoint_release(way[1].ep, &held[count][1]);
+	}
+	way_close(&way[0]);
+	way_close(&way[1]);
+	lattice_node_close(node);
+}
+
+TEST(taken_near_and_far)
+{
+	compare_taken(true);
+	compare_taken(false);
+}
+
 TEST(near_and_far)
 {
 	compare(true, 1);
