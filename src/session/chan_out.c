@@ -269,6 +269,8 @@ void lat_chan_out_data(struct lat_chan_out *co, struct lat_out *o)
 		if (co->q.reliable)
 			o->ref[o->refs++] = ref;
 	}
+	if (!co->q.reliable) /* its end need not be acknowledged: whoever flushes waits for no more than this */
+		lat_chan_out_room(co);
 }
 
 int lat_chan_out_credit(struct lat_peer *p, const struct lat_frame_credit *f)

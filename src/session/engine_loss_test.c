@@ -107,6 +107,24 @@ TEST(nobody_answers)
 	}
 }
 
+/* Who flushes a lossy channel waits until all is sent, and no acknowledgement need ever come of it. */
+TEST(what_is_lost_for_good_is_flushed)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 1, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 1, 0);
+
+	world_run(w, SEC);
+	CHECK(c->open);
+	w->faults.loss = 1000;
+	c->wants_room = true;
+	CHECK_EQ(world_chan_send(w, 0, c, 3000), 0);
+	world_run(w, SEC);
+	CHECK_EQ(lat_engine_chan_unacked(w->node[0].engine, c->handle), 0);
+	CHECK(!c->wants_room);
+	world_close(w);
+}
+
 static void rough_sea(const char *why, uint64_t seed, uint32_t loss, uint32_t dup, uint32_t corrupt,
 		      uint64_t jitter)
 {
