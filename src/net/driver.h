@@ -119,7 +119,8 @@ uint16_t lat_driver_port(const struct lat_driver *d);
  * Sends one packet, whole or not at all; never blocks. UDP: to @to's address. TCP with to->conn: on that
  * connection; with conn 0: on the connection kept for to->node, and when there is none, one to @to's address is begun
  * and -EAGAIN returned (conn_up then writable follow, or conn_down). A node's last address given here is the one that its
- * connection is opened to again: at once, then after 100 ms, doubling up to 5 s, until lat_driver_forget().
+ * connection is opened to again: at once, though no two good ones within 100 ms, then after 100 ms, doubling up to 5 s, until
+ * lat_driver_forget().
  * Over TCP 0 means queued: what a connection holds when it fails is lost, and nothing of it reaches the next one.
  * 0, or
  *   -EAGAIN        no room, or no connection yet: the writable operation follows. A connection that has not proved to

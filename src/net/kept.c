@@ -145,15 +145,18 @@ static void reopen_plan_locked(struct lat_tcp *t, struct lat_kept *k, uint64_t n
 {
 	if (k->to.proto == 0 || t->down)
 		return;
-	if (k->at_once && !k->to.transient) { /* whether a transient one is wanted is asked first */
-		k->at_once = false;
-		k->reopen_at = now;
+	if (k->good_ns != 0 && !k->to.transient) { /* whether a transient one is wanted is asked first */
+		/* At once, but not more often than when we wait: one that ends as soon as it is good must not keep us busy. */
+		k->reopen_at = lat_tcp_after(k->good_ns, LAT_TCP_REOPEN_NS);
+		if (k->reopen_at < now)
+			k->reopen_at = now;
 	} else {
 		k->reopen_at = lat_tcp_after(now, k->backoff_ns);
 		k->backoff_ns *= 2;
 		if (k->backoff_ns > LAT_TCP_REOPEN_CAP_NS)
 			k->backoff_ns = LAT_TCP_REOPEN_CAP_NS;
 	}
+	k->good_ns = 0;
 	lat_tcp_due_locked(t, k->reopen_at);
 }
 

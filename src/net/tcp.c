@@ -250,8 +250,7 @@ void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)
 	k->conn = c;
 	k->reopen_at = UINT64_MAX;
 	k->backoff_ns = LAT_TCP_REOPEN_NS;
-	/* One that lives shorter than the first wait must not make us open the next without any. */
-	k->at_once = now - c->since >= (uint64_t)LAT_TCP_REOPEN_NS;
+	k->good_ns = c->since;
 	if (other != c)
 		lat_kept_note_up_locked(t, k);
 unlock:

@@ -24,7 +24,7 @@ struct lat_kept {
 	struct lat_conn *conn; /* connecting or open; NULL none */
 	uint64_t reopen_at;    /* UINT64_MAX: not planned */
 	uint64_t backoff_ns;   /* how long the next wait is */
-	bool at_once;          /* the next one does not wait */
+	uint64_t good_ns; /* since when the one was there that has proved to be the node's; 0: none has */
 	/* Not told yet. Told in this order; a down forgets an up before it. */
 	bool noted, down, up, room, idle;
 	int down_err;
