@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -120,6 +120,14 @@ kills: ## three processes talk, and one after the other is killed, KILLS=10000
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@python3 tests/proc/kill_test.py $(main)/tests/proc/worker $(KILLS)
+
+# How long the file is, in MiB.
+MIB ?= 256
+
+transfer: ## a file of MIB=256 MiB through lattice-chaos: UDP that loses and reorders, TCP that is cut every 100 ms
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@python3 tests/chaos/transfer_test.py $(main)/src/lattice $(main)/tools/chaos/lattice-chaos $(MIB)
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint
