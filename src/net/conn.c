@@ -8,6 +8,8 @@
 
 #include "wire/limits.h"
 
+enum { AT_ONCE_BYTES = 16 << 10 }; /* what is longer costs more to copy than the call that is spared */
+
 struct lat_conn *lat_conn_open(int fd, uint32_t id, const struct lat_path *peer, bool outgoing)
 {
 	struct lat_conn *c = calloc(1, sizeof(*c));
@@ -81,35 +83,55 @@ static ssize_t write_pieces(int fd, struct iovec *pieces, size_t count)
 	}
 }
 
-int lat_conn_send_locked(struct lat_conn *c, const uint8_t *packet, size_t bytes, size_t max)
+/* What comes before @bytes is cut off the pieces. */
+static void cut(struct iovec *pieces, size_t count, size_t bytes)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t part = bytes < pieces[i].iov_len ? bytes : pieces[i].iov_len;
+
+		pieces[i].iov_base = (uint8_t *)pieces[i].iov_base + part;
+		pieces[i].iov_len -= part;
+		bytes -= part;
+	}
+}
+
+int lat_conn_send_locked(struct lat_conn *c, const uint8_t *packet, size_t bytes, size_t max, bool may_wait)
 {
 	uint8_t prefix[LAT_STREAM_PREFIX];
 	/* sendmsg and the queue only read what an iovec points to. */
-	struct iovec pieces[2] = { { .iov_base = prefix, .iov_len = sizeof(prefix) },
-				   { .iov_base = (void *)packet, .iov_len = bytes } };
-	size_t taken;
+	struct iovec own[2] = { { .iov_base = prefix, .iov_len = sizeof(prefix) },
+				{ .iov_base = (void *)packet, .iov_len = bytes } };
+	struct iovec pieces[4];
+	size_t held, before = c->out.used, taken, of_queue;
 	ssize_t n;
 	int rc;
 
 	if (lat_stream_prefix_encode(prefix, bytes) < 0 || LAT_STREAM_PREFIX + bytes > max)
 		return -EMSGSIZE;
-	if (c->out.used > 0)
-		return lat_outq_put(&c->out, pieces, 2, max);
-	n = write_pieces(c->fd, pieces, 2);
+	c->waiting = may_wait && !c->watching_out && bytes < AT_ONCE_BYTES;
+	if (c->watching_out || c->waiting) {
+		rc = lat_outq_put(&c->out, own, 2, max);
+		if (rc != -EAGAIN || c->watching_out)
+			return rc;
+		c->waiting = false;
+	}
+	held = lat_outq_peek(&c->out, pieces);
+	pieces[held] = own[0];
+	pieces[held + 1] = own[1];
+	n = write_pieces(c->fd, pieces, held + 2);
 	if (n < 0)
 		return (int)n;
 	taken = (size_t)n;
+	of_queue = taken < before ? taken : before;
+	if (of_queue > 0)
+		lat_outq_drop(&c->out, of_queue);
+	taken -= of_queue;
 	if (taken == LAT_STREAM_PREFIX + bytes)
 		return 0;
-	for (size_t i = 0; i < 2; i++) {
-		size_t cut = taken < pieces[i].iov_len ? taken : pieces[i].iov_len;
-
-		pieces[i].iov_base = (uint8_t *)pieces[i].iov_base + cut;
-		pieces[i].iov_len -= cut;
-		taken -= cut;
-	}
-	rc = lat_outq_put(&c->out, pieces, 2, max);
-	return rc == -EAGAIN ? -ENOMEM : rc; /* it is empty and max holds a frame: cannot be */
+	cut(own, 2, taken);
+	rc = lat_outq_put(&c->out, own, 2, max);
+	/* It was begun, so nothing else is queued, and max holds a frame: -EAGAIN cannot be. */
+	return rc == -EAGAIN && taken > 0 ? -ENOMEM : rc;
 }
 
 int lat_conn_flush_locked(struct lat_conn *c)
@@ -118,6 +140,7 @@ int lat_conn_flush_locked(struct lat_conn *c)
 	size_t count;
 	int total = 0;
 
+	c->waiting = false;
 	while ((count = lat_outq_peek(&c->out, pieces)) > 0) {
 		ssize_t n = write_pieces(c->fd, pieces, count);
 

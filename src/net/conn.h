@@ -29,6 +29,8 @@ struct lat_conn {
 	bool used;            /* since idle_at was set */
 	bool leaving;         /* we ended it, and read on until the peer has */
 	bool watching_out;    /* epoll waits for writability */
+	bool waiting;         /* what is queued waits for lat_tcp_flush(), not for the kernel */
+	bool posted;          /* in struct lat_tcp's list of those */
 	struct lat_path peer; /* its address; conn is ours, node is 0 until proven */
 	uint64_t since;       /* when it opened */
 	uint64_t deadline;    /* to connect, or to prove something; UINT64_MAX none */
@@ -40,6 +42,7 @@ struct lat_conn {
 	size_t taken; /* bytes received while it was a stranger's */
 	UT_hash_handle hh;
 	struct lat_conn *next_dead;
+	struct lat_conn *posted_prev, *posted_next;
 };
 
 /* Takes over @fd, on success. NULL: no memory, and @fd stays the caller's. */
@@ -48,10 +51,12 @@ struct lat_conn *lat_conn_open(int fd, uint32_t id, const struct lat_path *peer,
 void lat_conn_close(struct lat_conn *c);
 
 /*
- * One packet as a frame: to the kernel, and what it does not take to the queue, which holds at most @max bytes. 0, -EAGAIN or -EMSGSIZE with
+ * One packet as a frame: to the kernel, behind what is queued, and what it does not take to the queue, which holds at most @max bytes.
+ * @may_wait: one that is not long is only queued, so that one lat_conn_flush_locked() serves many. 0, -EAGAIN or -EMSGSIZE with
  * nothing of it sent; any other errno: the connection is broken, possibly in mid-frame, and must be given up.
  */
-LAT_MUST_CHECK int lat_conn_send_locked(struct lat_conn *c, const uint8_t *packet, size_t bytes, size_t max);
+LAT_MUST_CHECK int lat_conn_send_locked(struct lat_conn *c, const uint8_t *packet, size_t bytes, size_t max,
+					bool may_wait);
 /* Hands the kernel what is queued. Bytes taken, or the negative errno that broke the connection. */
 LAT_MUST_CHECK int lat_conn_flush_locked(struct lat_conn *c);
 

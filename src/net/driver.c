@@ -359,6 +359,8 @@ static int hand_over(struct lat_driver *d, const struct lat_path *to, const uint
 		rc = lat_udp_post(&d->udp, to, packet, bytes);
 	else if (to->proto == LAT_PROTO_UDP)
 		rc = lat_udp_send(&d->udp, to, packet, bytes);
+	else if (to->proto == LAT_PROTO_TCP && may_wait)
+		rc = lat_tcp_post(&d->tcp, to, packet, bytes);
 	else if (to->proto == LAT_PROTO_TCP)
 		rc = lat_tcp_send(&d->tcp, to, packet, bytes);
 	else
@@ -380,8 +382,10 @@ int lat_driver_post(struct lat_driver *d, const struct lat_path *to, const uint8
 void lat_driver_flush(struct lat_driver *d)
 {
 	pthread_rwlock_rdlock(&d->gate);
-	if (!is_down(d))
+	if (!is_down(d)) {
 		lat_udp_flush(&d->udp);
+		lat_tcp_flush(&d->tcp);
+	}
 	pthread_rwlock_unlock(&d->gate);
 }
 

@@ -137,9 +137,9 @@ LAT_MUST_CHECK int lat_driver_send(struct lat_driver *d, const struct lat_path *
 				   size_t bytes);
 
 /*
- * As lat_driver_send(), but over UDP the packet may wait for others to the same place until lat_driver_flush(), so that all go by one
- * system call. What the kernel then refuses is lost, as on the way, and counted;
- * one that is longer than all before goes at once, so that -EMSGSIZE is told. Over TCP there is no difference.
+ * As lat_driver_send(), but the packet may wait for others to the same place until lat_driver_flush(), so that all go by one
+ * system call. Over UDP, what the kernel then refuses is lost, as on the way, and counted;
+ * one that is longer than all before goes at once, so that -EMSGSIZE is told.
  */
 LAT_MUST_CHECK int lat_driver_post(struct lat_driver *d, const struct lat_path *to, const uint8_t *packet,
 				   size_t bytes);

@@ -578,6 +578,62 @@ TEST(proves_to_be_another)
 
 /* ---- back-pressure ---- */
 
+/* Short ones wait, long ones do not, and whatever goes takes along what waited before it: the order stays. */
+TEST(posted_over_tcp)
+{
+	static const struct {
+		const char *why;
+		size_t bytes;
+		bool post, flush, goes; /* goes: what was posted arrives now */
+	} rows[] = {
+		{ "waits", 24, .post = true },
+		{ "waits behind it", LAT_UDP_BASE, .post = true },
+		{ "by the flush", 25, .post = true, .flush = true, .goes = true },
+		{ "waits again", 26, .post = true },
+		{ "long", LAT_TCP_MAX_PKT, .post = true, .goes = true },
+		{ "waits for one that is sent", 27, .post = true },
+		{ "sent", 28, .goes = true },
+	};
+	uint16_t port;
+	int listener = plain_listen(&port, 0), fd;
+	struct lat_path to;
+	struct end a;
+	size_t read = 0;
+	uint8_t byte;
+
+	end_open(&a, &plain_config);
+	to = node_at(2, 4, port);
+	packet_fill(packet, 24, 100);
+	CHECK_EQ(end_send_patiently(&a, &to, packet, 24), 0);
+	fd = plain_accept(listener);
+	plain_expect_frame("the first", fd, 24, 100);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		packet_fill(packet, rows[i].bytes, (uint32_t)i);
+		CHECK_EQ_ROW(rows[i].why,
+			     rows[i].post ? lat_driver_post(a.d, &to, packet, rows[i].bytes)
+					  : lat_driver_send(a.d, &to, packet, rows[i].bytes),
+			     0);
+		if (rows[i].flush)
+			lat_driver_flush(a.d);
+		if (!rows[i].goes)
+			CHECK_EQ_ROW(rows[i].why, recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+		for (; rows[i].goes && read <= i; read++)
+			plain_expect_frame(rows[read].why, fd, rows[read].bytes, (uint32_t)read);
+	}
+	lat_driver_flush(a.d); /* nothing */
+	CHECK_EQ(lat_driver_counter(a.d, LAT_NET_TCP_OUT), ARRAY_LEN(rows) + 1);
+	/* What waits when its connection ends is lost with it, and is in nobody's way. */
+	packet_fill(packet, 24, 0);
+	CHECK_EQ(lat_driver_post(a.d, &to, packet, 24), 0);
+	lat_driver_renew(a.d, 2);
+	lat_driver_flush(a.d);
+	CHECK(end_wait(&a, TOLD_DOWN, 1));
+	plain_expect_end("renewed", fd);
+	end_close(&a);
+	close(fd);
+	close(listener);
+}
+
 /*
  * The peer accepts and does not read: sends are refused when the queue is full, and what was accepted arrives whole and
  * in order once it reads.

@@ -71,6 +71,9 @@ void lat_tcp_conn_kill_locked(struct lat_tcp *t, struct lat_conn *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	if (c->posted)
+		DL_DELETE2(t->posted, c, posted_prev, posted_next);
+	c->posted = false;
 	HASH_DEL(t->conns, c);
 	if (!c->outgoing && !c->proven)
 		t->strangers--;

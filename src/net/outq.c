@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTQ_FIRST_BYTES = 4096 };
+enum { OUTQ_FIRST_BYTES = 4096 }; /* which an empty one keeps */
 
 void lat_outq_fini(struct lat_outq *q)
 {
@@ -88,7 +88,7 @@ int lat_outq_put(struct lat_outq *q, const struct iovec *pieces, size_t count, s
 void lat_outq_drop(struct lat_outq *q, size_t bytes)
 {
 	q->used -= bytes;
-	if (q->used == 0) {
+	if (q->used == 0 && q->cap > OUTQ_FIRST_BYTES) {
 		lat_outq_fini(q);
 		return;
 	}

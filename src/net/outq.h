@@ -1,6 +1,6 @@
 /*
  * What a TCP connection has accepted and the kernel has not taken yet: a bounded ring of bytes. Memory is taken when
- * bytes are held and given back when none are. Not thread-safe: the connection's lock covers it.
+ * bytes are held; when none are, all but 4096 bytes is given back. Not thread-safe: the connection's lock covers it.
  */
 #ifndef LAT_NET_OUTQ_H
 #define LAT_NET_OUTQ_H

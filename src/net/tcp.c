@@ -179,7 +179,18 @@ static size_t queue_max(const struct lat_tcp *t, const struct lat_conn *c)
 	return c->outgoing || c->proven ? t->queue_bytes : LAT_TCP_UNAUTH_BYTES;
 }
 
-int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+/* Something is queued that the kernel has no room for. */
+static void await_room_locked(struct lat_tcp *t, struct lat_conn *c)
+{
+	if (c->stall_at != UINT64_MAX)
+		return;
+	conn_watch_out_locked(t, c, true);
+	c->stall_at = lat_tcp_after(lat_clock_boottime_ns(), t->stall_ns);
+	lat_tcp_due_locked(t, c->stall_at);
+}
+
+static int hand_over(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet, size_t bytes,
+		     bool may_wait)
 {
 	struct lat_conn *c = NULL;
 	int rc;
@@ -188,7 +199,7 @@ int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *pa
 	rc = t->down ? -ESHUTDOWN : send_via_locked(t, to, &c);
 	if (rc < 0)
 		goto unlock;
-	rc = lat_conn_send_locked(c, packet, bytes, queue_max(t, c));
+	rc = lat_conn_send_locked(c, packet, bytes, queue_max(t, c), may_wait);
 	if (rc == -EAGAIN) {
 		c->want_room = true;
 		lat_io_count(t->io, LAT_NET_TCP_QUEUE_FULL);
@@ -198,15 +209,47 @@ int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *pa
 		rc = to->conn == 0 && lat_kept_find_locked(t, to->node)->to.proto != 0 ? -EAGAIN : -ENOTCONN;
 	} else if (rc == 0) {
 		lat_io_count(t->io, LAT_NET_TCP_OUT);
-		if (c->out.used > 0 && c->stall_at == UINT64_MAX) {
-			conn_watch_out_locked(t, c, true);
-			c->stall_at = lat_tcp_after(lat_clock_boottime_ns(), t->stall_ns);
-			lat_tcp_due_locked(t, c->stall_at);
-		}
+	}
+	if ((rc == 0 || rc == -EAGAIN) && !c->dead && c->out.used > 0 && !c->waiting)
+		await_room_locked(t, c);
+	if (rc == 0 && c->waiting && !c->posted) {
+		DL_APPEND2(t->posted, c, posted_prev, posted_next);
+		c->posted = true;
 	}
 unlock:
 	pthread_mutex_unlock(&t->lock);
 	return rc;
+}
+
+int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+{
+	return hand_over(t, to, packet, bytes, false);
+}
+
+int lat_tcp_post(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet, size_t bytes)
+{
+	return hand_over(t, to, packet, bytes, true);
+}
+
+void lat_tcp_flush(struct lat_tcp *t)
+{
+	struct lat_conn *c;
+
+	pthread_mutex_lock(&t->lock);
+	while ((c = t->posted) != NULL) {
+		int rc;
+
+		DL_DELETE2(t->posted, c, posted_prev, posted_next);
+		c->posted = false;
+		if (c->watching_out)
+			continue;
+		rc = lat_conn_flush_locked(c);
+		if (rc < 0)
+			lat_tcp_conn_fail_locked(t, c, rc);
+		else if (c->out.used > 0)
+			await_room_locked(t, c);
+	}
+	pthread_mutex_unlock(&t->lock);
 }
 
 void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer)

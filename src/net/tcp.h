@@ -43,6 +43,7 @@ struct lat_tcp {
 	struct lat_conn *conns; /* by number */
 	struct lat_kept *kept;  /* by node */
 	struct lat_kept *noted;
+	struct lat_conn *posted; /* those with something that waits for lat_tcp_flush() */
 	struct lat_conn *dead;
 	unsigned int strangers; /* accepted and not proven */
 	uint64_t accept_at;     /* listeners rest until then; UINT64_MAX: they do not rest */
@@ -63,6 +64,9 @@ void lat_tcp_shutdown(struct lat_tcp *t);
 /* As their namesakes in driver.h. Any thread. */
 LAT_MUST_CHECK int lat_tcp_send(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet,
 				size_t bytes);
+LAT_MUST_CHECK int lat_tcp_post(struct lat_tcp *t, const struct lat_path *to, const uint8_t *packet,
+				size_t bytes);
+void lat_tcp_flush(struct lat_tcp *t);
 void lat_tcp_prove(struct lat_tcp *t, uint32_t conn, uint32_t node, bool prefer);
 bool lat_tcp_outgoing(struct lat_tcp *t, uint32_t conn);
 void lat_tcp_renew(struct lat_tcp *t, uint32_t node);
