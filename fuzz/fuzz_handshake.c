@@ -72,17 +72,17 @@ static void prepare(const struct lat_session *live)
 	struct lat_path from = fuzz_path(HOSTILE, LAT_PROTO_UDP);
 	struct lat_hs_public me, them;
 	struct lat_hs_initiator hs;
-	uint8_t seed[32], packet[LAT_M1_LEN];
+	uint8_t seed[32], packet[LAT_M1_LEN], e_m[LAT_WIRE_EM];
 	size_t bytes;
 
 	from.node = 0;
 	lat_hs_public_init(&me, fuzz_pk(ME, seed), zeros);
 	lat_hs_public_init(&them, fuzz_pk(HOSTILE, seed), zeros);
-	FUZZ_REQUIRE(lat_hs_m1_make(&hs, packet, &them, &me, zeros, &p, 77, &rnd) == 0);
+	FUZZ_REQUIRE(lat_hs_m1_make(&hs, packet, e_m, &them, &me, zeros, &p, 77, &rnd) == 0);
 	keep(0, packet, LAT_M1_LEN);
 	FUZZ_REQUIRE(hand_in(&from, packet, LAT_M1_LEN) == 0 && f.e->half_count == 1);
 	FUZZ_REQUIRE(f.last_bytes == LAT_M2_LEN);
-	FUZZ_REQUIRE(lat_hs_m2_open_m3_make(&hs, f.last, packet, seed, zeros, &p) == 0);
+	FUZZ_REQUIRE(lat_hs_m2_open_m3_make(&hs, f.last, packet, e_m, seed, zeros, &p) == 0);
 	keep(1, packet, LAT_M3_LEN);
 	seal_live(live, 1000, packet, &bytes);
 	keep(2, packet, bytes);

@@ -247,10 +247,10 @@ static void flood(struct world *w, int hellos, uint64_t every, uint8_t first_add
 	for (int i = 0; i < hellos; i++) {
 		struct lat_hs_initiator_random rnd;
 		struct lat_hs_initiator hs;
-		uint8_t m1[LAT_M1_LEN];
+		uint8_t m1[LAT_M1_LEN], e_m[LAT_WIRE_EM];
 
 		world_op_random(&w->node[0], &rnd, sizeof(rnd));
-		CHECK_EQ(lat_hs_m1_make(&hs, m1, &me, &peer, mesh, &p1, (uint32_t)i + 1, &rnd), 0);
+		CHECK_EQ(lat_hs_m1_make(&hs, m1, e_m, &me, &peer, mesh, &p1, (uint32_t)i + 1, &rnd), 0);
 		inject(w, 1, m1, sizeof(m1), (uint8_t)(first_addr + i % addrs));
 		world_run(w, every);
 	}

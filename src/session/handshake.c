@@ -128,9 +128,10 @@ void lat_hs_public_init(struct lat_hs_public *p, const uint8_t pk[LAT_KEM_PK], c
 
 /* -------------------------------------------------------------------------------------------- initiator */
 
-int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
-		   const struct lat_hs_public *peer, const uint8_t mesh_key[32],
-		   const struct lat_hs_params *p1, uint32_t idx_i, const struct lat_hs_initiator_random *rnd)
+int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], uint8_t e_m[LAT_WIRE_EM],
+		   const struct lat_hs_public *me, const struct lat_hs_public *peer,
+		   const uint8_t mesh_key[32], const struct lat_hs_params *p1, uint32_t idx_i,
+		   const struct lat_hs_initiator_random *rnd)
 {
 	struct lat_hs_initiator next = { .idx_i = idx_i };
 	uint8_t e_pk[LAT_KEM_PK], ss[LAT_KEM_SS], plain[LAT_WIRE_ID + LAT_WIRE_P1];
@@ -157,6 +158,7 @@ int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], const st
 	lat_blake2b(m1 + LAT_M1_MAC1, LAT_WIRE_MAC, peer->km, LAT_HASH,
 		    &(struct lat_bytes){ m1, LAT_M1_MAC1 }, 1);
 	memset(m1 + LAT_M1_MAC2, 0, LAT_WIRE_MAC);
+	memcpy(e_m, e_pk, LAT_WIRE_EM);
 	*hs = next;
 	rc = 0;
 out:
@@ -166,12 +168,12 @@ out:
 }
 
 int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_LEN], uint8_t m3[LAT_M3_LEN],
-			   const uint8_t seed[LAT_KEM_SEED], const uint8_t psk[32],
-			   const struct lat_hs_params *p3)
+			   const uint8_t e_m[LAT_WIRE_EM], const uint8_t seed[LAT_KEM_SEED],
+			   const uint8_t psk[32], const struct lat_hs_params *p3)
 {
 	struct lat_hs_initiator next = *hs;
 	struct lat_m2_hdr hdr;
-	uint8_t ct[LAT_KEM_CT], p2[LAT_WIRE_P23], e_pk[LAT_KEM_PK], plain[LAT_WIRE_EM + LAT_WIRE_P23];
+	uint8_t ct[LAT_KEM_CT], p2[LAT_WIRE_P23], plain[LAT_WIRE_EM + LAT_WIRE_P23];
 	int rc = -EBADMSG;
 
 	if (lat_m2_hdr_decode(&hdr, m2, LAT_M2_LEN) != 0 || hdr.idx_i != hs->idx_i)
@@ -181,8 +183,7 @@ int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_
 	    mix_decaps(&next.sym, ct, seed) != 0)
 		goto out;
 	mix_key(&next.sym, psk);
-	if (box_open(&next.sym, m2 + LAT_M2_BOX2B, LAT_M2_BOX2B_LEN, p2) != 0 ||
-	    lat_kem_keypair(e_pk, next.e_seed) != 0)
+	if (box_open(&next.sym, m2 + LAT_M2_BOX2B, LAT_M2_BOX2B_LEN, p2) != 0)
 		goto out;
 	rc = lat_hs_p23_decode(&next.peer, p2);
 	if (rc != 0)
@@ -191,7 +192,7 @@ int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_
 
 	lat_m3_hdr_encode(m3, &(struct lat_m3_hdr){ .idx_r = hdr.idx_r });
 	mix_hash(&next.sym, m3, LAT_M3_HDR);
-	memcpy(plain, e_pk, LAT_WIRE_EM);
+	memcpy(plain, e_m, LAT_WIRE_EM);
 	lat_hs_p23_encode(plain + LAT_WIRE_EM, p3);
 	box_seal(&next.sym, plain, sizeof(plain), m3 + LAT_M3_BOX3);
 	*hs = next;

@@ -18,6 +18,7 @@ struct both {
 	struct lat_hs_initiator i;
 	struct lat_hs_responder r;
 	uint8_t m1[LAT_M1_LEN], m2[LAT_M2_LEN], m3[LAT_M3_LEN], m4[LAT_M4_LEN];
+	uint8_t e_m[LAT_WIRE_EM];
 	struct lat_hs_result res_i, res_r;
 };
 
@@ -46,7 +47,8 @@ static void run(struct both *b, const struct lat_kat *kat)
 	CHECK_EQ(lat_hs_p23_decode(&p3, kat->p3), 0);
 
 	CHECK_EQ_ROW(kat->name,
-		     lat_hs_m1_make(&b->i, b->m1, &b->pub_i, &b->pub_r, kat->mesh_key, &p1, kat->idx_I, &rnd),
+		     lat_hs_m1_make(&b->i, b->m1, b->e_m, &b->pub_i, &b->pub_r, kat->mesh_key, &p1,
+				    kat->idx_I, &rnd),
 		     0);
 	CHECK_EQ_ROW(kat->name, lat_hs_mac1_check(&b->pub_r, b->m1), 0);
 	CHECK_EQ_ROW(kat->name,
@@ -57,7 +59,8 @@ static void run(struct both *b, const struct lat_kat *kat)
 		     lat_hs_m2_make(&b->r, b->m2, &b->pub_i, kat->psk, &p2, kat->idx_R, kat->salt_R,
 				    kat->eseed_ct_I),
 		     0);
-	CHECK_EQ_ROW(kat->name, lat_hs_m2_open_m3_make(&b->i, b->m2, b->m3, kat->seed_I, kat->psk, &p3), 0);
+	CHECK_EQ_ROW(kat->name,
+		     lat_hs_m2_open_m3_make(&b->i, b->m2, b->m3, b->e_m, kat->seed_I, kat->psk, &p3), 0);
 	CHECK_EQ_ROW(kat->name, b->i.idx_r, kat->idx_R);
 	CHECK_EQ_ROW(kat->name,
 		     lat_hs_m3_open_m4_make(&b->r, b->m3, b->m4, kat->p4, kat->eseed_ct_E, &b->res_r), 0);

@@ -17,6 +17,7 @@ struct pair {
 	struct lat_hs_initiator i;
 	struct lat_hs_responder r;
 	uint8_t m1[LAT_M1_LEN], m2[LAT_M2_LEN], m3[LAT_M3_LEN], m4[LAT_M4_LEN];
+	uint8_t e_m[LAT_WIRE_EM];
 	uint8_t stale[LAT_WIRE_STALE_TOKEN];
 	uint8_t fresh; /* varies the randomness of an attempt */
 	struct lat_hs_result res_i, res_r;
@@ -63,7 +64,7 @@ static int do_m1_make(struct pair *p)
 
 	fill(rnd.e_seed, sizeof(rnd.e_seed), (uint8_t)(10 + p->fresh));
 	fill(rnd.enc_seed, sizeof(rnd.enc_seed), (uint8_t)(20 + p->fresh));
-	return lat_hs_m1_make(&p->i, p->m1, &p->i_pub, &p->r_at_i, p->mesh_i, &p->p1, IDX_I, &rnd);
+	return lat_hs_m1_make(&p->i, p->m1, p->e_m, &p->i_pub, &p->r_at_i, p->mesh_i, &p->p1, IDX_I, &rnd);
 }
 
 static int do_m1_open(struct pair *p)
@@ -88,7 +89,7 @@ static int do_m2_make(struct pair *p)
 
 static int do_m2_open(struct pair *p)
 {
-	return lat_hs_m2_open_m3_make(&p->i, p->m2, p->m3, p->seed_i, p->psk_i, &p->p3);
+	return lat_hs_m2_open_m3_make(&p->i, p->m2, p->m3, p->e_m, p->seed_i, p->psk_i, &p->p3);
 }
 
 static int do_m3_open(struct pair *p)

@@ -149,6 +149,7 @@ struct lat_attempt {
 	int err; /* last of the transport's */
 	struct lat_path path;
 	uint8_t packet[LAT_M1_LEN]; /* M1 in SENT1, M3 in SENT3 */
+	uint8_t e_m[LAT_WIRE_EM];   /* public: for M3 */
 };
 static_assert(LAT_M1_LEN == LAT_M3_LEN, "one buffer for both");
 
