@@ -150,9 +150,9 @@ static void search(int length, int depth)
 static int depth_wanted(void)
 {
 	const char *env = getenv("LATTICE_INTERLEAVE_DEPTH");
-	int depth = env == NULL ? USUAL_DEPTH : atoi(env);
+	long depth = env == NULL ? USUAL_DEPTH : strtol(env, NULL, 10);
 
-	return depth < 1 ? 1 : depth > DEPTH_MAX ? DEPTH_MAX : depth;
+	return depth < 1 ? 1 : depth > DEPTH_MAX ? DEPTH_MAX : (int)depth;
 }
 
 static void search_scene(enum scene scene)
