@@ -147,6 +147,12 @@ static uint32_t sent_of(const struct lat_ring_tx *tx)
 	return atomic_load_explicit(&tx->sent, memory_order_relaxed);
 }
 
+void lat_ring_tx_poison(struct lat_ring_tx *tx)
+{
+	tx->poisoned = true;
+	tx->head = sent_of(tx) - tx->count; /* it is full for good: lat_ring_publish_near() */
+}
+
 /* 0, or -EPROTO when the head is outside [last seen, sent]. */
 static int head_refresh(struct lat_ring_tx *tx)
 {
@@ -156,8 +162,7 @@ static int head_refresh(struct lat_ring_tx *tx)
 		return 0;
 	head = atomic_load_explicit(tx->peer_head, memory_order_acquire); /* [p] */
 	if (head - tx->head > sent_of(tx) - tx->head) {
-		tx->poisoned = true;
-		tx->head = sent_of(tx) - tx->count; /* it is full for good: lat_ring_publish_near() */
+		lat_ring_tx_poison(tx);
 		return -EPROTO;
 	}
 	tx->head = head;

@@ -141,6 +141,9 @@ LAT_MUST_CHECK int lat_ring_tx_attach(struct lat_ring_tx *tx, const void *peer, 
 LAT_MUST_CHECK int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data,
 				    uint32_t len);
 
+/* The consumer lied about something else: from now on nothing is published, as if it had been about this ring. */
+void lat_ring_tx_poison(struct lat_ring_tx *tx);
+
 /* Slots that hold messages not taken yet (a lie of the consumer's counts as full). One thread at a time. */
 uint32_t lat_ring_used(struct lat_ring_tx *tx);
 

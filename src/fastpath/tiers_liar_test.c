@@ -143,6 +143,42 @@ TEST(a_consumer_that_lies)
 	}
 }
 
+/* Nothing is sent any more, whatever was lied about, and whichever way it would go. */
+TEST(a_consumer_that_lied_once)
+{
+	static const struct {
+		const char *why;
+		bool bits;
+		uint32_t after; /* length of what is sent then */
+	} rows[] = {
+		{ "about L1, and a block would do", false, 20000 },
+		{ "about a block, and L1 would do", true, 10 },
+		{ "about a block, and slots of L1", true, 200 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t n = 1;
+		struct pair p;
+		void *data;
+		int rc = 0;
+
+		pair_open(&p, &pair_sizes, false);
+		CHECK_EQ(lat_tiers_loan(&p.tx, 20000, &data), 0);
+		if (rows[i].bits) {
+			lat_blocks_release(p.mem.back->released, 100);
+			lat_tiers_collect(&p.tx);
+		} else {
+			atomic_store_explicit(&p.mem.back->head[LAT_TIER_L1], 65, memory_order_relaxed);
+			while (n < 4 * L3 && rc == 0)
+				rc = pair_publish(&p, n++, 48);
+			CHECK_EQ_ROW(rows[i].why, rc, -EPROTO);
+		}
+		CHECK_EQ_ROW(rows[i].why, pair_publish(&p, n, rows[i].after), -EPROTO);
+		CHECK_EQ_ROW(rows[i].why, lat_tiers_loan(&p.tx, 1, &data), -EPROTO);
+		pair_close(&p);
+	}
+}
+
 /* Everything that the consumer reads is noise: it never reads elsewhere (the sanitizer sees to that), and ends. */
 TEST(noise)
 {

@@ -103,6 +103,8 @@ void lat_tiers_tx_fini(struct lat_tiers_tx *tx)
 static int poison_tx(struct lat_tiers_tx *tx)
 {
 	tx->poisoned = true;
+	for (enum lat_tier t = LAT_TIER_L1; t < LAT_TIER_RINGS; t++)
+		lat_ring_tx_poison(&tx->ring[t]);
 	return -EPROTO;
 }
 
@@ -322,7 +324,9 @@ static int publish_far(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, cons
 
 static int publish_l1(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
 {
-	return lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
+	int rc = lat_ring_publish(&tx->ring[LAT_TIER_L1], type, seq, data, len);
+
+	return rc == -EPROTO ? poison_tx(tx) : rc;
 }
 
 int lat_tiers_publish(struct lat_tiers_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t len)
