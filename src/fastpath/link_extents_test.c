@@ -130,6 +130,32 @@ TEST(a_peers_extent_is_checked)
 	pair_close();
 }
 
+/* For want of room for it a channel is over, not the link. */
+TEST(more_memory_than_a_link_may_have)
+{
+	const struct lat_link_extent most = { 0, 3, LAT_LINK_EXTENT_BYTES_MAX }, more = { 0, 1, 64 << 10 };
+	struct lat_link_out *out;
+	struct receiver r;
+	int before = fds_open(), fd;
+
+	pair_open();
+	out = chan_opened(&r);
+	fd = segment(most.bytes, SEALS, false); /* none of its pages are there */
+	CHECK_EQ(lat_link_extend(b, &most, &fd, 1), 0);
+	CHECK_EQ(r.gone, 0);
+	fd = segment(more.bytes, SEALS, false);
+	CHECK_EQ(lat_link_extend(b, &more, &fd, 1), 0);
+	CHECK_EQ(r.gone, 1);
+	CHECK_EQ(r.why, -ENOMEM);
+	fd = segment(more.bytes, SEALS, false);
+	CHECK_EQ(lat_link_extend(b, &more, &fd, 1), 0); /* of a channel that has ended: dropped */
+	CHECK_EQ(extents(b), 0);
+	lat_link_out_end(out, -EPIPE);
+	lat_link_out_close(out);
+	pair_close();
+	CHECK_EQ(fds_open(), before);
+}
+
 /* More than what is kept of the blocks, so that it is given back; nothing of it is ever sent. */
 static void lend_and_discard(struct lat_link_out *out)
 {

@@ -1,5 +1,6 @@
 /* What opens, ends and refuses: both sides of a link in one process, and no thread but this one. */
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "fastpath/inbox_state.h"
@@ -52,6 +53,26 @@ TEST(a_peers_segment_is_checked)
 		lat_poke_close(bell[1]);
 		CHECK_EQ_ROW(rows[i].why, fds_open(), before);
 	}
+}
+
+TEST(a_link_without_a_descriptor_for_its_segment)
+{
+	struct lat_link_config cfg = { &ops, NULL, -1 };
+	struct rlimit was, none;
+	struct lat_link *link;
+	int bell[2], fd, rc;
+
+	CHECK_EQ(lat_poke_pair(bell), 0);
+	cfg.bell_fd = bell[0];
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = was.rlim_max };
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	rc = lat_link_open(&link, &cfg, &fd);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0); /* before anything may fail */
+	CHECK_EQ(rc, -EMFILE);
+	CHECK(link == NULL);
+	lat_poke_close(bell[0]); /* it is not the link's */
+	lat_poke_close(bell[1]);
 }
 
 TEST(what_is_no_bell_is_refused)

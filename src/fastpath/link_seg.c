@@ -72,11 +72,11 @@ int lat_seg_ready_out(struct lat_seg *seg, uint32_t chan)
 
 	if (rc == 0)
 		rc = lat_memfd_commit(&seg->tx[chan], sizeof(seg->tx[chan]));
-	if (rc < 0)
-		return rc;
-	memset(seg->l1[chan], 0, sizeof(seg->l1[chan]));
-	memset(&seg->tx[chan], 0, sizeof(seg->tx[chan]));
-	return 0;
+	if (rc == 0) {
+		memset(seg->l1[chan], 0, sizeof(seg->l1[chan]));
+		memset(&seg->tx[chan], 0, sizeof(seg->tx[chan]));
+	}
+	return rc;
 }
 
 int lat_seg_ready_in(struct lat_seg *seg, uint32_t chan)
@@ -84,10 +84,9 @@ int lat_seg_ready_in(struct lat_seg *seg, uint32_t chan)
 	struct lat_seg_rx *rx = &seg->rx[chan];
 	int rc = lat_memfd_commit(rx, sizeof(*rx));
 
-	if (rc < 0)
-		return rc;
-	memset(rx, 0, sizeof(*rx));
-	return 0;
+	if (rc == 0)
+		memset(rx, 0, sizeof(*rx));
+	return rc;
 }
 
 int lat_seg_ready_asks(struct lat_seg *seg, uint32_t chan)

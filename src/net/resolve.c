@@ -9,22 +9,18 @@
 
 static int resolver_errno(int code)
 {
+	static const struct {
+		int code, rc;
+	} known[] = {
+		{ EAI_NONAME, -ENOENT }, { EAI_NODATA, -ENOENT }, { EAI_ADDRFAMILY, -ENOENT },
+		{ EAI_AGAIN, -EAGAIN },  { EAI_MEMORY, -ENOMEM },
+	};
 	int saved = errno;
 
-	switch (code) {
-	case EAI_NONAME:
-	case EAI_NODATA:
-	case EAI_ADDRFAMILY:
-		return -ENOENT;
-	case EAI_AGAIN:
-		return -EAGAIN;
-	case EAI_MEMORY:
-		return -ENOMEM;
-	case EAI_SYSTEM:
-		return saved > 0 ? -saved : -EIO;
-	default:
-		return -EIO;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i].code == code)
+			return known[i].rc;
+	return code == EAI_SYSTEM && saved > 0 ? -saved : -EIO;
 }
 
 int lat_resolve(const char *host, uint16_t port, uint8_t proto, struct lat_path *out, size_t max)

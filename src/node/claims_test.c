@@ -114,4 +114,21 @@ TEST(a_ticket_wins_for_a_while)
 	}
 }
 
+TEST(as_many_pids_as_there_may_be)
+{
+	uint8_t ticket[LAT_NOTE_TICKET];
+	struct lat_claims *c;
+	uint64_t loser;
+
+	CHECK_EQ(lat_claims_open(&c, key, UID, 0), 0);
+	for (int32_t pid = 1; pid <= LAT_CLAIMS_MAX; pid++)
+		CHECK_EQ(take(c, 1, pid, ticket, 0, &loser), 0);
+	CHECK_EQ(take(c, 1, LAT_CLAIMS_MAX + 1, ticket, 0, &loser), -ENOBUFS);
+	CHECK_EQ(lat_claims_holder(c, LAT_CLAIMS_MAX + 1), 0);
+	lat_claims_give(c, 1, 7);
+	CHECK_EQ(take(c, 1, LAT_CLAIMS_MAX + 1, ticket, 0, &loser), 0);
+	CHECK_EQ(lat_claims_count(c), LAT_CLAIMS_MAX);
+	lat_claims_close(c);
+}
+
 TEST_MAIN

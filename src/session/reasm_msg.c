@@ -82,11 +82,8 @@ struct lat_reasm_msg *lat_reasm_msg_new(const struct lat_reasm_frag *f, uint64_t
 
 int lat_reasm_msg_extend(struct lat_reasm_msg *m, uint32_t bytes)
 {
-	uint8_t *body;
+	uint8_t *body = realloc(m->body, bytes);
 
-	if (bytes <= m->cap)
-		return 0;
-	body = realloc(m->body, bytes);
 	if (body == NULL)
 		return -ENOMEM;
 	m->body = body;

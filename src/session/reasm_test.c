@@ -1,6 +1,7 @@
 #include "session/reasm.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "base/test.h"
 
@@ -561,6 +562,42 @@ TEST(fini_takes_anything)
 	CHECK_EQ(add(&r, 1, 50, 0, 50), 1);
 	done(&r);
 	lat_reasm_fini(&r);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+/* What was charged and then was not to be had is not charged, whichever piece it was. */
+TEST(no_memory_after_all)
+{
+	struct rlimit was, none;
+	struct lat_reasm r;
+
+	if (SANITIZED)
+		TEST_SKIP("a sanitizer ends the program where there is no memory");
+	for (int reliable = 0; reliable < 2; reliable++) {
+		fresh(&r, reliable);
+		lat_reasm_fini(&r);
+		peer.max = all.max = UINT64_C(1) << 40;
+		CHECK_EQ(lat_reasm_init(&r, reliable, LAT_MAX_MSG_HARD, (struct lat_budgets){ &peer, &all }),
+			 0);
+		CHECK_EQ(getrlimit(RLIMIT_AS, &was), 0);
+		none = (struct rlimit){ .rlim_cur = 0, .rlim_max = was.rlim_max };
+		CHECK_EQ(setrlimit(RLIMIT_AS, &none), 0);
+		(void)!add(&r, 1, LAT_MAX_MSG_HARD, 0, 64); /* which of it came is not to be noted down */
+		(void)!add(&r, 1, MAX, MAX - 64, 64);       /* nor is there room for the body, in pieces */
+		(void)!add(&r, 2, MAX, 0, MAX);             /* nor for all of it */
+		CHECK_EQ(setrlimit(RLIMIT_AS, &was), 0);    /* before anything may fail */
+		done(&r);
+	}
 }
 
 TEST_MAIN
