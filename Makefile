@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -128,6 +128,19 @@ transfer: ## a file of MIB=256 MiB through lattice-chaos: UDP that loses and reo
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@python3 tests/chaos/transfer_test.py $(main)/src/lattice $(main)/tools/chaos/lattice-chaos $(MIB)
+
+# How many fuzzers run at a time; SECONDS is how long each one does.
+JOBS ?= $(shell nproc)
+
+fuzz: ## every fuzz target for SECONDS=60, JOBS= at a time, with clang's libFuzzer; fails on any finding
+	@scripts/bootstrap sanitize
+	@TARGETS=fuzzers $(tree) fuzz clang -Doptimization=1 -Db_lundef=false $(options)
+	@scripts/fuzz --seconds $(SECONDS) --jobs $(JOBS) build/fuzz
+
+coverage: ## which lines of the parsers the corpora and unit tests reach; fails when that is less than 95 % of a file
+	@scripts/bootstrap check
+	@$(tree) coverage gcc --buildtype=debug -Db_coverage=true -Db_ndebug=true $(options)
+	@scripts/coverage build/coverage
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint

@@ -32,6 +32,7 @@ struct fuzz_engine {
 	uint64_t now, random;
 	uint8_t seed[32];
 	int secrets;
+	int secrets_left;            /* so many more; less than 0: as many as are wanted */
 	int transmit_rc;             /* what the hostile peer's path does */
 	uint64_t sent, sent_strange; /* packets; those to nobody known */
 	uint8_t last[LAT_DATA_HDR + LAT_TCP_MAX_PKT];
@@ -54,7 +55,12 @@ static inline void fuzz_op_random(void *ctx, void *buf, size_t bytes)
 
 static inline void *fuzz_op_secret_get(void *ctx)
 {
-	((struct fuzz_engine *)ctx)->secrets++;
+	struct fuzz_engine *f = ctx;
+
+	if (f->secrets_left == 0)
+		return NULL;
+	f->secrets_left -= f->secrets_left > 0;
+	f->secrets++;
 	return calloc(1, LAT_SECRET_SLOT);
 }
 
@@ -282,7 +288,7 @@ static inline void fuzz_open(struct fuzz_engine *f, uint8_t proto, uint32_t max_
 	struct lat_engine_config cfg = { .node = ME, .boot_id = 1, .max_msg = max_msg };
 
 	FUZZ_REQUIRE(lat_crypto_init() == 0);
-	*f = (struct fuzz_engine){ .now = UINT64_C(1000) * LAT_NS_PER_S, .random = 1 };
+	*f = (struct fuzz_engine){ .now = UINT64_C(1000) * LAT_NS_PER_S, .random = 1, .secrets_left = -1 };
 	memcpy(cfg.pk, fuzz_pk(ME, f->seed), sizeof(cfg.pk));
 	cfg.seed = f->seed;
 	FUZZ_REQUIRE(lat_engine_open(&f->e, &cfg, &fuzz_ops, f, f->now) == 0);

@@ -17,21 +17,13 @@
 
 enum { PLAIN_MAX = 4096, MSG_BYTES_MAX = 2048, DEEDS_MAX = 400 };
 
-struct input {
-	const uint8_t *at, *end;
-};
-
 static struct fuzz_engine f;
 static uint64_t counter; /* of the packets handed in: rising, over all sessions and channels */
 static uint8_t packet[LAT_DATA_HDR + PLAIN_MAX + LAT_DATA_OVERHEAD];
 
-static uint32_t take(struct input *in, size_t bytes)
+static uint32_t take(struct fuzz_input *in, size_t bytes)
 {
-	uint32_t v = 0;
-
-	for (size_t i = 0; i < bytes && in->at < in->end; i++)
-		v |= (uint32_t)*in->at++ << 8 * i;
-	return v;
+	return (uint32_t)fuzz_take(in, bytes);
 }
 
 static struct lat_peer *hostile(void)
@@ -98,25 +90,21 @@ static void deliver(struct lat_session *s, const struct lat_chan *c, const struc
 
 /* ---- deeds of the peer ---- */
 
-static void raw_frames(struct input *in)
+static void raw_frames(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1), len = take(in, 2) % (PLAIN_MAX - LAT_DATA_NODE_LEN);
 	struct lat_session *s = session(how & 3);
 	const struct lat_chan *c = (how & 4) != 0 ? channel(how >> 4, true, true) : NULL;
 	struct lat_writer w = begin();
 
-	if (len > (size_t)(in->end - in->at))
-		len = (uint32_t)(in->end - in->at);
-	memcpy(w.buf + w.len, in->at, len);
-	w.len += len;
-	in->at += len;
+	w.len += fuzz_take_bytes(in, w.buf + w.len, len);
 	if ((how & 8) != 0 && w.len > 5)
 		w.buf[0] ^= (uint8_t)(how >> 4); /* another node's number, perhaps */
 	if (s != NULL)
 		deliver(s, c, &w);
 }
 
-static void open_channel(struct input *in)
+static void open_channel(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1);
 	struct lat_session *s = session(how & 3);
@@ -154,7 +142,7 @@ static uint64_t near_next(const struct lat_chan *c, uint32_t v)
 	return next + v > 16 ? next + v - 16 : 1;
 }
 
-static void message(struct input *in)
+static void message(struct fuzz_input *in)
 {
 	static uint8_t body[LAT_MAX_MSG_DEFAULT];
 	uint32_t how = take(in, 1), lie = take(in, 1) & 15;
@@ -189,7 +177,7 @@ static void message(struct input *in)
 		deliver(s, c, &w);
 }
 
-static void run_of_messages(struct input *in)
+static void run_of_messages(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1), lie = take(in, 1) & 15, count = take(in, 1) % 40, len = take(in, 1);
 	const struct lat_chan *c = channel(how >> 2, true, true);
@@ -219,7 +207,7 @@ static void run_of_messages(struct input *in)
 		deliver(s, c, &w);
 }
 
-static void grant_channel(struct input *in)
+static void grant_channel(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1);
 	struct lat_chan *c = channel(how >> 2, false, false);
@@ -242,7 +230,7 @@ static void grant_channel(struct input *in)
 }
 
 /* Of control, or of a channel of ours: everything, or from the newest down to some. */
-static void acknowledge(struct input *in)
+static void acknowledge(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1), back = take(in, 1), count = take(in, 2);
 	const struct lat_chan_out *co = (const struct lat_chan_out *)channel(how >> 3, false, true);
@@ -266,7 +254,7 @@ static void acknowledge(struct input *in)
 		deliver(s, NULL, &w);
 }
 
-static void channel_word(struct input *in)
+static void channel_word(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1), value = take(in, 4);
 	bool inbound = (how & 4) != 0;
@@ -298,7 +286,7 @@ static void channel_word(struct input *in)
 		deliver(s, NULL, &w);
 }
 
-static void new_session(struct input *in)
+static void new_session(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1);
 	struct lat_writer w = begin();
@@ -314,7 +302,7 @@ static void new_session(struct input *in)
 
 /* ---- deeds of the application and of the network here ---- */
 
-static void application(struct input *in)
+static void application(struct fuzz_input *in)
 {
 	static uint8_t data[100000];
 	uint32_t how = take(in, 1), value = take(in, 2);
@@ -366,7 +354,7 @@ static void application(struct input *in)
 	}
 }
 
-static void network(struct input *in)
+static void network(struct fuzz_input *in)
 {
 	uint32_t how = take(in, 1);
 
@@ -388,7 +376,7 @@ static void network(struct input *in)
 	}
 }
 
-static void time_passes(struct input *in)
+static void time_passes(struct fuzz_input *in)
 {
 	uint32_t ms = take(in, 2);
 
@@ -438,11 +426,11 @@ static void honest_sends(uint64_t serial, uint64_t born)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const deeds[])(struct input * in) = {
+	static void (*const deeds[])(struct fuzz_input * in) = {
 		time_passes, raw_frames,   open_channel, message,     run_of_messages, grant_channel,
 		acknowledge, channel_word, new_session,  application, network,         message,
 	};
-	struct input in = { data, data + size };
+	struct fuzz_input in = { data, data + size };
 	struct lat_session *s;
 	uint64_t serial, born;
 	uint32_t how;
@@ -460,7 +448,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	born = f.now;
 	honest_open(s);
 	fuzz_tick(&f);
-	for (int i = 0; i < DEEDS_MAX && in.at < in.end; i++) {
+	for (int i = 0; i < DEEDS_MAX && fuzz_more(&in); i++) {
 		const struct lat_budget *b = &hostile()->budget;
 
 		deeds[take(&in, 1) % ARRAY_LEN(deeds)](&in);

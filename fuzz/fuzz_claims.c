@@ -1,0 +1,151 @@
+/*
+ * The host's table of who receives as which pid: input = deeds of a few members, on a few pids.
+ *
+ * (1) The table is what a plain array says: who has a pid, which comes next, how many there are.
+ * (2) A pid has one holder. It changes hands only by a ticket that this pid was given to this very member, and not twice.
+ * (3) A ticket that is not right, in any bit, of another member or pid, or too late, is worth nothing.
+ * (4) Another user may nothing; nobody speaks as a pid that another member has.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+
+#include "crypto/aead.h"
+#include "node/claims.h"
+
+enum { PIDS = 6, MEMBERS = 4, DEEDS_MAX = 200, OWNER = 1000 };
+
+static const uint64_t began_ns = 77;
+
+static struct {
+	struct lat_claims *claims;
+	uint64_t now;
+	struct {
+		uint64_t member;
+		bool ticketed;
+	} pid[PIDS];
+	uint8_t ticket[MEMBERS][PIDS][LAT_NOTE_TICKET];
+	bool has[MEMBERS][PIDS];
+} t;
+
+static struct lat_credentials who(uint32_t member, bool stranger)
+{
+	return (struct lat_credentials){
+		.process = { .pid = 5, .uid = stranger ? OWNER + 1 : OWNER, .started = 9 },
+		.member = member + 1
+	};
+}
+
+static void take(uint32_t member, uint32_t pid, uint32_t how, struct fuzz_input *in)
+{
+	struct lat_credentials cred = who(member, how % 16 == 15);
+	uint8_t ticket[LAT_NOTE_TICKET] = { 0 }, given[LAT_NOTE_TICKET];
+	bool right = false, ticketed;
+	uint64_t loser, holder = t.pid[pid].member;
+	int rc;
+
+	if ((how & 1) != 0 && t.has[member][pid]) {
+		memcpy(ticket, t.ticket[member][pid], sizeof(ticket));
+		right = true;
+	} else if ((how & 2) != 0) { /* one that is right for something else */
+		memcpy(ticket, t.ticket[(member + 1) % MEMBERS][pid], sizeof(ticket));
+	}
+	if ((how & 4) != 0) {
+		ticket[fuzz_take(in, 1) % sizeof(ticket)] ^= (uint8_t)(1 << (how >> 5));
+		right = false;
+	}
+	ticketed = right && t.now - began_ns < (uint64_t)LAT_CLAIMS_TICKETS_NS;
+	memcpy(given, ticket, sizeof(given));
+	rc = lat_claims_take(t.claims, &cred, (int32_t)pid + 1, given, t.now, &loser);
+	if (how % 16 == 15) {
+		FUZZ_REQUIRE(rc == -EACCES && loser == 0 && memcmp(given, ticket, sizeof(given)) == 0);
+		return;
+	}
+	if (holder != 0 && holder != cred.member && (!ticketed || t.pid[pid].ticketed)) {
+		FUZZ_REQUIRE(rc == -EADDRINUSE && loser == holder);
+		FUZZ_REQUIRE(memcmp(given, ticket, sizeof(given)) == 0);
+		return;
+	}
+	FUZZ_REQUIRE(rc == 0 && loser == (holder == cred.member ? 0 : holder));
+	FUZZ_REQUIRE(!t.has[member][pid] || memcmp(given, t.ticket[member][pid], sizeof(given)) == 0);
+	t.pid[pid].ticketed = (holder != 0 && t.pid[pid].ticketed) || ticketed;
+	t.pid[pid].member = cred.member;
+	memcpy(t.ticket[member][pid], given, sizeof(given));
+	t.has[member][pid] = true;
+}
+
+static void give(uint32_t member, uint32_t pid, bool all)
+{
+	if (all)
+		lat_claims_give_all(t.claims, member + 1);
+	else
+		lat_claims_give(t.claims, member + 1, (int32_t)pid + 1);
+	for (uint32_t i = 0; i < PIDS; i++)
+		if ((all || i == pid) && t.pid[i].member == member + 1)
+			t.pid[i].member = 0;
+}
+
+static void check(uint32_t member)
+{
+	struct lat_credentials cred = who(member, false), stranger = who(member, true);
+	uint32_t count = 0;
+	uint64_t holder;
+	int32_t after = 0;
+
+	for (uint32_t i = 0; i < PIDS; i++) {
+		int32_t pid = (int32_t)i + 1;
+		bool theirs = t.pid[i].member != 0 && t.pid[i].member != cred.member;
+
+		FUZZ_REQUIRE(lat_claims_holder(t.claims, pid) == t.pid[i].member);
+		FUZZ_REQUIRE(lat_claims_may(t.claims, &cred, LAT_ACT_SEND, pid) == (theirs ? -EACCES : 0));
+		FUZZ_REQUIRE(lat_claims_may(t.claims, &stranger, LAT_ACT_SEND, pid) == -EACCES);
+		if (t.pid[i].member == 0)
+			continue;
+		count++;
+		after = lat_claims_next(t.claims, after, &holder);
+		FUZZ_REQUIRE(after == pid && holder == t.pid[i].member);
+	}
+	FUZZ_REQUIRE(lat_claims_next(t.claims, after, &holder) == 0 && holder == 0);
+	FUZZ_REQUIRE(lat_claims_count(t.claims) == count);
+	FUZZ_REQUIRE(lat_claims_may(t.claims, &stranger, LAT_ACT_ATTACH, 0) == -EACCES);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = { data, data + size };
+	uint8_t key[LAT_CLAIMS_KEY];
+
+	FUZZ_REQUIRE(lat_crypto_init() == 0);
+	memset(&t, 0, sizeof(t));
+	memset(key, 3, sizeof(key));
+	t.now = began_ns;
+	FUZZ_REQUIRE(lat_claims_open(&t.claims, key, OWNER, began_ns) == 0);
+	for (int i = 0; i < DEEDS_MAX && fuzz_more(&in); i++) {
+		uint32_t what = (uint32_t)fuzz_take(&in, 1), how = (uint32_t)fuzz_take(&in, 1);
+		uint32_t member = what >> 3 & 3, pid = (what >> 5 & 7) % PIDS;
+
+		switch (what & 7) {
+		case 0:
+			t.now += how * (uint64_t)LAT_NS_PER_MS * 16;
+			break;
+		case 1:
+			give(member, pid, false);
+			break;
+		case 2:
+			give(member, pid, true);
+			break;
+		case 3: /* the host ends, and another takes its place, with the same key: tickets hold */
+			lat_claims_close(t.claims);
+			memset(t.pid, 0, sizeof(t.pid));
+			t.now = began_ns;
+			FUZZ_REQUIRE(lat_claims_open(&t.claims, key, OWNER, began_ns) == 0);
+			break;
+		default:
+			take(member, pid, how, &in);
+			break;
+		}
+		check(member);
+	}
+	lat_claims_close(t.claims);
+	return 0;
+}
