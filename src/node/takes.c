@@ -35,12 +35,14 @@ LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_ms
 
 	if (!lat_inbox_hold_near_locked(inbox, &held, shared, &m, settle))
 		return false;
-	*msg = (struct lattice_msg){ .source = held.src->from.pid,
-				     .type = m.type,
-				     .badge = held.src->from.badge,
-				     .seq = held.src->seq,
-				     .data = held.data,
-				     .len = m.len };
+	msg->source = held.src->from.pid;
+	msg->type = m.type;
+	msg->badge = held.src->from.badge;
+	msg->node = 0;
+	msg->seq = held.src->seq;
+	msg->data = held.data;
+	msg->len = m.len;
+	msg->call = 0;
 	*hold = (struct lattice_hold){ .data = held.data, .source = held.src, .block = held.block };
 	return true;
 }
