@@ -33,7 +33,7 @@ struct rx_seg {
 static_assert(sizeof(struct lat_ring_slot) == LAT_RING_SLOT, "a slot is one cache line");
 static_assert(sizeof(struct tx_seg) == LAT_CACHELINE, "the slots begin on a cache line");
 static_assert(sizeof(struct rx_seg) == 2 * LAT_CACHELINE, "the head has a line of its own");
-static_assert((int)LAT_RING_NOTE_LEN == 16, "lat_ring_publish_note()");
+static_assert((int)LAT_RING_NOTE_LEN % 4 == 0, "lat_ring_publish_note()");
 static_assert((int)LAT_RING_SLOT == (int)LAT_CACHELINE, "one message, one line");
 
 static bool count_valid(uint32_t count)
@@ -217,6 +217,14 @@ bool lat_ring_publish_long(struct lat_ring_tx *tx, int32_t type, uint32_t seq, c
 	return true;
 }
 
+static void publish_note(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data)
+{
+	uint32_t note[LAT_RING_NOTE_LEN / 4];
+
+	memcpy(note, data, sizeof(note));
+	(void)lat_ring_publish_note(tx, type, seq, note);
+}
+
 int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data, uint32_t word)
 {
 	uint32_t need = lat_ring_slots(word & ~LAT_RING_NOTE);
@@ -232,7 +240,7 @@ int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const v
 			return rc;
 	}
 	if ((word & LAT_RING_NOTE) != 0)
-		(void)lat_ring_publish_note(tx, type, seq, data);
+		publish_note(tx, type, seq, data);
 	else if (need > 1)
 		(void)lat_ring_publish_long(tx, type, seq, data, word);
 	else

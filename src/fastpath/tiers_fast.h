@@ -85,12 +85,15 @@ LAT_FAST_INLINE void lat_tiers_published(struct lat_tiers_tx *tx)
 LAT_FAST_INLINE bool lat_tiers_publish_loan_near(struct lat_tiers_tx *tx, int32_t type, uint32_t seq,
 						 uint32_t block, const void *data, uint32_t len)
 {
-	struct lat_tiers_note n = { .extent = tx->number[LAT_TIER_SPILL], .block = block, .len = len };
+	uint32_t note[LAT_RING_NOTE_LEN / 4]; /* as struct lat_tiers_note */
 
 	if (tx->poisoned || !lat_tiers_loaned(tx, block, data))
 		return false;
-	n.at = tx->blocks->block[block].at;
-	if (!lat_ring_publish_note(&tx->ring[LAT_TIER_L1], type, seq, &n))
+	note[0] = tx->number[LAT_TIER_SPILL];
+	note[1] = block;
+	note[2] = tx->blocks->block[block].at;
+	note[3] = len;
+	if (!lat_ring_publish_note(&tx->ring[LAT_TIER_L1], type, seq, note))
 		return false;
 	lat_blocks_out(tx->blocks, block);
 	lat_tiers_count(&tx->hits[LAT_TIER_SPILL], 1);
