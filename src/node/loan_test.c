@@ -236,6 +236,76 @@ TEST(a_release_wakes_who_waits_for_a_loan)
 	local_close(&l);
 }
 
+enum { HANDED = 4000, HANDED_BYTES = 1 * MIB };
+
+struct held {
+	struct lattice_hold hold;
+	uint32_t number; /* what is written in it */
+};
+
+struct handed {
+	struct local l;
+	int pipe[2];
+};
+
+static void *lend_many(void *arg)
+{
+	struct handed *h = arg;
+	struct lattice_block block;
+
+	for (uint32_t i = 0; i < HANDED; i++) {
+		CHECK_EQ(lattice_channel_loan(h->l.ch, HANDED_BYTES, &block, LATTICE_FOREVER), 0);
+		memcpy(block.data, &i, sizeof(i));
+		CHECK_EQ(lattice_channel_publish(h->l.ch, &block, 0, HANDED_BYTES, LATTICE_FOREVER), 0);
+	}
+	return NULL;
+}
+
+/* Never receives. */
+static void *release_many(void *arg)
+{
+	struct handed *h = arg;
+	struct held held;
+	uint32_t now;
+
+	while (read(h->pipe[0], &held, sizeof(held)) == (ssize_t)sizeof(held)) {
+		memcpy(&now, held.hold.data, sizeof(now));
+		CHECK_EQ(now, held.number);
+		lattice_endpoint_release(h->l.ep, &held.hold);
+	}
+	return NULL;
+}
+
+/* Every block is lent again and again, and none while it is held: so none is given back twice, or not at all. */
+TEST(another_thread_releases_what_the_only_receiver_takes)
+{
+	pthread_t lender, releaser;
+	struct held held;
+	struct lattice_msg msg;
+	struct handed h;
+
+	local_open(&h.l);
+	CHECK_EQ(lattice_endpoint_tune(h.l.ep, &(struct lattice_tuning){ .single = true }), 0);
+	CHECK_EQ(pipe(h.pipe), 0);
+	CHECK_EQ(pthread_create(&lender, NULL, lend_many, &h), 0);
+	CHECK_EQ(pthread_create(&releaser, NULL, release_many, &h), 0);
+	for (uint32_t i = 0; i < HANDED; i++) {
+		CHECK_EQ(lattice_endpoint_take(h.l.ep, &msg, &held.hold, 0, LATTICE_FOREVER), 0);
+		memcpy(&held.number, msg.data, sizeof(held.number));
+		CHECK_EQ(held.number, i);
+		if (i % 3 == 0)
+			lattice_endpoint_release(h.l.ep, &held.hold);
+		else
+			CHECK_EQ(write(h.pipe[1], &held, sizeof(held)), sizeof(held));
+	}
+	close(h.pipe[1]);
+	CHECK_EQ(pthread_join(lender, NULL), 0);
+	CHECK_EQ(pthread_join(releaser, NULL), 0);
+	close(h.pipe[0]);
+	CHECK_EQ(local_stat(&h.l, "tier.spill_bytes"), 0);
+	local_close(&h.l);
+}
+
 TEST(counters)
 {
 	static unsigned char data[20000];
