@@ -24,7 +24,7 @@
 enum {
 	EVENTS_PER_TURN = 64,
 	QUICK_TURNS = 32, /* of these one asks for everything */
-	PORT_TRIES = 32, /* of the kernel's choice, until one is free on all sockets */
+	PORT_TRIES = 32,  /* of the kernel's choice, until one is free on all sockets */
 };
 
 struct lat_driver {

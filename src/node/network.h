@@ -58,6 +58,8 @@ struct lat_network {
 	struct lat_driver *driver;
 	uint64_t ran_ns;                   /* when the engine last ran */
 	size_t held_bytes;                 /* accepted since, waiting for more */
+	uint64_t looked_ns;                /* at the clock, for one that may be held */
+	unsigned int unlooked;             /* those since */
 	struct lat_spin spin;              /* of who runs the network himself */
 	struct lat_waitq changed;          /* a peer's state, an answered ping, acknowledgements */
 	struct lat_neighbour **neighbours; /* in order of numbers */
@@ -93,9 +95,11 @@ void lat_network_free(struct lat_network *net);
  */
 int lat_network_begin(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 void lat_network_end(struct lat_network *net);
+/* As begin, to send one that may be held: of several in a row one looks at the clock, which costs as much as the lock. */
+int lat_network_begin_held(struct lat_network *net, uint64_t *now) LAT_MUST_CHECK;
 /*
  * The same, after a message of @bytes was accepted behind others that are on their way: it may wait for more, so that they share a
- * packet, some 20 us from when something was last sent, or until there are some packets' worth of them.
+ * packet, 20 to 50 us from when something was last sent, or until there are some packets' worth of them.
  */
 void lat_network_end_held(struct lat_network *net, uint64_t now, size_t bytes);
 /*

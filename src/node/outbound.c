@@ -179,7 +179,7 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 {
 	uint64_t now, seq = 0;
 	bool once = true;
-	int rc = lat_network_begin(o->net, &now);
+	int rc = lat_network_begin_held(o->net, &now);
 
 	if (rc < 0)
 		return rc;
