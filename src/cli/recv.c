@@ -49,6 +49,9 @@ struct receiver {
 	struct lattice_endpoint *endpoint;
 	struct incoming file;
 	uint64_t messages, files;
+	lattice_node_id lossy_node; /* where the last loss was told of */
+	int32_t lossy_source;
+	uint64_t lost;
 	bool terminal;
 	int signals;
 	bool ending;             /* a signal came */
@@ -76,8 +79,8 @@ static void print_tame(const unsigned char *text, size_t bytes)
 static void show_json(const struct lattice_msg *msg)
 {
 	printf("{\"source\": %" PRId32 ", \"node\": %" PRIu32 ", \"type\": %" PRId32 ", \"seq\": %" PRIu64
-	       ", ",
-	       msg->source, msg->node, msg->type, msg->seq);
+	       ", \"lost\": %" PRIu64 ", ",
+	       msg->source, msg->node, msg->type, msg->seq, msg->lost);
 	if (cli_is_utf8(msg->data, msg->len)) {
 		printf("\"text\": ");
 		cli_json_bytes(stdout, msg->data, msg->len);
@@ -88,8 +91,22 @@ static void show_json(const struct lattice_msg *msg)
 	putchar('}');
 }
 
+/* What a channel that may lose has lost, when it has become more. */
+static void tell_lost(struct receiver *r, const struct lattice_msg *msg)
+{
+	if (msg->lost == 0 ||
+	    (msg->lost == r->lost && msg->source == r->lossy_source && msg->node == r->lossy_node))
+		return;
+	r->lost = msg->lost;
+	r->lossy_source = msg->source;
+	r->lossy_node = msg->node;
+	(void)cli_complain("%" PRIu64 " messages from %" PRId32 "@%" PRIu32 " were lost", msg->lost,
+			   msg->source, msg->node);
+}
+
 static int show(struct receiver *r, const struct lattice_msg *msg)
 {
+	tell_lost(r, msg);
 	if (r->opt->json) {
 		show_json(msg);
 	} else if (r->terminal) {

@@ -34,6 +34,8 @@ struct lat_rx_words {
 struct lat_tx_words {
 	_Atomic(uint32_t) room_wanted; /* counts the times a sender has found no room and wants to be told */
 	_Atomic(uint32_t) cpu;         /* where the last message was sent from, as lat_cpu_now() */
+	_Atomic(uint64_t)
+		lost; /* messages that never came to this end, and never will: stored before a publish */
 };
 
 /*

@@ -87,6 +87,7 @@ LAT_FAST_INLINE void lat_put_in_hands(const struct lat_inbox_source *src, const 
 	info->len = len;
 	info->seq = seq;
 	info->call = call;
+	info->lost = 0;
 	lat_ring_move(take->buf, data, len);
 }
 

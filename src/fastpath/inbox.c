@@ -577,6 +577,14 @@ static void refuse_locked(struct lat_inbox_hold *hold)
 		hold->src->ops->drop(hold->src);
 }
 
+/* The publish of the message that was taken orders the load: it tells of all that was lost before. */
+static uint64_t lost_of(const struct lat_inbox_source *src)
+{
+	return src->from.node == 0 || src->peer == NULL
+		       ? 0
+		       : atomic_load_explicit(&src->peer->lost, memory_order_relaxed);
+}
+
 static void note_call_locked(const struct lat_inbox *inbox, const struct lat_inbox_source *src,
 			     struct lat_inbox_info *info)
 {
@@ -637,7 +645,8 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 						       .from = src->from,
 						       .type = m.type,
 						       .len = m.len,
-						       .seq = src->seq + 1 };
+						       .seq = src->seq + 1,
+						       .lost = lost_of(src) };
 		if (rc == 0)
 			note_call_locked(inbox, src, take->info);
 		if (rc == 0)

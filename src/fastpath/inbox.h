@@ -145,6 +145,8 @@ struct lat_inbox_info {
 	uint32_t len;
 	uint64_t seq;  /* on its channel, from 1; 0: a call that was handed off, which has none */
 	uint64_t call; /* not 0: the sender waits for a reply (fastpath/call.h) */
+	uint64_t
+		lost; /* of another node's: how many of its messages were lost so far (lat_sender_set_lost()) */
 };
 
 struct lat_inbox_stats {

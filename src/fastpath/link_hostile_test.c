@@ -134,6 +134,7 @@ static void scribble_back(uint32_t chan)
 static void scribble_wishes(uint32_t chan)
 {
 	put(&bad.own->tx[chan].words.room_wanted, any());
+	atomic_store_explicit(&bad.own->tx[chan].words.lost, any(), memory_order_relaxed);
 	for (size_t i = 0; i < sizeof(bad.own->tx[chan].front) / 4; i++)
 		put((_Atomic(uint32_t) *)&bad.own->tx[chan].front + i, any() % 4);
 	scribble_bytes(chan);

@@ -190,6 +190,12 @@ static inline int lat_sender_dead(const struct lat_sender *s)
 	return atomic_load_explicit(&s->dead, memory_order_acquire);
 }
 
+/* So many messages were lost before they came to this end; who receives from now on is told. One thread at a time. */
+static inline void lat_sender_set_lost(struct lat_sender *s, uint64_t lost)
+{
+	atomic_store_explicit(&s->words->lost, lost, memory_order_relaxed);
+}
+
 /* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
 uint64_t lat_sender_sent(const struct lat_sender *s, uint64_t *received);
 

@@ -188,6 +188,7 @@ LAT_FAST_INLINE int call_parked(struct lattice_channel *ch, const struct lattice
 	msg->data = to->park.take.buf;
 	msg->len = request->len;
 	msg->call = lat_call_token(slot, asked);
+	msg->lost = 0;
 	lat_ring_move(to->park.take.buf, request->data, (uint32_t)request->len);
 	lat_task_end_park(s, to);
 	self->park.in = ch;
@@ -246,6 +247,7 @@ LAT_FAST_INLINE bool reply_parked(struct lat_inbox *inbox, uint64_t token, const
 	msg->data = slot->buf;
 	msg->len = reply->len;
 	msg->call = 0;
+	msg->lost = 0;
 	lat_ring_move(slot->buf, reply->data, (uint32_t)reply->len);
 	lat_waitgraph_remove(to->waiter);
 	atomic_store_explicit(&slot->state, lat_call_next_life(asked), memory_order_relaxed);

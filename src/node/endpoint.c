@@ -223,6 +223,7 @@ static int received(struct lattice_endpoint *ep, struct lattice_msg *msg, const 
 			.data = to->hold != NULL ? to->hold->data : to->buf,
 			.len = info->len,
 			.call = info->call,
+			.lost = info->lost,
 		};
 	if (rc == -EMSGSIZE) {
 		msg->len = info->len;
@@ -312,6 +313,7 @@ LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_ms
 	msg->data = buf;
 	msg->len = m.len;
 	msg->call = 0;
+	msg->lost = 0;
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "fastpath/channel.h"
+#include "fastpath/sender.h"
 #include "node/attach.h"
 #include "node/endpoint.h"
 #include "node/network.h"
@@ -200,7 +201,8 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 	int rc;
 
 	if (in->relay != NULL)
-		return lat_relay_in_deliver(in->relay, msg->type, msg->data, msg->bytes);
+		return lat_relay_in_deliver(in->relay, msg);
+	lat_sender_set_lost(lat_chan_sender(in->chan), msg->lost);
 	rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
 
 	if (rc == -EAGAIN) {

@@ -116,27 +116,6 @@ TEST(a_full_receiver_holds_the_sender_back)
 	}
 }
 
-TEST(lossy_channel)
-{
-	struct lattice_msg msg = { .type = 3, .data = "x", .len = 1 };
-	struct lattice_endpoint *ep;
-	struct lattice_channel *ch;
-	struct pair p;
-	char buf[8];
-
-	meet(&p, "127.0.0.1", LATTICE_UDP);
-	CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
-	CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2,
-				      LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL),
-		 0);
-	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
-	CHECK_EQ(lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(20)), 0);
-	CHECK_EQ(msg.type, 3);
-	lattice_channel_close(ch);
-	lattice_endpoint_close(ep);
-	close_pair(&p);
-}
-
 TEST(who_may_not_talk)
 {
 	enum wrong { NOTHING, KEY_AT_A, KEY_AT_B, MESH, UNKNOWN_TO_B };

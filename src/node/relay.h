@@ -21,6 +21,7 @@
 #include "base/util.h"
 #include "node/note.h"
 
+struct lat_delivery;
 struct lat_inbound;
 struct lat_inbox;
 struct lat_pair;
@@ -73,7 +74,7 @@ struct lat_relay_in_config {
 LAT_MUST_CHECK int lat_relay_in_open(struct lat_relay_in **out, struct lat_relays *rs,
 				     const struct lat_relay_in_config *cfg);
 /* 0, -EAGAIN: the member has no room, or is not there yet; lat_inbound_drain() follows, or lat_inbound_refuse(). */
-LAT_MUST_CHECK int lat_relay_in_deliver(struct lat_relay_in *r, int32_t type, const void *data, size_t bytes);
+LAT_MUST_CHECK int lat_relay_in_deliver(struct lat_relay_in *r, const struct lat_delivery *msg);
 /* The other node sends no more: what was delivered is received, then it frees itself. */
 void lat_relay_in_end(struct lat_relay_in *r);
 

@@ -247,16 +247,18 @@ static void hunger(struct lat_relay_in *r)
 	set_starving(r, true);
 }
 
-int lat_relay_in_deliver(struct lat_relay_in *r, int32_t type, const void *data, size_t bytes)
+int lat_relay_in_deliver(struct lat_relay_in *r, const struct lat_delivery *msg)
 {
 	int rc;
 
 	if (!r->open)
 		return -EAGAIN;
-	rc = lat_lane_send(r->lane, type, data, bytes, 0);
+	lat_sender_set_lost(lat_lane_sender(r->lane), msg->lost);
+	rc = lat_lane_send(r->lane, msg->type, msg->data, msg->bytes, 0);
 	if (rc == -EAGAIN) {
 		hunger(r);
-		rc = lat_lane_send(r->lane, type, data, bytes, 0); /* which makes the descriptor true */
+		rc = lat_lane_send(r->lane, msg->type, msg->data, msg->bytes,
+				   0); /* which makes the descriptor true */
 	}
 	if (rc == 0)
 		lat_relay_count(&r->relay.rs->passed_in, 1);

@@ -43,6 +43,7 @@ LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_ms
 	msg->data = held.data;
 	msg->len = m.len;
 	msg->call = 0;
+	msg->lost = 0;
 	*hold = (struct lattice_hold){ .data = held.data, .source = held.src, .block = held.block };
 	return true;
 }

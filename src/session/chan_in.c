@@ -325,8 +325,13 @@ void lat_chan_in_reset_acked(struct lat_chan_in *ci)
 void lat_chan_in_end_if_final(struct lat_chan_in *ci)
 {
 	if (ci->state == LAT_IN_OPEN && ci->final_known &&
-	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq))
+	    (!ci->reasm.reliable || ci->reasm.next > ci->final_seq)) {
+		if (!ci->reasm.reliable) {
+			lat_reasm_end(&ci->reasm, ci->final_seq);
+			lat_chan_in_count_lossy(ci);
+		}
 		lat_chan_in_end(ci, 0, false);
+	}
 }
 
 int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)

@@ -49,7 +49,7 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, ui
 	return e->ops->deliver(e->ctx, ci->c.user, &d);
 }
 
-static void count_lossy(struct lat_chan_in *ci)
+void lat_chan_in_count_lossy(struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
 
@@ -57,6 +57,19 @@ static void count_lossy(struct lat_chan_in *ci)
 	e->counters[LAT_COUNT_REASM_DROP] += ci->reasm.given_up - ci->given_up_seen;
 	ci->missed_seen = ci->reasm.missed;
 	ci->given_up_seen = ci->reasm.given_up;
+}
+
+/* What is missing is looked at again in its time. */
+static void watch_lossy(struct lat_chan_in *ci)
+{
+	struct lat_peer *p = ci->c.peer;
+
+	lat_chan_in_count_lossy(ci);
+	if (ci->reasm.holes > 0 && ci->reasm.holes_to == 0) {
+		uint64_t due = lat_reasm_expire(&ci->reasm, p->engine->now);
+
+		p->lossy_due_ns = due < p->lossy_due_ns ? due : p->lossy_due_ns;
+	}
 }
 
 static void drop_lossy(struct lat_chan_in *ci)
@@ -70,7 +83,7 @@ static void after_messages(struct lat_chan_in *ci)
 	if (ci->state != LAT_IN_OPEN)
 		return;
 	if (!ci->reasm.reliable)
-		count_lossy(ci);
+		watch_lossy(ci);
 	else if (!ci->credit_waits && lat_reasm_credit_due(&ci->reasm))
 		lat_chan_want(&ci->c, LAT_WANT_CREDIT);
 	lat_chan_in_end_if_final(ci);
@@ -296,7 +309,7 @@ uint64_t lat_chan_in_expire(struct lat_peer *p, uint64_t now)
 		if (!c->inbound || ci->state != LAT_IN_OPEN || ci->reasm.reliable)
 			continue;
 		next = lat_reasm_expire(&ci->reasm, now);
-		count_lossy(ci);
+		lat_chan_in_count_lossy(ci);
 		due = next < due ? next : due;
 	}
 	/* A peer with many channels is not looked through for each of its messages. */

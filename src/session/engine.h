@@ -146,7 +146,7 @@ struct lat_peer_info {
 	X(TOKEN, "session.token", "message with a wrong token")                                        \
 	X(DUP_MSG, "session.dup_msg", "message fragment already held")                                 \
 	X(LOSSY_DROP, "session.lossy_drop", "lossy message dropped, no room")                          \
-	X(LOSSY_GAP, "session.lossy_gap", "lossy sequence numbers never seen")                         \
+	X(LOSSY_GAP, "session.lossy_gap", "lossy messages that never came")                            \
 	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory")                     \
 	X(OPEN_REFUSED, "session.open_refused", "channel open refused")                                \
 	X(SECRETS, "session.secrets", "key arena full")                                                \

@@ -330,7 +330,8 @@ struct lat_peer {
 	struct lat_bucket ask_rate;  /* of ours */
 	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
-	uint64_t lossy_due_ns; /* no partial message is given up before; UINT64_MAX: there is none */
+	uint64_t
+		lossy_due_ns; /* nothing of a lossy channel is given up before; UINT64_MAX: there is nothing */
 
 	struct lat_chan_in *credit_waiters;         /* wait for memory, first come first served */
 	struct lat_peer *hungry_prev, *hungry_next; /* engine->hungry while there are any */
@@ -566,6 +567,8 @@ bool lat_chan_in_control(struct lat_chan_in *ci, struct lat_out *o);
 void lat_chan_in_drained(struct lat_chan_in *ci);
 /* Ends it when the last message before a CHAN_CLOSE was taken. */
 void lat_chan_in_end_if_final(struct lat_chan_in *ci);
+/* Counts what a lossy channel has missed since the last time. */
+void lat_chan_in_count_lossy(struct lat_chan_in *ci);
 int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f);
 /* We end it: CHAN_RESET. */
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code);

@@ -320,13 +320,18 @@ static void mark_seen(struct lat_reasm *r, uint64_t seq)
 		for (uint64_t left = slide; left > 0; left--) { /* seq may be the last number there is */
 			uint64_t s = seq - left + 1, back = (old - s) % LAT_SEQ_WINDOW;
 
-			if (back < old && !seen_get(r, s))
+			if (back < old && !seen_get(r, s)) {
 				r->missed++;
+				r->holes--;
+			}
 			r->seen[s / 64 % (LAT_SEQ_WINDOW / 64)] &= ~(UINT64_C(1) << (s % 64));
 		}
 		if (seq - old > LAT_SEQ_WINDOW)
 			r->missed += seq - old - LAT_SEQ_WINDOW;
+		r->holes += slide - 1;
 		r->highest = seq;
+	} else if (!seen_get(r, seq)) {
+		r->holes--;
 	}
 	r->seen[seq / 64 % (LAT_SEQ_WINDOW / 64)] |= UINT64_C(1) << (seq % 64);
 }
@@ -413,9 +418,51 @@ static int lossy_add(struct lat_reasm *r, uint64_t now, const struct lat_reasm_f
 	return r->open[i]->units_missing == 0 ? 1 : 0;
 }
 
+/* Gives up what is missing up to @last. A partial message ends by itself. */
+static void give_up_holes(struct lat_reasm *r, uint64_t last)
+{
+	uint64_t seq = r->highest > LAT_SEQ_WINDOW ? r->highest - LAT_SEQ_WINDOW + 1 : 1;
+
+	for (; seq <= last && seq < r->highest; seq++) {
+		if (seen_get(r, seq) || open_index(r, seq) >= 0)
+			continue;
+		mark_seen(r, seq);
+		r->missed++;
+	}
+}
+
+static uint64_t expire_holes(struct lat_reasm *r, uint64_t now)
+{
+	if (r->holes_to != 0 && now >= r->holes_end_ns) {
+		give_up_holes(r, r->holes_to);
+		r->holes_to = 0;
+	}
+	if (r->holes == 0) {
+		r->holes_to = 0;
+		return UINT64_MAX;
+	}
+	if (r->holes_to == 0) {
+		r->holes_to = r->highest;
+		r->holes_end_ns = now + (uint64_t)LAT_REASM_TIME_NS;
+	}
+	return r->holes_end_ns;
+}
+
+void lat_reasm_end(struct lat_reasm *r, uint64_t final)
+{
+	for (int i = 0; i < LAT_REASM_OPEN_MAX; i++)
+		if (r->open[i] != NULL)
+			give_up(r, i);
+	if (final > r->highest) {
+		mark_seen(r, final);
+		r->missed++;
+	}
+	give_up_holes(r, r->highest);
+}
+
 uint64_t lat_reasm_expire(struct lat_reasm *r, uint64_t now)
 {
-	uint64_t due = UINT64_MAX;
+	uint64_t due = UINT64_MAX, holes_due;
 
 	for (int i = 0; i < LAT_REASM_OPEN_MAX; i++) {
 		uint64_t end;
@@ -428,7 +475,8 @@ uint64_t lat_reasm_expire(struct lat_reasm *r, uint64_t now)
 		else if (end < due)
 			due = end;
 	}
-	return due;
+	holes_due = expire_holes(r, now);
+	return holes_due < due ? holes_due : due;
 }
 
 /* ------------------------------------------------------------------------------------------------- both */

@@ -69,7 +69,9 @@ struct lat_reasm {
 	struct lat_reasm_msg *open[LAT_REASM_OPEN_MAX];
 	uint64_t highest;                   /* highest sequence number done with */
 	uint64_t seen[LAT_SEQ_WINDOW / 64]; /* ring of bits by seq */
-	uint64_t missed;                    /* sequence numbers that left the window unseen */
+	uint64_t holes;                     /* numbers in the window below highest that are not done with */
+	uint64_t holes_to, holes_end_ns;    /* those up to this one are given up then; 0: there are none */
+	uint64_t missed;                    /* sequence numbers that were given up unseen */
 	uint64_t given_up;                  /* partial messages forgotten */
 };
 
@@ -129,7 +131,12 @@ bool lat_reasm_credit_due(const struct lat_reasm *r);
 LAT_MUST_CHECK int lat_reasm_credit_raise(struct lat_reasm *r, uint64_t now, uint64_t rtt_ns,
 					  uint64_t *limit);
 
-/* Lossy: gives up partial messages older than LAT_REASM_TIME. When the next one is due; UINT64_MAX: none. */
+/*
+ * Lossy: gives up partial messages older than LAT_REASM_TIME, and numbers that have been missing below a later one at two calls
+ * that are as far from each other. When something is due next; UINT64_MAX: nothing is. After messages were taken, ask again.
+ */
 uint64_t lat_reasm_expire(struct lat_reasm *r, uint64_t now);
+/* Lossy: all up to @final were sent, and nothing more is taken: what is missing was missed. */
+void lat_reasm_end(struct lat_reasm *r, uint64_t final);
 
 #endif

@@ -516,6 +516,62 @@ TEST(at_most_four_are_open)
 	done(&r);
 }
 
+/* What is missing is given up after it was missing for as long as a partial message may live; then it is not taken any more. */
+static const struct {
+	const char *why;
+	uint64_t at;          /* in units of LAT_REASM_TIME_NS */
+	uint64_t seq;         /* taken then; 0: none */
+	int want;             /* of lat_reasm_check */
+	uint64_t missed, due; /* afterwards; due 0: nothing is */
+} holes[] = {
+	{ "nothing is missing", 0, 1, 0, 0, 0 },
+	{ "2 and 3 are", 1, 4, 0, 0, 2 },
+	{ "2 was late", 1, 2, 0, 0, 2 },
+	{ "8 does not put it off, and waits for its own", 1, 8, 0, 0, 2 },
+	{ "3 is given up", 2, 0, 0, 1, 3 },
+	{ "3 is too late", 2, 3, -EALREADY, 1, 3 },
+	{ "6 is not", 2, 6, 0, 1, 3 },
+	{ "5 and 7 are given up", 3, 0, 0, 3, 0 },
+	{ "nothing more is missing", 4, 9, 0, 3, 0 },
+};
+
+TEST(what_is_missing_is_given_up)
+{
+	struct lat_reasm r;
+	uint64_t due = UINT64_MAX;
+
+	fresh(&r, false);
+	for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
+		const struct lat_reasm_frag f = frag(holes[i].seq, 50, 0, 50);
+
+		if (f.seq != 0) {
+			CHECK_EQ_ROW(holes[i].why, lat_reasm_check(&r, &f), holes[i].want);
+			if (holes[i].want == 0)
+				lat_reasm_pass(&r, f.seq, 50);
+		}
+		due = lat_reasm_expire(&r, holes[i].at * LAT_REASM_TIME_NS);
+		CHECK_EQ_ROW(holes[i].why, r.missed, holes[i].missed);
+		CHECK_EQ_ROW(holes[i].why, due,
+			     holes[i].due == 0 ? UINT64_MAX : holes[i].due * LAT_REASM_TIME_NS);
+	}
+	done(&r);
+}
+
+TEST(at_the_end_what_is_missing_was_missed)
+{
+	struct lat_reasm r;
+
+	fresh(&r, false);
+	lat_reasm_pass(&r, 3, 50);
+	CHECK_EQ(add(&r, 5, 100, 0, 64), 0);
+	lat_reasm_end(&r, 7);
+	CHECK_EQ_ROW("1, 2, 4, 6 and 7", r.missed, 5);
+	CHECK_EQ_ROW("the partial one", r.given_up, 1);
+	lat_reasm_end(&r, 7);
+	CHECK_EQ_ROW("they are counted once", r.missed, 5);
+	done(&r);
+}
+
 TEST(partial_ones_live_two_seconds)
 {
 	struct lat_reasm_frag f = frag(1, 100, 0, 64);

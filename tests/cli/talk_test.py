@@ -342,8 +342,8 @@ def results_as_json(folder):
             assert lines(done.out) == [{"node": 2, "pid": 7, "messages": 1, "bytes": len(text.encode())}], done
         expect(alice.run("send", "7@bob", "-", *recv.at, stdin=b"\xff\xc0\xaf\n"), 0)
         got = lines(expect(recv.end(), 0).out)
-    assert got[:-1] == [{"source": 9, "node": 1, "type": 3, "seq": 1, "text": text} for text in texts], got
-    assert got[-1] == {"source": 1, "node": 1, "type": 0, "seq": 1, "base64": "/8Cv"}, got
+    assert got[:-1] == [{"source": 9, "node": 1, "type": 3, "seq": 1, "lost": 0, "text": text} for text in texts], got
+    assert got[-1] == {"source": 1, "node": 1, "type": 0, "seq": 1, "lost": 0, "base64": "/8Cv"}, got
     # What is text and what is not is what Python says it is.
     rows = [b"\x01\x7f\x00\r\x1b[2J", b"\xc2\x80", b"\xc2\x9b2J", b"\xc2\x9f\xc2\xa0", b"\xc1\xbf", b"\xc2", b"\xc2a", b"\xe0\xa0\x80", b"\xe0\x9f\xbf", b"\xed\x9f\xbf",
             b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80",
