@@ -3,6 +3,7 @@
  * link is cut and counted, or it is let pass, and an honest process goes on.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -329,6 +330,67 @@ TEST(a_channel_to_an_endpoint_is_asked_nothing)
 	wait_stat(&s, "asked", "links.broke", 1);
 	check_honest(&s, "after that");
 	close_scene(&s);
+}
+
+struct opening {
+	struct lattice_node *node;
+	struct lattice_channel *ch;
+	int rc;
+};
+
+static void *open_channel(void *arg)
+{
+	struct opening *o = arg;
+
+	o->rc = lattice_channel_open(&o->ch, o->node, PID, PID + 1, 0, 0);
+	return NULL;
+}
+
+static const struct {
+	const char *why;
+	int said, told;
+} refusals[] = {
+	{ "nobody receives", -ECONNREFUSED, -ECONNREFUSED },
+	{ "may not", -EACCES, -EACCES },
+	{ "too many", -ENOBUFS, -ENOBUFS },
+	{ "no memory there", -ENOMEM, -ENOMEM },
+	{ "again, for ever", -EAGAIN, -ECONNREFUSED },
+	{ "what is said of other nodes", -ENOKEY, -ECONNREFUSED },
+	{ "that it is still being thought about", -EINPROGRESS, -ECONNREFUSED },
+	{ "what no open says", -EIO, -ECONNREFUSED },
+};
+
+/* It receives as a pid of its own, and says whatever it likes when that is sent to. */
+TEST(a_refusal_is_one_that_is_documented)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		struct lat_note got, refuse = { .kind = LAT_NOTE_CHAN_REFUSE, .rc = refusals[i].said };
+		struct opening o = { .rc = 1 };
+		int fds[LAT_NOTE_FDS];
+		pthread_t thread;
+		struct scene s;
+		size_t count;
+
+		open_scene(&s);
+		o.node = s.node;
+		CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+		got = ask(&s, (struct lat_note){ .kind = LAT_NOTE_CLAIM, .dst = PID + 1 }, LAT_NOTE_CLAIMED,
+			  fds, &count);
+		CHECK_EQ(got.rc, 0);
+		CHECK_EQ(pthread_create(&thread, NULL, open_channel, &o), 0);
+		for (int tries = refusals[i].said == -EAGAIN ? 16 : 1; tries > 0; tries--) {
+			do {
+				CHECK_EQ_ROW(refusals[i].why, hear(s.pair, &got, fds, &count), 1);
+				lat_fdpass_close(fds, count);
+			} while (got.kind != LAT_NOTE_CHAN_OPEN);
+			refuse.chan = got.chan;
+			CHECK_EQ(say(s.pair, refuse, NULL, 0), 0);
+		}
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		CHECK_EQ_ROW(refusals[i].why, o.rc, refusals[i].told);
+		check_honest(&s, refusals[i].why);
+		close_scene(&s);
+	}
 }
 
 TEST(a_grant_is_for_one_channel)

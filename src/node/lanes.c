@@ -70,6 +70,25 @@ int lat_lane_accepted(struct lat_pair *p, const struct lat_note *n)
 	return 0;
 }
 
+/* Why it was refused: another process says it, and may say anything. What the public header names, or to be tried again. */
+static int refusal(const struct lat_lane *lane, int rc)
+{
+	switch (rc) {
+	case -EAGAIN:
+	case -EACCES:
+	case -ENOBUFS:
+	case -ENOMEM:
+		return rc;
+	case -EDESTADDRREQ:
+	case -EINVAL:
+	case -ENETUNREACH:
+	case -ENOKEY:
+		return lane->far ? rc : -ECONNREFUSED;
+	default:
+		return -ECONNREFUSED;
+	}
+}
+
 int lat_lane_refused(struct lat_pair *p, const struct lat_note *n)
 {
 	struct lat_lane *lane;
@@ -82,7 +101,7 @@ int lat_lane_refused(struct lat_pair *p, const struct lat_note *n)
 		return -EPROTO;
 	}
 	lane->state = LANE_REFUSED;
-	lane->rc = n->rc;
+	lane->rc = refusal(lane, n->rc);
 	ours = leave_locked(lane);
 	pthread_mutex_unlock(&p->ls->lock);
 	if (ours)
