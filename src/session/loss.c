@@ -111,6 +111,7 @@ struct losses {
 	bool big;        /* one was longer than every path carries */
 	uint64_t lo, hi; /* when the oldest and the newest was sent */
 	size_t count;
+	uint16_t probe; /* bytes of a probe for the path's maximum */
 };
 
 /* Its bytes, if it was sent to find the path's maximum; else 0. */
@@ -129,8 +130,8 @@ static void lost_by_time(void *ctx, const struct lat_sent_record *rec)
 
 	lat_count(p->engine, LAT_COUNT_LOST);
 	if (probe_of(rec) != 0) { /* says something about its length, not about the others */
-		lat_pmtu_probe_lost(&p->pmtu, l->now, probe_of(rec));
-		lat_loss_record(l->lane, rec);
+		l->probe = probe_of(rec);
+		p->rec.flight_bytes -= rec->bytes;
 		return;
 	}
 	l->big = l->big || rec->bytes > LAT_UDP_BASE;
@@ -171,8 +172,12 @@ static void find_losses(struct lat_session *s, uint64_t now)
 		if (at < r->lost_at_ns)
 			r->lost_at_ns = at;
 	}
-	if (l.count > 0)
+	if (l.count > 0) {
 		lat_recovery_lost(r, l.lo, l.hi, l.count);
+		lat_pmtu_others_lost(&s->peer->pmtu, now);
+	}
+	if (l.probe != 0)
+		lat_pmtu_probe_lost(&s->peer->pmtu, now, l.probe, r->srtt_ns);
 	if (l.big)
 		nothing_long(s->peer, now);
 }
@@ -184,7 +189,9 @@ static void probe_with(void *ctx, const struct lat_sent_record *rec)
 	struct lat_tx_lane *lane = ctx;
 	struct lat_peer *p = lane->session->peer;
 
-	if (rec->bytes > LAT_UDP_BASE && probe_of(rec) == 0)
+	if (probe_of(rec) != 0) /* stays in flight until what is sent later says whether it arrived */
+		return;
+	if (rec->bytes > LAT_UDP_BASE)
 		nothing_long(p, p->engine->now);
 	again(lane, rec);
 }

@@ -78,7 +78,7 @@ void lat_out_note(struct lat_out *o, uint8_t type, uint64_t seq, uint32_t off, c
 	if (type == LAT_FRAME_ACK)
 		return;
 	o->eliciting = true;
-	o->real = o->real || type != LAT_FRAME_PARAMS;
+	o->real = o->real || (type != LAT_FRAME_PARAMS && type != LAT_FRAME_PAD);
 }
 
 /* The transport refused. Over UDP the packet counts as lost; over TCP all goes again on the next connection. */
@@ -158,7 +158,8 @@ int lat_out_finish(struct lat_out *o, uint64_t now)
 	s->sent_data = s->sent_data || o->real;
 	if (o->eliciting && p->await_since_ns == 0)
 		p->await_since_ns = now;
-	lat_pmtu_sent(&p->pmtu, n);
+	if (o->real)
+		lat_pmtu_used(&p->pmtu, now);
 	rc = transmit(p, now, e->packet, n);
 	if (rc == -EMSGSIZE && !tcp(p))
 		lat_pmtu_refused(&p->pmtu, now, n);

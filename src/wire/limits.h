@@ -60,6 +60,7 @@ enum {
 	LAT_CWND_START_PKTS = 10,
 	LAT_CWND_MIN_PKTS = 2,
 	LAT_PMTU_PROBE_FAILS = 3, /* probe timeouts in a row: back to LAT_UDP_BASE */
+	LAT_PMTU_CROWDED_SHIFT_MAX = 9,
 
 	LAT_TCP_UNAUTH_CONNS = 64,
 	LAT_TCP_UNAUTH_BYTES = 4096, /* each */
@@ -108,12 +109,15 @@ enum {
 #define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS)  /* least 4 rttvar in a PTO */
 #define LAT_CLOSE_MIN_NS                  (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
 #define LAT_PMTU_RAISE_NS                 (600 * LAT_NS_PER_S) /* until a longer path maximum is looked for again, */
-#define LAT_PMTU_AGAIN_NS                 (10 * LAT_NS_PER_S) /* after a fall to LAT_UDP_BASE */
-#define LAT_CHAN_REUSE_NS                 (2 * LAT_REJECT_AFTER_TIME_NS)
-#define LAT_TCP_UNAUTH_NS                 (5 * LAT_NS_PER_S)
-#define LAT_TCP_REOPEN_NS                 (100 * LAT_NS_PER_MS) /* after a first try at once; doubles */
-#define LAT_TCP_REOPEN_CAP_NS             (5 * LAT_NS_PER_S)
-#define LAT_TCP_IDLE_NS                   (5 * LAT_NS_PER_S) /* so long a transient one stays without traffic */
+#define LAT_PMTU_AGAIN_NS \
+	(10 * LAT_NS_PER_S) /* after a fall to LAT_UDP_BASE, and the first time; then doubled */
+#define LAT_PMTU_CROWDED_NS \
+	(100 * LAT_NS_PER_MS) /* after a probe was lost beside others; doubled each time */
+#define LAT_CHAN_REUSE_NS     (2 * LAT_REJECT_AFTER_TIME_NS)
+#define LAT_TCP_UNAUTH_NS     (5 * LAT_NS_PER_S)
+#define LAT_TCP_REOPEN_NS     (100 * LAT_NS_PER_MS) /* after a first try at once; doubles */
+#define LAT_TCP_REOPEN_CAP_NS (5 * LAT_NS_PER_S)
+#define LAT_TCP_IDLE_NS       (5 * LAT_NS_PER_S) /* so long a transient one stays without traffic */
 
 /* Node numbers that nobody has; a hash that gives one of them maps to 1 (PROTOCOL 1). */
 #define LAT_NODE_NONE     UINT32_C(0)
