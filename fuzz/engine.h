@@ -226,12 +226,19 @@ static inline void fuzz_op_net_frame(void *ctx, uint32_t node, const uint8_t *da
 	(void)bytes;
 }
 
-static inline void fuzz_op_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns)
+static inline void fuzz_op_pong(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip)
 {
 	(void)ctx;
 	(void)node;
 	(void)token;
-	(void)rtt_ns;
+	(void)trip;
+}
+
+static inline uint64_t fuzz_op_clock(void *ctx)
+{
+	const struct fuzz_engine *f = ctx;
+
+	return f->now;
 }
 
 static inline void fuzz_op_path_silent(void *ctx, uint32_t node)
@@ -255,6 +262,7 @@ static const struct lat_engine_ops fuzz_ops = {
 	.outbound_room = fuzz_op_outbound_room,
 	.net_frame = fuzz_op_net_frame,
 	.pong = fuzz_op_pong,
+	.clock = fuzz_op_clock,
 	.path_silent = fuzz_op_path_silent,
 };
 

@@ -199,10 +199,61 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_connect(struct lattice_node *node,
 LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, lattice_node_id peer,
 						   uint64_t *rtt_ns, int64_t timeout_ns);
 
-/* The state of one peer, as lattice_node_peer() saw it. */
+/* Where the time of a round trip went. */
+struct lattice_round_trip {
+	uint64_t
+		rtt_ns; /* from when it was asked for until the answer was opened; the sum of the other three */
+	uint64_t
+		queue_ns; /* waiting, here and there: until the question is sealed and the driver has it, until it is answered there,
+			     * and until the answer, read from its socket, is opened: for locks, threads, the congestion window */
+	uint64_t crypto_ns; /* sealing and opening the question, and opening the answer */
+	uint64_t
+		wire_ns; /* all else: both kernels and the network, sealing the answer, and what a packet waits in the driver */
+};
+
+/**
+ * As lattice_node_ping(), and says where the time went. What the peer was busy with it says itself: believe that as far as you believe
+ * the peer.
+ * @return as lattice_node_ping()
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_round_trip(struct lattice_node *node, lattice_node_id peer,
+							 struct lattice_round_trip *out, int64_t timeout_ns);
+
+enum lattice_peer_state {
+	LATTICE_PEER_IDLE,       /* no session, and none is wanted */
+	LATTICE_PEER_CONNECTING, /* one is being made */
+	LATTICE_PEER_UP,
+	LATTICE_PEER_DOWN,   /* it did not answer: lattice_peer_stats.err */
+	LATTICE_PEER_CLOSING /* it is being told goodbye */
+};
+
+/* "idle", "connecting", "up", "down", "closing". */
+LATTICE_API const char *lattice_peer_state_name(enum lattice_peer_state state);
+
+/* Why something of a peer's was dropped. */
+enum lattice_drop {
+	LATTICE_DROP_REPLAY,  /* packets that came before, or far too late */
+	LATTICE_DROP_FORGED,  /* packets that do not open under the session's keys */
+	LATTICE_DROP_CHANNEL, /* packets of channels that are over, or sessions that are */
+	LATTICE_DROP_TOKEN,   /* messages with a wrong token */
+	LATTICE_DROP_DOUBLE,  /* pieces of messages that were here already */
+	LATTICE_DROP_MEMORY,  /* pieces of messages, for want of memory, or because the rest never came */
+	LATTICE_DROP_ROOM, /* messages of lossy channels, for which there was no room here: on arrival, or to be sent */
+	LATTICE_DROP_MISSING, /* messages of lossy channels that never came */
+	LATTICE_DROP_REFUSED, /* channels that it asked for in vain */
+	LATTICE_DROP_RULE,    /* sessions, because it broke a rule */
+	LATTICE_DROP_COUNT
+};
+
+/* "replay", "forged", ...; "" for no such cause. */
+LATTICE_API const char *lattice_drop_name(enum lattice_drop cause);
+
+#define LATTICE_ADDRESS_MAX 64
+
+/* The state of one peer, as lattice_node_peer() saw it. Counts are since it became known. */
 struct lattice_peer_stats {
 	lattice_node_id node;
-	bool up;
+	bool up;                  /* state is LATTICE_PEER_UP */
 	bool initiator;           /* this side called */
 	enum lattice_proto proto; /* LATTICE_UDP or LATTICE_TCP, transient or not */
 	uint64_t handshake_ns;    /* first packet to finished, of the last handshake */
@@ -210,6 +261,21 @@ struct lattice_peer_stats {
 	uint64_t rtt_ns; /* smoothed; 0 unknown */
 	uint64_t handshakes;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+
+	enum lattice_peer_state state;
+	int err;                           /* down: why, a negative errno */
+	char address[LATTICE_ADDRESS_MAX]; /* where it is reached, "192.0.2.2:15000"; "" not known */
+	uint32_t
+		packet_max; /* longest packet that is sent to it now, in bytes of UDP or TCP payload; 0 without a session */
+	uint64_t rtt_min_ns;                 /* shortest on this path; 0 unknown */
+	uint64_t window_bytes, flight_bytes; /* how much may be unacknowledged, and how much is */
+	uint64_t rekeys;                     /* of the handshakes, those that renewed a session */
+	uint64_t messages_in, messages_out;  /* taken for receivers here; accepted to be sent */
+	uint64_t message_bytes_in, message_bytes_out;
+	uint64_t lost, late; /* packets that counted as lost; of those, that were only late */
+	uint64_t resent;     /* pieces of messages sent again */
+	uint64_t probes;     /* times that an acknowledgement did not come, and was asked for */
+	uint64_t dropped[LATTICE_DROP_COUNT];
 };
 
 /* 0, -ENOKEY, -EOPNOTSUPP, -ESHUTDOWN; when who hosts is asked: -ETIMEDOUT, -ENOBUFS, -ENOMEM, -EAGAIN. */

@@ -39,15 +39,15 @@ struct pings {
 	bool connected, interrupted;
 	bool waiting; /* for the peer, in a call that only its time-out ends */
 	size_t came, sent;
-	uint64_t *rtt_ns; /* of those that came back */
+	struct lattice_round_trip *trips; /* those that came back */
 	int status;
 };
 
 static int compare(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const struct lattice_round_trip *x = a, *y = b;
 
-	return (*x > *y) - (*x < *y);
+	return (x->rtt_ns > y->rtt_ns) - (x->rtt_ns < y->rtt_ns);
 }
 
 /* "45.1 us" */
@@ -58,6 +58,14 @@ static const char *time_text(char out[32], uint64_t ns)
 	else
 		(void)snprintf(out, 32, "%.2f ms", (double)ns / 1e6);
 	return out;
+}
+
+static void print_parts(const struct lattice_round_trip *trip)
+{
+	char text[3][32];
+
+	printf("queue %s, crypto %s, wire %s", time_text(text[0], trip->queue_ns),
+	       time_text(text[1], trip->crypto_ns), time_text(text[2], trip->wire_ns));
 }
 
 /* ---- the pinging thread ---- */
@@ -132,13 +140,13 @@ static bool stopped_before(const struct pings *p, int64_t when)
 
 static bool ping_once(struct pings *p)
 {
-	uint64_t rtt = 0;
+	struct lattice_round_trip trip = { 0 };
 	char text[32];
 	int rc;
 
 	if (!begin_wait(p))
 		return false;
-	rc = lattice_node_ping(p->node, p->target->node, &rtt, p->timeout_ns);
+	rc = lattice_node_round_trip(p->node, p->target->node, &trip, p->timeout_ns);
 	end_wait(p);
 	pthread_mutex_lock(&p->lock);
 	p->sent += !p->interrupted; /* what an interrupt cut off is not lost, but not known */
@@ -149,9 +157,14 @@ static bool ping_once(struct pings *p)
 	}
 	pthread_mutex_lock(&p->lock);
 	if (rc == 0 && !p->interrupted)
-		p->rtt_ns[p->came++] = rtt;
+		p->trips[p->came++] = trip;
 	if (p->opt->verbose && !p->opt->json && !p->interrupted) {
-		printf("ping %zu: %s\n", p->sent, rc == 0 ? time_text(text, rtt) : "no answer in time");
+		printf("ping %zu: %s", p->sent, rc == 0 ? time_text(text, trip.rtt_ns) : "no answer in time");
+		if (rc == 0) {
+			printf(": ");
+			print_parts(&trip);
+		}
+		putchar('\n');
 		(void)fflush(stdout);
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -180,29 +193,38 @@ static void print_result(struct pings *p)
 {
 	const char *proto = p->peer.proto == LATTICE_TCP ? "tcp" : "udp";
 	size_t lost = p->sent - p->came;
-	uint64_t min = 0, median = 0, p99 = 0, max = 0;
+	struct lattice_round_trip median = { 0 };
+	uint64_t min = 0, p99 = 0, max = 0;
 	char text[4][32];
 
 	if (p->came > 0) {
-		qsort(p->rtt_ns, p->came, sizeof(*p->rtt_ns), compare);
-		min = p->rtt_ns[0];
-		median = p->rtt_ns[(p->came - 1) / 2];
-		p99 = p->rtt_ns[(p->came * 99 + 99) / 100 - 1]; /* the smallest that 99 % do not exceed */
-		max = p->rtt_ns[p->came - 1];
+		qsort(p->trips, p->came, sizeof(*p->trips), compare);
+		min = p->trips[0].rtt_ns;
+		median = p->trips[(p->came - 1) / 2];
+		p99 = p->trips[(p->came * 99 + 99) / 100 - 1]
+			      .rtt_ns; /* the smallest that 99 % do not exceed */
+		max = p->trips[p->came - 1].rtt_ns;
 	}
 	if (p->opt->json) {
 		printf("{\"node\": %" PRIu32 ", \"transport\": \"%s\", \"handshake_ns\": %" PRIu64
 		       ", \"sent\": %zu, \"lost\": %zu, \"min_ns\": %" PRIu64 ", \"median_ns\": %" PRIu64
-		       ", \"p99_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64 "}\n",
-		       p->target->node, proto, p->peer.handshake_ns, p->sent, lost, min, median, p99, max);
+		       ", \"p99_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64 ", \"queue_ns\": %" PRIu64
+		       ", \"crypto_ns\": %" PRIu64 ", \"wire_ns\": %" PRIu64 "}\n",
+		       p->target->node, proto, p->peer.handshake_ns, p->sent, lost, min, median.rtt_ns, p99,
+		       max, median.queue_ns, median.crypto_ns, median.wire_ns);
 		return;
 	}
 	printf("%zu ping%s over %s, %zu lost (%.1f %%)", p->sent, p->sent == 1 ? "" : "s", proto, lost,
 	       100.0 * (double)lost / (double)p->sent);
 	if (p->came > 0)
 		printf(": min %s, median %s, p99 %s, max %s", time_text(text[0], min),
-		       time_text(text[1], median), time_text(text[2], p99), time_text(text[3], max));
+		       time_text(text[1], median.rtt_ns), time_text(text[2], p99), time_text(text[3], max));
 	putchar('\n');
+	if (p->came > 0) {
+		printf("of the median: ");
+		print_parts(&median);
+		putchar('\n');
+	}
 }
 
 /* Waits for the pings' end or a signal, and says what came of it. */
@@ -238,8 +260,8 @@ static int ping_and_wait(struct pings *p, int signals)
 	pthread_t thread;
 	int status;
 
-	p->rtt_ns = calloc(p->count, sizeof(*p->rtt_ns));
-	if (p->rtt_ns == NULL || pthread_create(&thread, NULL, ping_all, p) != 0)
+	p->trips = calloc(p->count, sizeof(*p->trips));
+	if (p->trips == NULL || pthread_create(&thread, NULL, ping_all, p) != 0)
 		return cli_complain("out of memory");
 	status = conclude(p, signals);
 	pthread_mutex_lock(&p->lock);
@@ -291,7 +313,7 @@ static int run_ping(const struct cli_options *opt, int argc, char **argv)
 		status = ping_and_wait(&p, signals);
 out:
 	lattice_node_close(p.node);
-	free(p.rtt_ns);
+	free(p.trips);
 	if (signals >= 0)
 		close(signals);
 	if (p.stop >= 0)
@@ -307,9 +329,10 @@ const struct cli_command cli_ping = {
 	.summary = "time the handshake and round trips",
 	.text = "Makes a session with the node that TARGET names (a number, a name, HOST:PORT, or one of them after PID@),\n"
 		"says how long the handshake took, then sends authenticated pings, one after the other, and says how long\n"
-		"they took: the smallest time, the median, what 99 % stay under, the largest; and how many were lost. Ends\n"
-		"early when nobody is there any more; an interrupt says what there is. -v shows each. A ping waits up to\n"
-		"5 s, or --timeout.",
+		"they took: the smallest time, the median, what 99 % stay under, the largest; and how many were lost. Of the\n"
+		"median it says where the time went: queue (waiting for locks and threads, here and there), crypto (sealing and\n"
+		"opening), wire (the rest: both kernels and the network). Ends early when nobody is there any more; an interrupt\n"
+		"says what there is. -v shows each. A ping waits up to 5 s, or --timeout.",
 	.options = (const int[]){ OPT_COUNT_PINGS, OPT_INTERVAL, OPT_TIMEOUT, OPT_JSON, OPT_STATS, OPT_DIR,
 				  OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE, OPT_PORT, OPT_BIND, OPT_UNLOCKED,
 				  OPT_VERBOSE, OPT_HELP, 0 },

@@ -76,22 +76,70 @@ static const char *field(const char *line, const char *name, char buf[static 512
 	return buf;
 }
 
+static double micro(const char *line, const char *name)
+{
+	char number[512];
+
+	return strtod(field(line, name, number), NULL) / 1e3;
+}
+
+/* "12 lost" for ("lost", "lost"), where it is not 0. */
+static void print_some(const char *line, const char *name, const char *text, const char **before)
+{
+	char number[512];
+
+	if (strcmp(field(line, name, number), "0") == 0 || number[0] == '\0')
+		return;
+	printf("%s%s %s", *before, number, text);
+	*before = ", ";
+}
+
+static void print_trouble(const char *line)
+{
+	const char *before = "     ";
+	char name[64];
+
+	print_some(line, "lost", "packets lost", &before);
+	print_some(line, "late", "of them only late", &before);
+	print_some(line, "resent", "pieces sent again", &before);
+	print_some(line, "probes", "acknowledgements asked for", &before);
+	for (int i = 0; i < LATTICE_DROP_COUNT; i++) {
+		const char *cause = lattice_drop_name((enum lattice_drop)i);
+
+		(void)snprintf(name, sizeof(name), "dropped_%s", cause);
+		print_some(line, name, cause, &before);
+	}
+	if (before[0] == ',')
+		putchar('\n');
+}
+
 static void print_peer(const char *line)
 {
-	char node[512], name[512], endpoint[512], transport[512], key[512], up[512], number[512];
+	char a[512], b[512], c[512], d[512];
 
-	(void)field(line, "name", name);
-	(void)field(line, "endpoint", endpoint);
-	printf("peer %s%s%s%s%s%s over %s: ", field(line, "peer", node), name[0] != '\0' ? " (" : "", name,
-	       name[0] != '\0' ? ")" : "", endpoint[0] != '\0' ? " at " : "", endpoint,
-	       field(line, "transport", transport));
-	if (strcmp(field(line, "key", key), "true") != 0)
-		printf("its key is missing");
-	else
-		printf("%s", strcmp(field(line, "up", up), "true") == 0 ? "up" : "no session");
-	printf(", round trip %.1f us", strtod(field(line, "rtt_ns", number), NULL) / 1e3);
-	printf(", %s packets in", field(line, "packets_in", number));
-	printf(", %s out\n", field(line, "packets_out", number));
+	(void)field(line, "name", b);
+	(void)field(line, "address", c);
+	if (c[0] == '\0')
+		(void)field(line, "endpoint", c);
+	printf("peer %s%s%s%s%s%s over %s: ", field(line, "peer", a), b[0] != '\0' ? " (" : "", b,
+	       b[0] != '\0' ? ")" : "", c[0] != '\0' ? " at " : "", c, field(line, "transport", d));
+	if (strcmp(field(line, "key", a), "true") != 0) {
+		printf("its key is missing\n");
+		return;
+	}
+	(void)field(line, "error", b);
+	(void)field(line, "state", a);
+	printf("%s%s%s", strcmp(a, "idle") == 0 ? "no session" : a, b[0] != '\0' ? ", " : "", b);
+	printf(", round trip %.1f us, least %.1f us\n", micro(line, "rtt_ns"), micro(line, "rtt_min_ns"));
+	printf("    packets of at most %s bytes, window %s bytes, %s in flight, %s handshakes, %s of them to renew\n",
+	       field(line, "packet_max", a), field(line, "window_bytes", b), field(line, "flight_bytes", c),
+	       field(line, "handshakes", d), field(line, "rekeys", (char[512]){ 0 }));
+	printf("    in:  %s messages of %s bytes, %s packets of %s bytes\n", field(line, "messages_in", a),
+	       field(line, "message_bytes_in", b), field(line, "packets_in", c), field(line, "bytes_in", d));
+	printf("    out: %s messages of %s bytes, %s packets of %s bytes\n", field(line, "messages_out", a),
+	       field(line, "message_bytes_out", b), field(line, "packets_out", c),
+	       field(line, "bytes_out", d));
+	print_trouble(line);
 }
 
 static void print_line(const char *line, bool all)

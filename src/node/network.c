@@ -235,6 +235,12 @@ static void on_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t b
 		lat_packets_put(net->node->packets, node, data, bytes);
 }
 
+static uint64_t on_clock(void *ctx)
+{
+	(void)ctx;
+	return lat_network_now();
+}
+
 static const struct lat_engine_ops engine_ops = {
 	.random = on_random,
 	.secret_get = on_secret_get,
@@ -251,6 +257,7 @@ static const struct lat_engine_ops engine_ops = {
 	.outbound_room = lat_outbound_on_room,
 	.net_frame = on_net_frame,
 	.pong = lat_network_on_pong,
+	.clock = on_clock,
 };
 
 /* ---- what the driver brings: no lock is held ---- */

@@ -153,12 +153,13 @@ bool lat_network_where(struct lat_network *net, lattice_node_id node, char *out,
 /* What a caller is told for the reason why a peer is down: of all there are, those that the public headers name. */
 int lat_network_reason(int err);
 /* What the machine calls (struct lat_engine_ops), ctx being the network. */
-void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns);
+void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip);
 
 int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
 			   enum lattice_proto proto);
 int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns);
-int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns);
+int lat_network_ping(struct lat_network *net, lattice_node_id peer, struct lattice_round_trip *out,
+		     int64_t timeout_ns);
 int lat_network_peer(struct lat_network *net, lattice_node_id peer, struct lattice_peer_stats *out);
 
 /* ---- netsend.c ---- */

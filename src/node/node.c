@@ -402,16 +402,27 @@ int lattice_node_connect(struct lattice_node *node, lattice_node_id peer, int64_
 	return call_end(node, peer, rc);
 }
 
-int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
+int lattice_node_round_trip(struct lattice_node *node, lattice_node_id peer, struct lattice_round_trip *out,
+			    int64_t timeout_ns)
 {
-	int rc = rtt_ns != NULL ? probe_begin(node) : -EINVAL;
+	int rc = out != NULL ? probe_begin(node) : -EINVAL;
 
 	if (rc < 0)
 		return rc;
-	rc = node->network != NULL ? lat_network_ping(node->network, peer, rtt_ns, timeout_ns)
-				   : lat_probe(lat_node_attach(node), peer, LAT_PROBE_PING, rtt_ns, NULL,
-					       until(timeout_ns));
+	rc = node->network != NULL
+		     ? lat_network_ping(node->network, peer, out, timeout_ns)
+		     : lat_probe(lat_node_attach(node), peer, LAT_PROBE_PING, out, NULL, until(timeout_ns));
 	return call_end(node, peer, rc);
+}
+
+int lattice_node_ping(struct lattice_node *node, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
+{
+	struct lattice_round_trip trip;
+	int rc = rtt_ns != NULL ? lattice_node_round_trip(node, peer, &trip, timeout_ns) : -EINVAL;
+
+	if (rc == 0)
+		*rtt_ns = trip.rtt_ns;
+	return rc;
 }
 
 int lattice_node_peer(struct lattice_node *node, lattice_node_id peer, struct lattice_peer_stats *out)

@@ -40,7 +40,7 @@
 
 #include "base/util.h"
 
-enum { LAT_NOTE_VERSION = 2, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 8 };
+enum { LAT_NOTE_VERSION = 3, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 42 };
 
 enum lat_note_kind {
 	LAT_NOTE_HELLO = 1,

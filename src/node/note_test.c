@@ -180,7 +180,7 @@ TEST(fields)
 		  { .version = LAT_NOTE_VERSION,
 		    .kind = LAT_NOTE_HELLO,
 		    .member = 1,
-		    .counts = { [7] = 1 } } },
+		    .counts = { [LAT_NOTE_COUNTS - 1] = 1 } } },
 		{ "a process below 0",
 		  LAT_NOTE_FROM_HOST,
 		  -EPROTO,

@@ -31,7 +31,8 @@ enum {
 static const uint64_t ping_again_ns = (uint64_t)LAT_NS_PER_S;
 
 struct lat_ping { /* on the caller's stack */
-	uint64_t id, rtt_ns;
+	uint64_t id;
+	struct lat_round_trip trip;
 	bool answered;
 	struct lat_ping *next;
 };
@@ -424,7 +425,7 @@ int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t t
 	return rc;
 }
 
-void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns)
+void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip)
 {
 	struct lat_network *net = ctx;
 
@@ -433,7 +434,7 @@ void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_
 		if (p->id != token >> PING_BITS)
 			continue;
 		p->answered = true;
-		p->rtt_ns = rtt_ns;
+		p->trip = *trip;
 		lat_waitq_wake(&net->changed);
 	}
 }
@@ -456,7 +457,8 @@ static int ask(struct lat_network *net, const struct lat_ping *ping, lattice_nod
 	return rc == -ETIMEDOUT && until < deadline ? 0 : rc;
 }
 
-int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rtt_ns, int64_t timeout_ns)
+int lat_network_ping(struct lat_network *net, lattice_node_id peer, struct lattice_round_trip *out,
+		     int64_t timeout_ns)
 {
 	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), timeout_ns), now, token;
 	struct lat_ping ping = { 0 }, **at;
@@ -477,7 +479,12 @@ int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rt
 		;
 	*at = ping.next;
 	if (ping.answered) {
-		*rtt_ns = ping.rtt_ns;
+		*out = (struct lattice_round_trip){
+			.rtt_ns = ping.trip.rtt_ns,
+			.queue_ns = ping.trip.queue_ns,
+			.crypto_ns = ping.trip.crypto_ns,
+			.wire_ns = ping.trip.rtt_ns - ping.trip.queue_ns - ping.trip.crypto_ns,
+		};
 		rc = 0;
 	}
 	lat_network_end(net);
@@ -485,6 +492,46 @@ int lat_network_ping(struct lat_network *net, lattice_node_id peer, uint64_t *rt
 }
 
 /* ---- what is said of them ---- */
+
+static_assert((int)LATTICE_PEER_UP == LAT_PEER_UP && (int)LATTICE_PEER_DOWN == LAT_PEER_DOWN, "one order");
+
+const char *lattice_peer_state_name(enum lattice_peer_state state)
+{
+	static const char *const names[] = { "idle", "connecting", "up", "down", "closing" };
+
+	return (size_t)state < ARRAY_LEN(names) ? names[state] : "";
+}
+
+static const struct {
+	const char *name;
+	enum lat_engine_counter counter;
+} drops[LATTICE_DROP_COUNT] = {
+	[LATTICE_DROP_REPLAY] = { "replay", LAT_COUNT_REPLAY },
+	[LATTICE_DROP_FORGED] = { "forged", LAT_COUNT_DATA_OPEN },
+	[LATTICE_DROP_CHANNEL] = { "channel", LAT_COUNT_CHAN },
+	[LATTICE_DROP_TOKEN] = { "token", LAT_COUNT_TOKEN },
+	[LATTICE_DROP_DOUBLE] = { "double", LAT_COUNT_DUP_MSG },
+	[LATTICE_DROP_MEMORY] = { "memory", LAT_COUNT_REASM_DROP },
+	[LATTICE_DROP_ROOM] = { "room", LAT_COUNT_LOSSY_DROP },
+	[LATTICE_DROP_MISSING] = { "missing", LAT_COUNT_LOSSY_GAP },
+	[LATTICE_DROP_REFUSED] = { "refused", LAT_COUNT_OPEN_REFUSED },
+	[LATTICE_DROP_RULE] = { "rule", LAT_COUNT_PROTO },
+};
+
+const char *lattice_drop_name(enum lattice_drop cause)
+{
+	return (size_t)cause < LATTICE_DROP_COUNT ? drops[cause].name : "";
+}
+
+/* "udp 192.0.2.2:15000" without the protocol. */
+static void put_address(struct lattice_peer_stats *out, const struct lat_path *path)
+{
+	char text[LAT_PATH_TEXT];
+	const char *at = path->family != 0 ? strchr(lat_path_format(path, text, sizeof(text)), ' ') : NULL;
+
+	if (at != NULL && strlen(at + 1) < sizeof(out->address))
+		memcpy(out->address, at + 1, strlen(at));
+}
 
 /* Inside begin and end. */
 static int peer_stats(struct lat_network *net, uint64_t now, lattice_node_id peer,
@@ -508,7 +555,26 @@ static int peer_stats(struct lat_network *net, uint64_t now, lattice_node_id pee
 		.packets_out = info.packets_out,
 		.bytes_in = info.bytes_in,
 		.bytes_out = info.bytes_out,
+		.state = info.closing ? LATTICE_PEER_CLOSING : (enum lattice_peer_state)info.state,
+		.err = info.state == LAT_PEER_DOWN ? info.err : 0,
+		.packet_max = info.packet_max,
+		.rtt_min_ns = info.min_rtt_ns,
+		.window_bytes = info.window_bytes,
+		.flight_bytes = info.flight_bytes,
+		.rekeys = info.rekeys,
+		.messages_in = info.messages_in,
+		.messages_out = info.messages_out,
+		.message_bytes_in = info.message_bytes_in,
+		.message_bytes_out = info.message_bytes_out,
+		.lost = info.counters[LAT_COUNT_LOST],
+		.late = info.counters[LAT_COUNT_SPURIOUS],
+		.resent = info.counters[LAT_COUNT_RESENT],
+		.probes = info.counters[LAT_COUNT_PTO],
 	};
+	put_address(out, &info.path);
+	for (size_t i = 0; i < LATTICE_DROP_COUNT; i++)
+		out->dropped[i] = info.counters[drops[i].counter] +
+				  (i == LATTICE_DROP_CHANNEL ? info.counters[LAT_COUNT_IDX] : 0);
 	return 0;
 }
 

@@ -40,6 +40,83 @@ TEST(an_address_that_is_kept)
 	}
 }
 
+static const struct {
+	const char *why;
+	enum lattice_proto proto;
+	uint32_t packet_least;
+} ways[] = {
+	{ "UDP", LATTICE_UDP, 1232 },
+	{ "TCP", LATTICE_TCP, 65535 },
+};
+
+enum { SENT = 10, EACH = 100 };
+
+TEST(what_is_known_of_a_peer)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct lattice_peer_stats a, b;
+		struct lattice_endpoint *ep;
+		struct lattice_channel *ch;
+		char data[EACH] = { 0 }, at[LATTICE_ADDRESS_MAX];
+		struct lattice_msg msg;
+		struct pair p;
+
+		meet(&p, "127.0.0.1", ways[i].proto);
+		CHECK_EQ(lattice_node_peer(p.a.node, 2, &a), 0);
+		CHECK_EQ_ROW(ways[i].why, a.state, LATTICE_PEER_IDLE);
+		CHECK_EQ_ROW(ways[i].why, a.packet_max, 0);
+		CHECK_EQ(lattice_endpoint_open(&ep, p.b.node, 20), 0);
+		CHECK_EQ(lattice_channel_open(&ch, p.a.node, 10, 20, 2, 0), 0);
+		for (int k = 0; k < SENT; k++) {
+			msg = (struct lattice_msg){ .data = data, .len = sizeof(data) };
+			CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
+			CHECK_EQ(lattice_endpoint_recv(ep, &msg, data, sizeof(data), SECONDS(20)), 0);
+		}
+		CHECK_EQ(lattice_channel_flush(ch, SECONDS(20)), 0);
+		CHECK_EQ(lattice_node_peer(p.a.node, 2, &a), 0);
+		CHECK_EQ(lattice_node_peer(p.b.node, 1, &b), 0);
+		(void)snprintf(at, sizeof(at), "127.0.0.1:%u", lattice_node_port(p.b.node));
+		CHECK_ROW(ways[i].why, strcmp(a.address, at) == 0);
+		CHECK_EQ_ROW(ways[i].why, a.state, LATTICE_PEER_UP);
+		CHECK_EQ_ROW(ways[i].why, a.err, 0);
+		CHECK_EQ_ROW(ways[i].why, a.messages_out, SENT);
+		CHECK_EQ_ROW(ways[i].why, a.message_bytes_out, SENT * EACH);
+		CHECK_EQ_ROW(ways[i].why, a.messages_in, 0);
+		CHECK_EQ_ROW(ways[i].why, b.messages_in, SENT);
+		CHECK_EQ_ROW(ways[i].why, b.message_bytes_in, SENT * EACH);
+		CHECK_ROW(ways[i].why, a.packet_max >= ways[i].packet_least);
+		CHECK_ROW(ways[i].why, a.window_bytes > 0 && a.flight_bytes <= a.window_bytes);
+		CHECK_ROW(ways[i].why, a.rtt_min_ns <= a.rtt_ns);
+		CHECK_EQ_ROW(ways[i].why, a.rekeys, 0);
+		for (int k = 0; k < LATTICE_DROP_COUNT; k++)
+			CHECK_ROW(lattice_drop_name((enum lattice_drop)k),
+				  k == LATTICE_DROP_DOUBLE || (a.dropped[k] == 0 && b.dropped[k] == 0));
+		lattice_channel_close(ch);
+		lattice_endpoint_close(ep);
+		close_pair(&p);
+	}
+	CHECK(strcmp(lattice_peer_state_name(LATTICE_PEER_CLOSING), "closing") == 0);
+	CHECK(strcmp(lattice_peer_state_name((enum lattice_peer_state)5), "") == 0);
+	CHECK(strcmp(lattice_drop_name(LATTICE_DROP_COUNT), "") == 0);
+}
+
+TEST(a_round_trip_has_three_parts)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct lattice_round_trip t;
+		struct pair p;
+
+		meet(&p, "127.0.0.1", ways[i].proto);
+		CHECK_EQ(lattice_node_round_trip(p.a.node, 2, NULL, SECONDS(20)), -EINVAL);
+		for (int k = 0; k < 20; k++) {
+			CHECK_EQ_ROW(ways[i].why, lattice_node_round_trip(p.a.node, 2, &t, SECONDS(20)), 0);
+			CHECK_EQ_ROW(ways[i].why, t.queue_ns + t.crypto_ns + t.wire_ns, t.rtt_ns);
+			CHECK_ROW(ways[i].why, t.queue_ns > 0 && t.crypto_ns > 0 && t.wire_ns > 0);
+		}
+		close_pair(&p);
+	}
+}
+
 /* ---- the node closes while somebody waits ---- */
 
 enum what { CONNECTS, PINGS, SENDS };

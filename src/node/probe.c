@@ -2,8 +2,11 @@
 #include "node/probe.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "node/attach.h"
 #include "node/network.h"
@@ -11,7 +14,30 @@
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { UP = 1 << 8, INITIATOR = 1 << 9, PROTO = 0xff }; /* of PROBED's tier */
+enum { UP = 1 << 8, INITIATOR = 1 << 9, PROTO = 0xff, STATE_SHIFT = 16 }; /* of PROBED's tier */
+
+#define FIELD(name) offsetof(struct lattice_peer_stats, name)
+
+/* Of PROBED's counts: these fields, */
+static const size_t counted[] = {
+	FIELD(handshake_ns), FIELD(session_age_ns), FIELD(rtt_ns),           FIELD(handshakes),
+	FIELD(packets_in),   FIELD(packets_out),    FIELD(bytes_in),         FIELD(bytes_out),
+	FIELD(rtt_min_ns),   FIELD(window_bytes),   FIELD(flight_bytes),     FIELD(rekeys),
+	FIELD(messages_in),  FIELD(messages_out),   FIELD(message_bytes_in), FIELD(message_bytes_out),
+	FIELD(lost),         FIELD(late),           FIELD(resent),           FIELD(probes),
+};
+
+/* and then these. */
+enum {
+	ERR = ARRAY_LEN(counted),
+	PACKET,
+	QUEUE,
+	CRYPTO,
+	DROPS,
+	ADDRESS = DROPS + LATTICE_DROP_COUNT,
+	COUNTS = ADDRESS + LATTICE_ADDRESS_MAX / 8,
+};
+static_assert((int)COUNTS == LAT_NOTE_COUNTS, "a note holds them");
 
 struct probe {
 	struct lat_probes *ps;
@@ -38,19 +64,19 @@ static void read_stats(struct lattice_peer_stats *out, lattice_node_id peer, con
 		.up = (n->tier & UP) != 0,
 		.initiator = (n->tier & INITIATOR) != 0,
 		.proto = (enum lattice_proto)(n->tier & PROTO),
-		.handshake_ns = n->counts[0],
-		.session_age_ns = n->counts[1],
-		.rtt_ns = n->counts[2],
-		.handshakes = n->counts[3],
-		.packets_in = n->counts[4],
-		.packets_out = n->counts[5],
-		.bytes_in = n->counts[6],
-		.bytes_out = n->counts[7],
+		.state = (enum lattice_peer_state)(n->tier >> STATE_SHIFT),
+		.err = -(int)(n->counts[ERR] & INT_MAX),
 	};
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+		memcpy((char *)out + counted[i], &n->counts[i], sizeof(uint64_t));
+	for (size_t i = 0; i < LATTICE_DROP_COUNT; i++)
+		out->dropped[i] = n->counts[DROPS + i];
+	out->packet_max = (uint32_t)n->counts[PACKET];
+	memcpy(out->address, &n->counts[ADDRESS], sizeof(out->address) - 1);
 }
 
-int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what, uint64_t *rtt_ns,
-	      struct lattice_peer_stats *out, uint64_t deadline_ns)
+int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what,
+	      struct lattice_round_trip *trip, struct lattice_peer_stats *out, uint64_t deadline_ns)
 {
 	struct lat_note n;
 	uint64_t now, wait;
@@ -72,8 +98,13 @@ int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe wh
 	} while (rc == -ETIMEDOUT && lat_clock_monotonic_ns() < deadline_ns);
 	if (rc < 0)
 		return rc;
-	if (rtt_ns != NULL)
-		*rtt_ns = n.number;
+	if (trip != NULL)
+		*trip = (struct lattice_round_trip){
+			.rtt_ns = n.number,
+			.queue_ns = n.counts[QUEUE],
+			.crypto_ns = n.counts[CRYPTO],
+			.wire_ns = n.number - n.counts[QUEUE] - n.counts[CRYPTO],
+		};
 	if (out != NULL)
 		read_stats(out, peer, &n);
 	return 0;
@@ -83,14 +114,15 @@ int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe wh
 
 static void write_stats(struct lat_note *n, const struct lattice_peer_stats *st)
 {
-	const uint64_t counts[LAT_NOTE_COUNTS] = {
-		st->handshake_ns, st->session_age_ns, st->rtt_ns,   st->handshakes,
-		st->packets_in,   st->packets_out,    st->bytes_in, st->bytes_out,
-	};
-
-	n->tier = (uint32_t)st->proto | (st->up ? UP : 0) | (st->initiator ? INITIATOR : 0);
-	for (size_t i = 0; i < LAT_NOTE_COUNTS; i++)
-		n->counts[i] = counts[i];
+	n->tier = (uint32_t)st->proto | (st->up ? UP : 0) | (st->initiator ? INITIATOR : 0) |
+		  (uint32_t)st->state << STATE_SHIFT;
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+		memcpy(&n->counts[i], (const char *)st + counted[i], sizeof(uint64_t));
+	for (size_t i = 0; i < LATTICE_DROP_COUNT; i++)
+		n->counts[DROPS + i] = st->dropped[i];
+	n->counts[ERR] = (uint64_t)-st->err;
+	n->counts[PACKET] = st->packet_max;
+	memcpy(&n->counts[ADDRESS], st->address, sizeof(st->address));
 }
 
 static void run(void *arg)
@@ -99,20 +131,23 @@ static void run(void *arg)
 	struct lat_probes *ps = p->ps;
 	struct lat_network *net = ps->node->network;
 	struct lat_note out = { .kind = LAT_NOTE_PROBED, .token = p->note.token };
+	struct lattice_round_trip trip = { 0 };
 	struct lattice_peer_stats st;
 	int64_t wait = p->note.number < (uint64_t)LAT_PROBE_WAIT_NS ? (int64_t)p->note.number
 								    : (int64_t)LAT_PROBE_WAIT_NS;
 
 	if (p->note.flags == LAT_PROBE_PING)
-		out.rc = lat_network_ping(net, p->note.node, &out.number, wait);
+		out.rc = lat_network_ping(net, p->note.node, &trip, wait);
 	else if (p->note.flags == LAT_PROBE_CONNECT)
 		out.rc = lat_network_connect(net, p->note.node, wait);
 	if (out.rc == 0)
 		out.rc = lat_network_peer(net, p->note.node, &st);
-	if (out.rc == 0)
+	if (out.rc == 0) {
 		write_stats(&out, &st);
-	else
-		out.number = 0;
+		out.number = trip.rtt_ns;
+		out.counts[QUEUE] = trip.queue_ns;
+		out.counts[CRYPTO] = trip.crypto_ns;
+	}
 	lat_attach_tell(lat_node_attach(ps->node), p->member, &out);
 	pthread_mutex_lock(&ps->lock);
 	p->done = true;

@@ -32,11 +32,12 @@ enum lat_note_probe {
 /* ---- asking: a node without a network, that is attached ---- */
 
 /*
- * Until @deadline_ns of CLOCK_MONOTONIC. *rtt_ns (PING) and *out may be NULL. As lattice_node_ping(); -EOPNOTSUPP: who hosts has no
+ * Until @deadline_ns of CLOCK_MONOTONIC. *trip (PING) and *out may be NULL. As lattice_node_ping(); -EOPNOTSUPP: who hosts has no
  * network; -ENOBUFS: LAT_PROBES_*.
  */
 LAT_MUST_CHECK int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what,
-			     uint64_t *rtt_ns, struct lattice_peer_stats *out, uint64_t deadline_ns);
+			     struct lattice_round_trip *trip, struct lattice_peer_stats *out,
+			     uint64_t deadline_ns);
 
 /* ---- answering: a node with a network ---- */
 

@@ -552,7 +552,8 @@ TEST(lent_blocks_too)
 
 TEST(questions_about_other_nodes)
 {
-	struct lattice_peer_stats st = { 0 };
+	struct lattice_peer_stats st = { 0 }, same;
+	struct lattice_round_trip trip;
 	uint64_t rtt = 0;
 	struct town t;
 	int rc;
@@ -571,6 +572,14 @@ TEST(questions_about_other_nodes)
 	CHECK_EQ(st.handshakes, 1);
 	CHECK(st.handshake_ns > 0);
 	CHECK(st.bytes_out > 0);
+	CHECK_EQ(lattice_node_peer(t.hosts.a.node, 2, &same), 0);
+	CHECK_EQ(strcmp(st.address, same.address), 0);
+	CHECK_EQ(st.state, LATTICE_PEER_UP);
+	CHECK_EQ(st.window_bytes > 0, true);
+	CHECK_EQ(st.packet_max >= 1232, true);
+	CHECK_EQ(lattice_node_round_trip(t.a, 2, &trip, SECONDS(60)), 0);
+	CHECK_EQ(trip.queue_ns + trip.crypto_ns + trip.wire_ns, trip.rtt_ns);
+	CHECK(trip.crypto_ns > 0);
 	rc = lattice_node_ping(t.a, 9, &rtt, SECONDS(60));
 	CHECK_EQ(rc, -ENOKEY);
 	expect_why(t.a, rc, "node 9 is not known");

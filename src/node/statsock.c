@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <lattice/error.h>
 #include <lattice/node.h>
 #include <lattice/state.h>
 
@@ -59,13 +60,25 @@ static void say_peer(struct caller *c, const struct lat_network_peer *p)
 	const struct lattice_peer_stats *s = &p->stats;
 
 	say(c,
-	    "{\"peer\":%u,\"name\":\"%s\",\"endpoint\":\"%s\",\"transport\":\"%s\",\"key\":%s,\"up\":%s,\"rtt_ns\":%" PRIu64
-	    ",\"handshake_ns\":%" PRIu64 ",\"session_age_ns\":%" PRIu64 ",\"handshakes\":%" PRIu64
-	    ",\"packets_in\":%" PRIu64 ",\"packets_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64
-	    ",\"bytes_out\":%" PRIu64 "}\n",
+	    "{\"peer\":%u,\"name\":\"%s\",\"endpoint\":\"%s\",\"transport\":\"%s\",\"key\":%s,\"up\":%s,\"state\":\"%s\""
+	    ",\"error\":\"%s\",\"address\":\"%s\",\"packet_max\":%" PRIu32 ",\"rtt_ns\":%" PRIu64
+	    ",\"rtt_min_ns\":%" PRIu64 ",\"window_bytes\":%" PRIu64 ",\"flight_bytes\":%" PRIu64,
 	    s->node, p->name, p->endpoint, s->proto == LATTICE_UDP ? "udp" : "tcp",
-	    p->has_key ? "true" : "false", s->up ? "true" : "false", s->rtt_ns, s->handshake_ns,
-	    s->session_age_ns, s->handshakes, s->packets_in, s->packets_out, s->bytes_in, s->bytes_out);
+	    p->has_key ? "true" : "false", s->up ? "true" : "false", lattice_peer_state_name(s->state),
+	    s->err < 0 ? lattice_error_name(s->err) : "", s->address, s->packet_max, s->rtt_ns, s->rtt_min_ns,
+	    s->window_bytes, s->flight_bytes);
+	say(c,
+	    ",\"handshake_ns\":%" PRIu64 ",\"session_age_ns\":%" PRIu64 ",\"handshakes\":%" PRIu64
+	    ",\"rekeys\":%" PRIu64 ",\"messages_in\":%" PRIu64 ",\"messages_out\":%" PRIu64
+	    ",\"message_bytes_in\":%" PRIu64 ",\"message_bytes_out\":%" PRIu64 ",\"packets_in\":%" PRIu64
+	    ",\"packets_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+	    ",\"lost\":%" PRIu64 ",\"late\":%" PRIu64 ",\"resent\":%" PRIu64 ",\"probes\":%" PRIu64,
+	    s->handshake_ns, s->session_age_ns, s->handshakes, s->rekeys, s->messages_in, s->messages_out,
+	    s->message_bytes_in, s->message_bytes_out, s->packets_in, s->packets_out, s->bytes_in,
+	    s->bytes_out, s->lost, s->late, s->resent, s->probes);
+	for (int i = 0; i < LATTICE_DROP_COUNT; i++)
+		say(c, ",\"dropped_%s\":%" PRIu64, lattice_drop_name((enum lattice_drop)i), s->dropped[i]);
+	say(c, "}\n");
 }
 
 static void say_handoffs(struct caller *c, struct lattice_node *node)

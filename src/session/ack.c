@@ -144,7 +144,7 @@ static void acked_late(const struct ack_ctx *a, const struct lat_sent_record *re
 
 	if (tcp(p) || a->lane->session != p->slot[LAT_SLOT_CURRENT])
 		return;
-	lat_count(p->engine, LAT_COUNT_SPURIOUS);
+	lat_peer_count(p, LAT_COUNT_SPURIOUS);
 	lat_recovery_late(&p->rec, a->now, rec->time_ns);
 }
 

@@ -18,7 +18,7 @@ static int refuse(struct lat_peer *p, uint32_t req, uint16_t code)
 	struct lat_writer w = { .buf = buf, .cap = sizeof(buf) };
 	const struct lat_frame_chan_nak f = { .req = req, .code = code };
 
-	lat_count(p->engine, LAT_COUNT_OPEN_REFUSED);
+	lat_peer_count(p, LAT_COUNT_OPEN_REFUSED);
 	if (lat_frame_chan_nak_encode(&w, &f) == 0)
 		(void)!lat_out_answer(p, LAT_FRAME_CHAN_NAK, buf + LAT_FRAME_HDR, LAT_BODY_CHAN_NAK);
 	return 0;

@@ -18,7 +18,7 @@ static struct lat_token_key token_key(const struct lat_chan_in *ci)
 /* 6.3: at once on a reliable channel, at the 8th on a lossy one. */
 static void wrong_token(struct lat_chan_in *ci)
 {
-	lat_count(ci->c.peer->engine, LAT_COUNT_TOKEN);
+	lat_peer_count(ci->c.peer, LAT_COUNT_TOKEN);
 	if (ci->reasm.reliable || ++ci->bad_tokens >= LAT_TOKEN_FAILS_MAX)
 		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
 }
@@ -30,8 +30,10 @@ static void wrong_token(struct lat_chan_in *ci)
 static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, uint32_t bytes)
 {
 	struct lat_engine *e = ci->c.peer->engine;
+	struct lat_peer *p = ci->c.peer;
 	struct lat_msg_body m;
 	struct lat_delivery d;
+	int rc;
 
 	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
 	    m.dst_pid != ci->c.dst_pid || m.len < 4)
@@ -46,15 +48,24 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, ui
 		.data = m.payload + 4,
 		.bytes = m.len - 4,
 	};
-	return e->ops->deliver(e->ctx, ci->c.user, &d);
+	rc = e->ops->deliver(e->ctx, ci->c.user, &d);
+	if (rc == 0) {
+		p->messages_in++;
+		p->message_bytes_in += d.bytes;
+	}
+	return rc;
 }
 
 void lat_chan_in_count_lossy(struct lat_chan_in *ci)
 {
-	struct lat_engine *e = ci->c.peer->engine;
+	struct lat_peer *p = ci->c.peer;
+	uint64_t missed = ci->reasm.missed - ci->missed_seen,
+		 given_up = ci->reasm.given_up - ci->given_up_seen;
 
-	e->counters[LAT_COUNT_LOSSY_GAP] += ci->reasm.missed - ci->missed_seen;
-	e->counters[LAT_COUNT_REASM_DROP] += ci->reasm.given_up - ci->given_up_seen;
+	p->engine->counters[LAT_COUNT_LOSSY_GAP] += missed;
+	p->counters[LAT_COUNT_LOSSY_GAP] += missed;
+	p->engine->counters[LAT_COUNT_REASM_DROP] += given_up;
+	p->counters[LAT_COUNT_REASM_DROP] += given_up;
 	ci->missed_seen = ci->reasm.missed;
 	ci->given_up_seen = ci->reasm.given_up;
 }
@@ -75,7 +86,7 @@ static void watch_lossy(struct lat_chan_in *ci)
 static void drop_lossy(struct lat_chan_in *ci)
 {
 	ci->no_room++;
-	lat_count(ci->c.peer->engine, LAT_COUNT_LOSSY_DROP);
+	lat_peer_count(ci->c.peer, LAT_COUNT_LOSSY_DROP);
 }
 
 static void after_messages(struct lat_chan_in *ci)
@@ -193,11 +204,10 @@ static int take_lossy(struct lat_chan_in *ci, uint64_t seq)
 
 static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
 {
-	struct lat_engine *e = ci->c.peer->engine;
 	int rc = lat_reasm_check(&ci->reasm, f);
 
 	if (rc == -EALREADY) {
-		lat_count(e, LAT_COUNT_DUP_MSG);
+		lat_peer_count(ci->c.peer, LAT_COUNT_DUP_MSG);
 		if (lat_fault(LAT_FAULT_DUPLICATE) && f->len == f->msg_len)
 			(void)!hand_up(ci, f->seq, f->data, f->len);
 		return 0;
@@ -220,13 +230,13 @@ static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
 			ci->c.peer->lossy_due_ns = now + (uint64_t)LAT_REASM_TIME_NS;
 		return 0;
 	case -EALREADY:
-		lat_count(e, LAT_COUNT_DUP_MSG);
+		lat_peer_count(ci->c.peer, LAT_COUNT_DUP_MSG);
 		return 0;
 	case -ENOBUFS:
-		lat_count(e, LAT_COUNT_REASM_DROP);
+		lat_peer_count(ci->c.peer, LAT_COUNT_REASM_DROP);
 		return 0;
 	case -ENOMEM:
-		lat_count(e, LAT_COUNT_REASM_DROP);
+		lat_peer_count(ci->c.peer, LAT_COUNT_REASM_DROP);
 		return ci->reasm.reliable ? rc : 0;
 	default:
 		return -EPROTO;

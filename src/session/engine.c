@@ -352,17 +352,26 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
 		.handshake_ns = p->handshake_ns,
 		.session_age_ns = s == NULL ? 0 : now - s->born_ns,
 		.srtt_ns = p->rec.srtt_ns,
+		.min_rtt_ns = p->rec.min_rtt_ns,
 		.handshakes = p->handshakes,
 		.rekeys = p->rekeys,
 		.packets_in = p->packets_in,
 		.packets_out = p->packets_out,
 		.bytes_in = p->bytes_in,
 		.bytes_out = p->bytes_out,
+		.messages_in = p->messages_in,
+		.messages_out = p->messages_out,
+		.message_bytes_in = p->message_bytes_in,
+		.message_bytes_out = p->message_bytes_out,
+		.packet_max = s == NULL ? 0 : (uint32_t)lat_out_packet_max(s),
+		.window_bytes = lat_out_window(p),
+		.flight_bytes = p->rec.flight_bytes,
 		.initiator = s != NULL && s->initiator,
 		.closing = p->closing,
 	};
 	if (s != NULL)
 		memcpy(out->sid, s->secret->sid, sizeof(out->sid));
+	memcpy(out->counters, p->counters, sizeof(out->counters));
 	return 0;
 }
 
@@ -463,7 +472,7 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	rc = lat_sendq_push(&co->q, type, data, bytes, &number);
 	/* A lossy channel does not wait: the oldest makes room. */
 	while (rc == -EAGAIN && !co->q.reliable && lat_sendq_drop_oldest(&co->q)) {
-		lat_count(e, LAT_COUNT_LOSSY_DROP);
+		lat_peer_count(co->c.peer, LAT_COUNT_LOSSY_DROP);
 		rc = lat_sendq_push(&co->q, type, data, bytes, &number);
 	}
 	if (rc == -EAGAIN || rc == -ENOMEM) {
@@ -472,6 +481,8 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	}
 	if (rc < 0)
 		return rc;
+	co->c.peer->messages_out++;
+	co->c.peer->message_bytes_out += bytes;
 	lat_chan_out_update(co);
 	lat_peer_touch(co->c.peer);
 	if (seq != NULL)
@@ -519,7 +530,7 @@ void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle)
 		return;
 	e->now = now;
 	if (lat_chan_in_offer(ci) == -EPROTO) {
-		lat_count(e, LAT_COUNT_PROTO);
+		lat_peer_count(ci->c.peer, LAT_COUNT_PROTO);
 		lat_peer_close_start(ci->c.peer, now, LAT_CODE_EPROTO);
 	}
 	lat_peer_touch(ci->c.peer);

@@ -34,6 +34,14 @@ struct lat_delivery {
 	size_t bytes;
 };
 
+/* Where the time of a PING went. What is not in the queue's or the crypto's was on the wire, the sealing of the PONG there included. */
+struct lat_round_trip {
+	uint64_t rtt_ns; /* from lat_engine_ping() until the PONG was opened */
+	uint64_t
+		queue_ns; /* until it was sealed; handing it over; there, from its arrival until it was answered; the PONG's until it was opened */
+	uint64_t crypto_ns; /* sealing and opening it, opening the PONG */
+};
+
 /*
  * What the machine asks of its surroundings. Every slot must be set. None may call back into the engine, none may block.
  */
@@ -89,7 +97,9 @@ struct lat_engine_ops {
 	/* A NET frame arrived. */
 	void (*net_frame)(void *ctx, uint32_t node, const uint8_t *data, size_t bytes);
 	/* A PONG that answers lat_engine_ping(). */
-	void (*pong)(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns);
+	void (*pong)(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip);
+	/* The time now, by the clock that the calls' times are of: what a PING waits for is measured inside of calls, too. */
+	uint64_t (*clock)(void *ctx);
 };
 
 enum { LAT_SECRET_SLOT = 256 };
@@ -111,20 +121,6 @@ struct lat_peer_config {
 	uint8_t pk[LAT_KEM_PK];
 	uint8_t psk[32];
 	struct lat_path path; /* proto 0: we never call it, it calls us; node must equal .node */
-};
-
-struct lat_peer_info {
-	enum lat_peer_state state;
-	int err; /* why it is down */
-	struct lat_path path;
-	uint64_t handshake_ns; /* first M1 to finished, of the last handshake */
-	uint64_t session_age_ns;
-	uint64_t srtt_ns; /* 0 unknown */
-	uint64_t handshakes, rekeys;
-	uint64_t packets_in, packets_out, bytes_in, bytes_out;
-	bool initiator;
-	bool closing; /* it was told goodbye and has not heard it yet */
-	uint8_t sid[LAT_SID];
 };
 
 /* Why something was dropped or refused, counted. X(ID, name, sentence) */
@@ -160,6 +156,24 @@ enum lat_engine_counter {
 	LAT_ENGINE_COUNTERS(LAT_COUNTER_ENUM)
 #undef LAT_COUNTER_ENUM
 		LAT_COUNT_MAX
+};
+
+struct lat_peer_info {
+	enum lat_peer_state state;
+	int err; /* why it is down */
+	struct lat_path path;
+	uint64_t handshake_ns; /* first M1 to finished, of the last handshake */
+	uint64_t session_age_ns;
+	uint64_t srtt_ns, min_rtt_ns; /* 0 unknown */
+	uint64_t handshakes, rekeys;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+	uint64_t messages_in, messages_out, message_bytes_in, message_bytes_out; /* handed up; accepted */
+	uint32_t packet_max; /* longest one that is sent */
+	uint64_t window_bytes, flight_bytes;
+	bool initiator;
+	bool closing; /* it was told goodbye and has not heard it yet */
+	uint8_t sid[LAT_SID];
+	uint64_t counters[LAT_COUNT_MAX]; /* those of the engine's that are about this peer */
 };
 
 /* 0, -ENOMEM, -EINVAL. The engine copies the configuration but for the seed. ops and ctx must outlive it. */

@@ -113,7 +113,7 @@ static void run_peer(struct lat_peer *p, uint64_t now)
 		return;
 	}
 	if (rc == -EPROTO) {
-		lat_count(p->engine, LAT_COUNT_PROTO);
+		lat_peer_count(p, LAT_COUNT_PROTO);
 		lat_peer_close_start(p, now, LAT_CODE_EPROTO);
 	}
 	due = lat_peer_run(p, now);

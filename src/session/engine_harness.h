@@ -64,17 +64,20 @@ static inline int world_op_transmit(void *ctx, const struct lat_path *to, const 
 {
 	struct world_node *n = ctx;
 	struct world *w = n->world;
-	int index = to->addr[3] - 1, rc;
+	int index = w->carrier != NULL ? (int)to->node - 1 : to->addr[3] - 1, rc;
 
 	n->sent_packets++;
 	if (w->unreachable)
 		return -ECONNREFUSED;
+	if (w->carrier != NULL && to->node == 0)
+		return w->carrier->transmit(n, to, packet, bytes);
 	if (index < 0 || index >= w->nodes)
 		return 0; /* nobody there */
 	if (w->filter != NULL && w->filter(w, n->index, index, packet, bytes))
 		return 0;
-	rc = to->proto == LAT_PROTO_TCP ? world_send_tcp(n, index, to->conn, packet, bytes)
-					: world_send_udp(n, index, packet, bytes);
+	rc = w->carrier != NULL           ? w->carrier->transmit(n, to, packet, bytes)
+	     : to->proto == LAT_PROTO_TCP ? world_send_tcp(n, index, to->conn, packet, bytes)
+					  : world_send_udp(n, index, packet, bytes);
 	if (rc == 0 && packet[0] < ARRAY_LEN(w->packets_of_type))
 		w->packets_of_type[packet[0]]++;
 	return rc;
@@ -86,6 +89,10 @@ static inline void world_op_path_proven(void *ctx, const struct lat_path *from, 
 	int other = (int)node - 1, lo = n->index < other ? n->index : other,
 	    hi = n->index < other ? other : n->index;
 
+	if (n->world->carrier != NULL) {
+		n->world->carrier->proven(n, from, node);
+		return;
+	}
 	if (from->proto == LAT_PROTO_TCP && n->world->stream[lo][hi].conn == from->conn)
 		n->world->stream[lo][hi].known[n->index == hi] = true;
 }
@@ -95,6 +102,8 @@ static inline void world_op_path_silent(void *ctx, uint32_t node)
 	struct world_node *n = ctx;
 
 	n->silences[node - 1]++;
+	if (n->world->carrier != NULL)
+		n->world->carrier->silent(n, node);
 }
 
 static inline void world_op_peer_state(void *ctx, uint32_t node, enum lat_peer_state state, int err)
@@ -247,14 +256,20 @@ static inline void world_op_net_frame(void *ctx, uint32_t node, const uint8_t *d
 		n->net_bad += data[i] != (uint8_t)(node + i);
 }
 
-static inline void world_op_pong(void *ctx, uint32_t node, uint64_t token, uint64_t rtt_ns)
+static inline void world_op_pong(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip)
 {
 	struct world_node *n = ctx;
 
 	(void)node;
 	n->pongs++;
 	n->last_pong = token;
-	n->last_rtt = rtt_ns;
+	n->last_rtt = trip->rtt_ns;
+	n->last_trip = *trip;
+}
+
+static inline uint64_t world_op_clock(void *ctx)
+{
+	return world_time(ctx);
 }
 
 static const struct lat_engine_ops world_ops = {
@@ -273,6 +288,7 @@ static const struct lat_engine_ops world_ops = {
 	.outbound_room = world_op_outbound_room,
 	.net_frame = world_op_net_frame,
 	.pong = world_op_pong,
+	.clock = world_op_clock,
 };
 
 /* ---- the world ---- */
@@ -285,6 +301,7 @@ struct world_options {
 	uint8_t mesh_key[WORLD_NODES]; /* first byte */
 	bool passive;                  /* only node 0 has the others' paths */
 	bool transient;                /* those paths are */
+	const struct world_carrier *carrier;
 };
 
 static inline void world_node_open(struct world *w, int i, const struct world_options *o)
@@ -310,7 +327,7 @@ static inline void world_know(struct world *w, int i, int j, const struct world_
 
 	memcpy(cfg.pk, w->node[j].pk, sizeof(cfg.pk));
 	if (!o->passive || i == 0)
-		cfg.path = world_path(j, o->proto);
+		cfg.path = w->carrier != NULL ? w->carrier->path(w, j, o->proto) : world_path(j, o->proto);
 	cfg.path.transient = o->transient;
 	CHECK_EQ(lat_engine_peer_add(w->node[i].engine, &cfg), 0);
 }
@@ -324,6 +341,9 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 	w->rng = seed;
 	w->nodes = nodes;
 	w->faults = (struct lat_faults){ .delay = MS, .mtu = WORLD_MTU };
+	w->carrier = o->carrier;
+	if (w->carrier != NULL)
+		w->carrier->open(w);
 	for (int i = 0; i < nodes; i++) {
 		struct world_node *n = &w->node[i];
 
@@ -354,6 +374,8 @@ static inline void world_node_close(struct world_node *n)
 
 static inline void world_close(struct world *w)
 {
+	if (w->carrier != NULL)
+		w->carrier->close(w);
 	for (int i = 0; i < w->nodes; i++)
 		world_node_close(&w->node[i]);
 	lat_air_fini(&w->air);
@@ -369,6 +391,8 @@ static inline void world_tick(struct world *w, int i)
 		return;
 	at = lat_engine_tick(n->engine, world_time(n));
 	n->tick_at = at == UINT64_MAX ? at : at - n->skew;
+	if (w->carrier != NULL)
+		w->carrier->wake(n);
 }
 
 static inline bool world_on_stream(const struct world_packet *p, void *ctx)
@@ -509,6 +533,10 @@ static inline void world_deliver(struct world *w, struct world_packet *p)
 /* Runs everything up to and including @until. */
 static inline void world_run_until(struct world *w, uint64_t until)
 {
+	if (w->carrier != NULL) {
+		w->carrier->run(w, until);
+		return;
+	}
 	for (;;) {
 		uint64_t next = UINT64_MAX;
 
@@ -656,9 +684,11 @@ static inline bool world_pump(struct world *w, struct world_chan *const *chans, 
 /* Stops a node as kill -9 does. What it knew of its channels is forgotten. */
 static inline void world_crash(struct world *w, int i)
 {
+	if (w->carrier != NULL)
+		w->carrier->crash(&w->node[i]);
 	world_node_close(&w->node[i]);
 	for (int j = 0; j < w->nodes; j++)
-		if (j != i)
+		if (j != i && w->carrier == NULL)
 			world_cut(w, i, j);
 }
 
@@ -666,6 +696,8 @@ static inline void world_crash(struct world *w, int i)
 static inline void world_boot(struct world *w, int i, const struct world_options *o)
 {
 	world_node_open(w, i, o);
+	if (w->carrier != NULL)
+		w->carrier->boot(&w->node[i]);
 	for (int j = 0; j < w->nodes; j++)
 		if (j != i)
 			world_know(w, i, j, o);

@@ -33,96 +33,46 @@ TEST(handshake_and_ping)
 		CHECK_EQ_ROW(protos[i].why, w->node[0].last_pong, 77);
 		CHECK_EQ_ROW(protos[i].why, w->node[1].last_pong, 78);
 		CHECK_EQ(w->node[0].last_rtt, 2 * w->faults.delay);
+		CHECK_EQ_ROW("here only the wire takes time",
+			     w->node[0].last_trip.queue_ns + w->node[0].last_trip.crypto_ns, 0);
 		for (int t = 1; t <= 4; t++)
 			CHECK_EQ_ROW(protos[i].why, w->packets_of_type[t], 1);
 		world_close(w);
 	}
 }
 
-TEST(driver_frames)
+/* What is about a peer is counted with it, and for all of them. */
+TEST(the_peers_counters_add_up)
 {
-	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
-		const struct world_options o = { .proto = protos[i].proto };
-		struct world *w = world_open(2, 2, &o);
-		uint8_t data[1000];
+	static const enum lat_engine_counter which[] = { LAT_COUNT_LOST,   LAT_COUNT_RESENT,
+							 LAT_COUNT_REPLAY, LAT_COUNT_DUP_MSG,
+							 LAT_COUNT_PTO,    LAT_COUNT_SPURIOUS };
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(3, 5, &o);
+	struct world_chan *c[2] = { world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE),
+				    world_chan_open(w, 0, 2, 2, LAT_CFLAG_RELIABLE) };
+	uint64_t sent = 0;
 
-		for (size_t k = 0; k < sizeof(data); k++)
-			data[k] = (uint8_t)(1 + k);
-		CHECK_EQ(lat_engine_net_send(w->node[0].engine, w->now, 2, data, sizeof(data)), -EAGAIN);
-		world_tick(w, 0);
-		world_run(w, 50 * MS);
-		CHECK_EQ(lat_engine_net_send(w->node[0].engine, w->now, 2, data, sizeof(data)), 0);
-		CHECK_EQ(lat_engine_net_send(w->node[0].engine, w->now, 2, data, 0), 0);
-		CHECK_EQ(lat_engine_net_send(w->node[0].engine, w->now, 9, data, 0), -ENOKEY);
-		CHECK_EQ(lat_engine_net_send(w->node[0].engine, w->now, 2, data, 70000), -EMSGSIZE);
-		world_tick(w, 0);
-		world_run(w, 50 * MS);
-		CHECK_EQ_ROW(protos[i].why, w->node[1].nets, 2);
-		CHECK_EQ(w->node[1].net_bytes, sizeof(data));
-		CHECK_EQ(w->node[1].net_bad, 0);
-		world_close(w);
+	world_run(w, SEC);
+	w->faults.loss = w->faults.dup = 100;
+	for (int i = 0; i < 200; i++) {
+		for (int k = 0; k < 2; k++)
+			sent += world_chan_send(w, 0, c[k], 2000) == 0;
+		world_run(w, 20 * MS);
 	}
-}
+	world_run(w, 10 * SEC);
+	for (size_t i = 0; i < ARRAY_LEN(which); i++) {
+		uint64_t one = world_info(w, 0, 1).counters[which[i]],
+			 two = world_info(w, 0, 2).counters[which[i]];
 
-static const struct {
-	const char *why;
-	uint16_t cflags;
-	size_t bytes;
-	uint64_t count;
-} sizes[] = {
-	{ "empty messages", LAT_CFLAG_RELIABLE, 0, 50 },
-	{ "small messages share packets", LAT_CFLAG_RELIABLE, 52, 500 },
-	{ "tokens over the bytes too", LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL, 52, 500 },
-	{ "one packet each", LAT_CFLAG_RELIABLE, 1100, 200 },
-	{ "a few fragments", LAT_CFLAG_RELIABLE, 5000, 100 },
-	{ "a few fragments, tokens over the bytes", LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL, 5000, 100 },
-	{ "the largest that there is", LAT_CFLAG_RELIABLE, LAT_MAX_MSG_DEFAULT - 12, 3 },
-};
-
-TEST(messages_of_all_sizes_both_ways)
-{
-	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
-		const struct world_options o = { .proto = protos[i].proto };
-		struct world *w = world_open(2, 3, &o);
-
-		for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
-			struct world_chan *c[2], *in;
-
-			for (int side = 0; side < 2; side++)
-				c[side] = world_chan_open(w, side, !side, 100 + (int)k, sizes[k].cflags);
-			CHECK_EQ(world_chan_send(w, 0, c[0], 1), -EAGAIN);
-			world_run(w, 100 * MS);
-			CHECK_ROW(sizes[k].why, c[0]->open && c[1]->open);
-			for (uint64_t m = 0; m < sizes[k].count; m++)
-				for (int side = 0; side < 2; side++) {
-					while (world_chan_send(w, side, c[side], sizes[k].bytes) == -EAGAIN)
-						world_run(w, MS);
-				}
-			world_run(w, SEC);
-			for (int side = 0; side < 2; side++) {
-				in = world_chan_at(w, !side, c[side]);
-				CHECK_ROW(sizes[k].why, in != NULL);
-				CHECK_EQ_ROW(sizes[k].why, in->got, sizes[k].count);
-				CHECK_EQ(in->skipped, 0);
-				CHECK_EQ(lat_engine_chan_unacked(w->node[side].engine, c[side]->handle), 0);
-				CHECK_EQ(lat_engine_chan_close(w->node[side].engine, w->now, c[side]->handle),
-					 0);
-				world_tick(w, side);
-			}
-			world_run(w, 100 * MS);
-			for (int side = 0; side < 2; side++) {
-				in = world_chan_at(w, !side, c[side]);
-				CHECK_ROW(sizes[k].why, c[side]->ended && in->ended);
-				CHECK_EQ(c[side]->err, 0);
-				CHECK_EQ(in->err, 0);
-				CHECK_EQ(c[side]->last_seq, sizes[k].count);
-				CHECK_EQ(world_chan_send(w, side, c[side], 1), -ENOENT);
-			}
-		}
-		CHECK_EQ(w->node[0].bad + w->node[1].bad, 0);
-		CHECK_EQ(world_count(w, 0, LAT_COUNT_RESENT) + world_count(w, 1, LAT_COUNT_RESENT), 0);
-		world_close(w);
+		CHECK_EQ_ROW(lat_engine_counter_name(which[i]), one + two, world_count(w, 0, which[i]));
 	}
+	CHECK(world_info(w, 0, 1).counters[LAT_COUNT_LOST] > 0 &&
+	      world_info(w, 0, 2).counters[LAT_COUNT_LOST] > 0);
+	CHECK_EQ(world_info(w, 0, 1).messages_out + world_info(w, 0, 2).messages_out, sent);
+	CHECK_EQ(world_info(w, 1, 0).messages_in + world_info(w, 2, 0).messages_in, sent);
+	CHECK_EQ(world_info(w, 1, 0).message_bytes_in + world_info(w, 2, 0).message_bytes_in, sent * 2000);
+	world_close(w);
 }
 
 TEST_MAIN

@@ -7,34 +7,56 @@
 
 #include "base/util.h"
 
-static int on_ping(struct lat_session *s, const struct lat_frame *f)
+static int on_ping(struct lat_session *s, uint64_t now, const struct lat_frame *f)
 {
 	struct lat_peer *p = s->peer;
-	uint64_t token;
-	int rc = lat_frame_ping_decode(&token, f);
+	struct lat_pong pong = { .came_ns = now, .crypto_ns = p->engine->open_ns };
+	int rc = lat_frame_ping_decode(&pong.token, f);
 
 	if (rc == 0 && p->pong_count < LAT_PONGS_MAX)
-		p->pongs[p->pong_count++] = token;
+		p->pongs[p->pong_count++] = pong;
 	return rc;
+}
+
+/* The other side may say anything: the parts are never more than the whole. */
+static struct lat_round_trip split(const struct lat_engine *e, const struct lat_ping *ping, uint64_t came_ns,
+				   const struct lat_frame_pong *pong)
+{
+	uint64_t over = lat_engine_clock(e), rtt = over > ping->asked_ns ? over - ping->asked_ns : 0, here,
+		 there, wire;
+	uint64_t crypto = ping->crypto_ns + e->open_ns, out = ping->handed_ns - ping->asked_ns,
+		 in = over > came_ns ? over - came_ns : 0;
+
+	here = out + in > crypto ? out + in - crypto : 0;
+	wire = rtt > out + in ? rtt - out - in : 0;
+	there = pong->crypto_ns < wire ? pong->crypto_ns : wire;
+	wire -= there;
+	return (struct lat_round_trip){
+		.rtt_ns = rtt,
+		.queue_ns = here + (pong->queue_ns < wire ? pong->queue_ns : wire),
+		.crypto_ns = crypto + there,
+	};
 }
 
 static int on_pong(struct lat_session *s, uint64_t now, const struct lat_frame *f)
 {
 	struct lat_peer *p = s->peer;
 	struct lat_engine *e = p->engine;
-	uint64_t token;
-	int rc = lat_frame_ping_decode(&token, f);
+	struct lat_frame_pong pong;
+	int rc = lat_frame_pong_decode(&pong, f);
 
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < p->ping_count; i++) {
 		struct lat_ping ping = p->pings[i];
+		struct lat_round_trip trip;
 
-		if (!ping.sent || ping.token != token)
+		if (!ping.sent || ping.token != pong.token)
 			continue;
 		p->ping_count--;
 		memmove(&p->pings[i], &p->pings[i + 1], (p->ping_count - i) * sizeof(p->pings[0]));
-		e->ops->pong(e->ctx, p->node, token, now - ping.sent_ns);
+		trip = split(e, &ping, now, &pong);
+		e->ops->pong(e->ctx, p->node, ping.token, &trip);
 		break;
 	}
 	return 0;
@@ -157,7 +179,7 @@ static int on_frame(struct lat_rx_lane *lane, uint64_t now, const struct lat_fra
 	case LAT_FRAME_PROBE:
 		return check_unused(f);
 	case LAT_FRAME_PING:
-		return on_ping(s, f);
+		return on_ping(s, now, f);
 	case LAT_FRAME_PONG:
 		return on_pong(s, now, f);
 	case LAT_FRAME_ACK:

@@ -84,7 +84,7 @@ static void again(struct lat_tx_lane *lane, const struct lat_sent_record *rec)
 		if (rec->frames[i].kind == LAT_SENT_CONTROL) {
 			control_lost(lane, &rec->frames[i]);
 		} else if (co != NULL && co->q_init) {
-			lat_count(lane->session->peer->engine, LAT_COUNT_RESENT);
+			lat_peer_count(lane->session->peer, LAT_COUNT_RESENT);
 			if (lat_fault(LAT_FAULT_FORGET_LOST) && rec->frames[i].kind == LAT_SENT_RUN)
 				continue;
 			lat_sendq_lost(&co->q, &rec->frames[i]);
@@ -128,7 +128,7 @@ static void lost_by_time(void *ctx, const struct lat_sent_record *rec)
 	struct losses *l = ctx;
 	struct lat_peer *p = l->lane->session->peer;
 
-	lat_count(p->engine, LAT_COUNT_LOST);
+	lat_peer_count(p, LAT_COUNT_LOST);
 	if (probe_of(rec) != 0) { /* says something about its length, not about the others */
 		l->probe = probe_of(rec);
 		p->rec.flight_bytes -= rec->bytes;
@@ -202,7 +202,7 @@ static void probe(struct lat_session *s, uint64_t now)
 	struct lat_peer *p = s->peer;
 	struct lat_tx_lane *lane, *first = NULL;
 
-	lat_count(p->engine, LAT_COUNT_PTO);
+	lat_peer_count(p, LAT_COUNT_PTO);
 	p->rec.pto_count++;
 	if (p->rec.pto_count >= LAT_DEAD_PTOS)
 		p->want_rekey = true;

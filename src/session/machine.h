@@ -256,8 +256,16 @@ struct lat_bucket { /* tokens that fill with time */
 /* ------------------------------------------------------------------------------------------------ peer */
 
 struct lat_ping {
-	uint64_t token, sent_ns;
+	uint64_t token;
+	uint64_t asked_ns;             /* 0: of our own */
+	uint64_t sealed_ns;            /* when that began; 0: not yet */
+	uint64_t crypto_ns, handed_ns; /* sealing it; when the transport had it */
 	bool sent, internal;
+};
+
+struct lat_pong {
+	uint64_t token, came_ns;
+	uint64_t crypto_ns; /* opening it */
 };
 
 struct lat_peer {
@@ -310,7 +318,7 @@ struct lat_peer {
 	uint64_t owe_since_ns;   /* heard ack-eliciting, sent nothing since; 0: not owing */
 
 	struct lat_ping pings[LAT_PINGS_MAX];
-	uint64_t pongs[LAT_PONGS_MAX];
+	struct lat_pong pongs[LAT_PONGS_MAX];
 	uint32_t ping_count, pong_count;
 	struct lat_answer *answers; /* [LAT_ANSWERS_MAX], NULL until needed */
 	uint32_t answer_count;
@@ -338,6 +346,8 @@ struct lat_peer {
 
 	uint64_t handshake_ns, handshakes, rekeys;
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+	uint64_t messages_in, messages_out, message_bytes_in, message_bytes_out;
+	uint64_t counters[LAT_COUNT_MAX];
 };
 
 /* ------------------------------------------------------------------------------------------------ engine */
@@ -355,6 +365,8 @@ struct lat_engine {
 	uint64_t
 		boot_id; /* one more for each goodbye that we say: should a peer not hear it, the next handshake tells */
 	uint64_t now; /* of the call being served, or of the last one */
+	uint64_t
+		open_ns; /* opening the packet that is being looked at took, if it is one of the control channel */
 	const uint8_t *seed;
 	struct lat_engine_secret *secret;
 	struct lat_hs_public me;
@@ -389,6 +401,18 @@ struct lat_engine {
 static inline void lat_count(struct lat_engine *e, enum lat_engine_counter c)
 {
 	e->counters[c]++;
+}
+
+/* What is about a peer counts there, too. */
+static inline void lat_peer_count(struct lat_peer *p, enum lat_engine_counter c)
+{
+	p->engine->counters[c]++;
+	p->counters[c]++;
+}
+
+static inline uint64_t lat_engine_clock(const struct lat_engine *e)
+{
+	return e->ops->clock(e->ctx);
 }
 
 /* ---- engine.c ---- */
@@ -479,12 +503,16 @@ struct lat_out {
 	struct lat_writer w;
 	size_t refs;
 	bool eliciting;
-	bool real; /* something that somebody asked for: keeps the session from idling away (section 4) */
+	bool real;  /* something that somebody asked for: keeps the session from idling away (section 4) */
+	bool timed; /* it has a PING whose time is measured */
 	struct lat_sent_frame ref[LAT_SENT_FRAMES_MAX];
 };
 /* 0, -ENOBUFS, -ENOMEM, -EOVERFLOW (the key is used up). */
 int lat_out_begin(struct lat_out *o, struct lat_session *s, struct lat_tx_lane *lane);
 bool lat_out_empty(const struct lat_out *o);
+/* The longest packet that the session sends now, and how many bytes may be unacknowledged. */
+size_t lat_out_packet_max(const struct lat_session *s);
+size_t lat_out_window(const struct lat_peer *p);
 /* Notes a frame just written as resendable; body NULL: it is made anew when it is lost. */
 void lat_out_note(struct lat_out *o, uint8_t type, uint64_t seq, uint32_t off, const void *body,
 		  uint32_t len);

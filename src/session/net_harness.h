@@ -76,11 +76,29 @@ struct world_node {
 	int state_err[WORLD_NODES];
 	int ups[WORLD_NODES], downs[WORLD_NODES], silences[WORLD_NODES];
 	uint64_t pongs, last_pong, last_rtt;
+	struct lat_round_trip last_trip;
 	uint64_t nets, net_bytes, net_bad;
 	bool refuse;   /* nobody listens */
 	uint64_t room; /* of channels opened to us */
 	struct world_chan chan[WORLD_CHANS];
 	uint64_t sent_packets, bad;
+};
+
+/*
+ * What carries the packets in place of the simulated network, in the time that it really is (tests/conformance/sockets.h). Each node's
+ * engine, as it is.
+ */
+struct world_carrier {
+	void (*open)(struct world *w);
+	void (*close)(struct world *w);
+	struct lat_path (*path)(struct world *w, int index, uint8_t proto);
+	int (*transmit)(struct world_node *n, const struct lat_path *to, const uint8_t *packet, size_t bytes);
+	void (*proven)(struct world_node *n, const struct lat_path *from, uint32_t node);
+	void (*silent)(struct world_node *n, uint32_t node);
+	void (*run)(struct world *w, uint64_t until);
+	void (*crash)(struct world_node *n);
+	void (*boot)(struct world_node *n);
+	void (*wake)(struct world_node *n); /* its tick_at has changed */
 };
 
 struct world {
@@ -105,6 +123,8 @@ struct world {
 	/* True: swallow it. */
 	bool (*filter)(struct world *w, int from, int to, const uint8_t *packet, size_t bytes);
 	void *filter_ctx;
+	const struct world_carrier *carrier; /* NULL: the simulated network */
+	void *carrier_ctx;
 	uint64_t packets_of_type[8];
 };
 

@@ -24,13 +24,18 @@ static bool may_send(struct lat_peer *p, uint64_t now)
 	return tcp(p) ? p->rec.flight_bytes < LAT_FLIGHT_TCP_BYTES : lat_recovery_may_send(&p->rec, now);
 }
 
+size_t lat_out_window(const struct lat_peer *p)
+{
+	return tcp(p) ? (size_t)LAT_FLIGHT_TCP_BYTES : p->rec.cc->window;
+}
+
 /* Is so much in flight that nothing fits, however slowly? */
 static bool full(const struct lat_peer *p)
 {
-	return p->rec.flight_bytes >= (tcp(p) ? (size_t)LAT_FLIGHT_TCP_BYTES : p->rec.cc->window);
+	return p->rec.flight_bytes >= lat_out_window(p);
 }
 
-static size_t packet_max(const struct lat_session *s)
+size_t lat_out_packet_max(const struct lat_session *s)
 {
 	/* The side that was called bounds a connection that has proved nothing (section 7): begin with something small. */
 	if (tcp(s->peer))
@@ -57,7 +62,9 @@ int lat_out_begin(struct lat_out *o, struct lat_session *s, struct lat_tx_lane *
 	o->refs = 0;
 	o->eliciting = false;
 	o->real = false;
-	return lat_writer_init(&o->w, e->packet + LAT_DATA_HDR, packet_max(s) - LAT_DATA_OVERHEAD, e->node);
+	o->timed = false;
+	return lat_writer_init(&o->w, e->packet + LAT_DATA_HDR, lat_out_packet_max(s) - LAT_DATA_OVERHEAD,
+			       e->node);
 }
 
 bool lat_out_empty(const struct lat_out *o)
@@ -126,13 +133,29 @@ static int stash(struct lat_peer *p, uint64_t now, const uint8_t *packet, size_t
 	return -EAGAIN;
 }
 
+/* The PINGs of a packet that was sealed from @begin to @end and handed over just now. */
+static void time_pings(struct lat_peer *p, uint64_t begin, uint64_t end)
+{
+	for (uint32_t i = 0; i < p->ping_count; i++) {
+		struct lat_ping *ping = &p->pings[i];
+
+		if (!ping->sent || ping->sealed_ns != 0)
+			continue;
+		ping->sealed_ns = begin;
+		ping->crypto_ns = end - begin;
+		ping->handed_ns = lat_engine_clock(p->engine);
+	}
+}
+
 int lat_out_finish(struct lat_out *o, uint64_t now)
 {
 	struct lat_session *s = o->session;
 	struct lat_peer *p = s->peer;
 	struct lat_engine *e = p->engine;
 	uint64_t counter = lat_sent_counter(&o->lane->sent);
+	uint64_t begin = o->timed ? lat_engine_clock(e) : 0;
 	size_t n = lat_data_seal(o->lane->key, e->packet, o->lane->num, s->idx_remote, counter, o->w.len);
+	uint64_t end = o->timed ? lat_engine_clock(e) : 0;
 	size_t refs = o->eliciting ? o->refs : 0;
 	uint64_t sent_ns;
 	int rc;
@@ -161,6 +184,8 @@ int lat_out_finish(struct lat_out *o, uint64_t now)
 	if (o->real)
 		lat_pmtu_used(&p->pmtu, now);
 	rc = transmit(p, now, e->packet, n);
+	if (o->timed)
+		time_pings(p, begin, end);
 	if (rc == -EMSGSIZE && !tcp(p))
 		lat_pmtu_refused(&p->pmtu, now, n);
 	return rc == -EAGAIN ? stash(p, now, e->packet, n) : rc;
@@ -212,7 +237,9 @@ void lat_out_ping(struct lat_peer *p, uint64_t token, bool internal)
 		p->ping_count--;
 		memmove(&p->pings[0], &p->pings[1], p->ping_count * sizeof(p->pings[0]));
 	}
-	p->pings[p->ping_count++] = (struct lat_ping){ .token = token, .internal = internal };
+	p->pings[p->ping_count++] = (struct lat_ping){
+		.token = token, .internal = internal, .asked_ns = internal ? 0 : lat_engine_clock(p->engine)
+	};
 	lat_peer_touch(p);
 }
 
@@ -240,18 +267,34 @@ static void append_params(struct lat_out *o)
 	s->want_params = false;
 }
 
+static uint32_t as_u32(uint64_t ns)
+{
+	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+}
+
 static void append_pongs(struct lat_out *o)
 {
 	struct lat_peer *p = o->session->peer;
+	uint64_t clock = p->pong_count > 0 ? lat_engine_clock(p->engine) : 0;
 	uint32_t done = 0;
 
-	while (done < p->pong_count && lat_frame_pong_encode(&o->w, p->pongs[done]) == 0)
-		done++;
+	for (; done < p->pong_count; done++) {
+		const struct lat_pong *pong = &p->pongs[done];
+		uint64_t held = clock > pong->came_ns ? clock - pong->came_ns : 0;
+		const struct lat_frame_pong f = {
+			.token = pong->token,
+			.queue_ns = as_u32(held > pong->crypto_ns ? held - pong->crypto_ns : 0),
+			.crypto_ns = as_u32(pong->crypto_ns),
+		};
+
+		if (lat_frame_pong_encode(&o->w, &f) < 0)
+			break;
+	}
 	p->pong_count -= done;
 	memmove(p->pongs, p->pongs + done, p->pong_count * sizeof(p->pongs[0]));
 }
 
-static void append_pings(struct lat_out *o, uint64_t now)
+static void append_pings(struct lat_out *o)
 {
 	struct lat_peer *p = o->session->peer;
 	uint32_t kept = 0;
@@ -262,8 +305,8 @@ static void append_pings(struct lat_out *o, uint64_t now)
 
 		if (!ping->sent && room && (room = lat_frame_ping_encode(&o->w, ping->token) == 0)) {
 			ping->sent = true;
-			ping->sent_ns = now;
 			o->eliciting = true;
+			o->timed = o->timed || !ping->internal;
 			o->real = o->real || !ping->internal;
 		}
 		if (!ping->internal || !ping->sent) /* nobody waits for the answer to one of our own */
@@ -354,7 +397,7 @@ static int build_control(struct lat_session *s, uint64_t now, bool all)
 		}
 		answers = append_answers(&o);
 		append_pongs(&o);
-		append_pings(&o, now);
+		append_pings(&o);
 	}
 	if (lat_out_empty(&o) && !s->want_keepalive)
 		return 0;
@@ -407,7 +450,7 @@ static void build_probe(struct lat_session *s, uint64_t now)
 	}
 	o.w.cap = bytes - LAT_DATA_OVERHEAD;
 	own_ping(p);
-	append_pings(&o, now);
+	append_pings(&o);
 	pad = lat_writer_room(&o.w);
 	if (pad >= LAT_FRAME_HDR && lat_frame_pad_encode(&o.w, pad - LAT_FRAME_HDR) == 0)
 		lat_out_note(&o, LAT_FRAME_PAD, 0, bytes, NULL, 0);
@@ -469,7 +512,7 @@ int lat_out_net(struct lat_peer *p, uint64_t now, const void *data, size_t bytes
 	struct lat_out o;
 	int rc;
 
-	if (bytes > packet_max(s) - LAT_DATA_OVERHEAD - LAT_DATA_NODE_LEN - LAT_FRAME_HDR)
+	if (bytes > lat_out_packet_max(s) - LAT_DATA_OVERHEAD - LAT_DATA_NODE_LEN - LAT_FRAME_HDR)
 		return -EMSGSIZE;
 	if (p->conn_down || p->blocked || full(p))
 		return -EAGAIN;

@@ -203,7 +203,7 @@ static int failed_open(struct lat_session *s, const struct lat_path *from)
 	struct lat_peer *p = s->peer;
 	int rc = refuse(p, from);
 
-	lat_count(p->engine, LAT_COUNT_DATA_OPEN);
+	lat_peer_count(p, LAT_COUNT_DATA_OPEN);
 	s->open_fails++;
 	if (s->open_fails >= LAT_AEAD_FAIL_KILL) {
 		lat_session_erase(s);
@@ -256,25 +256,27 @@ int lat_session_data(struct lat_session *s, uint64_t now, const struct lat_path 
 	int rc;
 
 	if (now - s->born_ns >= (uint64_t)LAT_REJECT_AFTER_TIME_NS) {
-		lat_count(e, LAT_COUNT_IDX);
+		lat_peer_count(p, LAT_COUNT_IDX);
 		return refuse(p, from);
 	}
 	if (hdr->chan != 0) {
 		ci = lat_numtab_get(&p->nums_in, hdr->chan);
 		if (ci == NULL) {
-			lat_count(e, LAT_COUNT_CHAN);
+			lat_peer_count(p, LAT_COUNT_CHAN);
 			return refuse(p, from);
 		}
 		lane = ci->lane[s->place];
 	}
 	if (lane != NULL && lat_replay_check(&lane->replay, hdr->counter) < 0) {
-		lat_count(e, LAT_COUNT_REPLAY);
+		lat_peer_count(p, LAT_COUNT_REPLAY);
 		return refuse(p, from);
 	}
 	if (hdr->counter >= LAT_REJECT_AFTER_PACKETS) {
-		lat_count(e, LAT_COUNT_REPLAY);
+		lat_peer_count(p, LAT_COUNT_REPLAY);
 		return refuse(p, from);
 	}
+	if (ci == NULL)
+		e->open_ns = lat_engine_clock(e);
 	if (lane != NULL) {
 		n = lat_data_open(lane->key, packet, bytes, hdr->counter);
 		rc = n < 0 ? (int)n : 0;
@@ -286,13 +288,15 @@ int lat_session_data(struct lat_session *s, uint64_t now, const struct lat_path 
 	if (rc < 0)
 		return rc == -ENOMEM ? 0 : failed_open(s, from);
 
+	if (ci == NULL)
+		e->open_ns = lat_engine_clock(e) - e->open_ns;
 	lat_replay_mark(&lane->replay, hdr->counter);
 	heard(s, now, from, bytes);
 	if (p->closing) /* only a CLOSE is still of interest: it ends ours */
 		lat_peer_closing_packet(p, now);
 	rc = lat_frames_process(lane, now, packet + LAT_DATA_HDR, (size_t)n, &eliciting);
 	if (rc == -EPROTO) {
-		lat_count(e, LAT_COUNT_PROTO);
+		lat_peer_count(p, LAT_COUNT_PROTO);
 		lat_peer_close_start(p, now, LAT_CODE_EPROTO);
 		return 0;
 	}

@@ -33,24 +33,14 @@ static int32_t get_i32(const uint8_t *p)
 
 /* PING, PONG: 0 token u64 */
 
-static int token_encode(struct lat_writer *w, uint8_t type, uint64_t token)
+int lat_frame_ping_encode(struct lat_writer *w, uint64_t token)
 {
 	uint8_t *b;
-	int rc = lat_frame_reserve(w, type, 0, LAT_BODY_PING, &b);
+	int rc = lat_frame_reserve(w, LAT_FRAME_PING, 0, LAT_BODY_PING, &b);
 
 	if (rc == 0)
 		lat_put_le64(b, token);
 	return rc;
-}
-
-int lat_frame_ping_encode(struct lat_writer *w, uint64_t token)
-{
-	return token_encode(w, LAT_FRAME_PING, token);
-}
-
-int lat_frame_pong_encode(struct lat_writer *w, uint64_t token)
-{
-	return token_encode(w, LAT_FRAME_PONG, token);
 }
 
 int lat_frame_ping_decode(uint64_t *token, const struct lat_frame *f)
@@ -58,6 +48,31 @@ int lat_frame_ping_decode(uint64_t *token, const struct lat_frame *f)
 	if (f->len < LAT_BODY_PING)
 		return -EPROTO;
 	*token = lat_get_le64(f->body);
+	return 0;
+}
+
+enum { PONG_TOKEN = 0, PONG_QUEUE = 8, PONG_CRYPTO = 12 };
+
+int lat_frame_pong_encode(struct lat_writer *w, const struct lat_frame_pong *pong)
+{
+	uint8_t *b;
+	int rc = lat_frame_reserve(w, LAT_FRAME_PONG, 0, LAT_BODY_PONG, &b);
+
+	if (rc == 0) {
+		lat_put_le64(b + PONG_TOKEN, pong->token);
+		lat_put_le32(b + PONG_QUEUE, pong->queue_ns);
+		lat_put_le32(b + PONG_CRYPTO, pong->crypto_ns);
+	}
+	return rc;
+}
+
+int lat_frame_pong_decode(struct lat_frame_pong *pong, const struct lat_frame *f)
+{
+	if (f->len < LAT_BODY_PONG)
+		return -EPROTO;
+	*pong = (struct lat_frame_pong){ .token = lat_get_le64(f->body + PONG_TOKEN),
+					 .queue_ns = lat_get_le32(f->body + PONG_QUEUE),
+					 .crypto_ns = lat_get_le32(f->body + PONG_CRYPTO) };
 	return 0;
 }
 

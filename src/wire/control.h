@@ -1,7 +1,8 @@
 /*
  * Bodies of all frames but MSG and MSGS (PROTOCOL section 5). Integers little-endian, i32 two's complement.
  *
- *   PING PONG   0 token u64
+ *   PING        0 token u64
+ *   PONG        0 token u64   8 queue_ns u32   12 crypto_ns u32
  *   ACK         0 chan u16  2 n u16  4 delay_us u32  8 largest u64  16 first u32  20 n x (gap u32, len u32)
  *   PARAMS      0 stale_token[16]  16 max_chan u32  20 rcv_mem u32
  *   CHAN_OPEN   0 req u32  4 src_pid i32  8 dst_pid i32  12 cflags u16  14 ncav u8  15 zero u8  16 rank u32
@@ -35,6 +36,7 @@
 
 enum {
 	LAT_BODY_PING = 8,
+	LAT_BODY_PONG = 16,
 	LAT_BODY_ACK = 20, /* without the n further ranges */
 	LAT_BODY_ACK_RANGE = 8,
 	LAT_BODY_PARAMS = 24,
@@ -55,8 +57,15 @@ enum {
 };
 
 LAT_MUST_CHECK int lat_frame_ping_encode(struct lat_writer *w, uint64_t token);
-LAT_MUST_CHECK int lat_frame_pong_encode(struct lat_writer *w, uint64_t token);
-LAT_MUST_CHECK int lat_frame_ping_decode(uint64_t *token, const struct lat_frame *f); /* PING and PONG */
+LAT_MUST_CHECK int lat_frame_ping_decode(uint64_t *token, const struct lat_frame *f);
+
+struct lat_frame_pong {
+	uint64_t token;     /* the PING's */
+	uint32_t queue_ns;  /* from the PING's arrival until it was answered, but for */
+	uint32_t crypto_ns; /* opening it */
+};
+LAT_MUST_CHECK int lat_frame_pong_encode(struct lat_writer *w, const struct lat_frame_pong *pong);
+LAT_MUST_CHECK int lat_frame_pong_decode(struct lat_frame_pong *pong, const struct lat_frame *f);
 
 struct lat_range {
 	uint64_t lo, hi; /* both inclusive */

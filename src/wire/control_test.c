@@ -23,7 +23,7 @@ static const struct {
 	int want;
 } rows[] = {
 	{ "PING", LAT_FRAME_PING, "0102030405060708", 0 },
-	{ "PONG", LAT_FRAME_PONG, "ffffffffffffffff", 0 },
+	{ "PONG", LAT_FRAME_PONG, "ffffffffffffffff 01000000 ffffffff", 0 },
 
 	{ "ACK of one", LAT_FRAME_ACK, "0100 0000 05000000 0900000000000000 01000000", 0 },
 	{ "ACK down to 0", LAT_FRAME_ACK, "0100 0000 05000000 0900000000000000 0a000000", 0 },
@@ -406,12 +406,18 @@ TEST(other_fields)
 	struct lat_frame_resolve resolve;
 	struct lat_frame_resolved resolved;
 	struct lat_frame_probe probe;
+	struct lat_frame_pong pong;
 	uint64_t token;
 	uint16_t code;
 
 	f = row_frame("PING", bytes);
 	CHECK_EQ(lat_frame_ping_decode(&token, &f), 0);
 	CHECK_EQ(token, 0x0807060504030201);
+	f = row_frame("PONG", bytes);
+	CHECK_EQ(lat_frame_pong_decode(&pong, &f), 0);
+	CHECK_EQ(pong.token, UINT64_MAX);
+	CHECK_EQ(pong.queue_ns, 1);
+	CHECK_EQ(pong.crypto_ns, UINT32_MAX);
 	f = row_frame("PARAMS", bytes);
 	CHECK_EQ(lat_frame_params_decode(&params, &f), 0);
 	CHECK_MEM(params.stale_token, bytes, 16);

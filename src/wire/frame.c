@@ -22,7 +22,7 @@ static const struct lat_frame_rule frame_rules[] = {
 	/* type                    name          shortest body        where     resend     eliciting */
 	[LAT_FRAME_PAD]        = { "PAD",        0,                   ANYWHERE, NEVER,     false },
 	[LAT_FRAME_PING]       = { "PING",       LAT_BODY_PING,       CONTROL,  NEVER,     true },
-	[LAT_FRAME_PONG]       = { "PONG",       LAT_BODY_PING,       CONTROL,  NEVER,     false },
+	[LAT_FRAME_PONG]       = { "PONG",       LAT_BODY_PONG,       CONTROL,  NEVER,     false },
 	[LAT_FRAME_ACK]        = { "ACK",        LAT_BODY_ACK,        ANYWHERE, NEVER,     false },
 	[LAT_FRAME_PARAMS]     = { "PARAMS",     LAT_BODY_PARAMS,     CONTROL,  ALWAYS,    true },
 	[LAT_FRAME_CHAN_OPEN]  = { "CHAN_OPEN",  LAT_BODY_CHAN_OPEN,  CONTROL,  ALWAYS,    true },

@@ -106,7 +106,7 @@ static const struct {
 } rule_rows[] = {
 	{ "PAD", 0x00, 1, 1, 0, false, LAT_RESEND_NEVER },
 	{ "PING", 0x01, 1, -EPROTO, 8, true, LAT_RESEND_NEVER },
-	{ "PONG", 0x02, 1, -EPROTO, 8, false, LAT_RESEND_NEVER },
+	{ "PONG", 0x02, 1, -EPROTO, 16, false, LAT_RESEND_NEVER },
 	{ "ACK", 0x03, 1, 1, 20, false, LAT_RESEND_NEVER },
 	{ "PARAMS", 0x04, 1, -EPROTO, 24, true, LAT_RESEND_ALWAYS },
 	{ "CHAN_OPEN", 0x05, 1, -EPROTO, 136, true, LAT_RESEND_ALWAYS },

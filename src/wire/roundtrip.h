@@ -50,6 +50,7 @@ static inline int roundtrip_frame(struct lat_writer *w, const struct lat_frame *
 {
 	union {
 		uint64_t token;
+		struct lat_frame_pong pong;
 		uint16_t code;
 		struct lat_frame_ack ack;
 		struct lat_frame_params params;
@@ -73,8 +74,8 @@ static inline int roundtrip_frame(struct lat_writer *w, const struct lat_frame *
 		rc = lat_frame_ping_decode(&u.token, f);
 		return rc < 0 ? rc : lat_frame_ping_encode(w, u.token);
 	case LAT_FRAME_PONG:
-		rc = lat_frame_ping_decode(&u.token, f);
-		return rc < 0 ? rc : lat_frame_pong_encode(w, u.token);
+		rc = lat_frame_pong_decode(&u.pong, f);
+		return rc < 0 ? rc : lat_frame_pong_encode(w, &u.pong);
 	case LAT_FRAME_ACK:
 		rc = lat_frame_ack_decode(&u.ack, f);
 		return rc < 0 ? rc : lat_frame_ack_encode(w, &u.ack);

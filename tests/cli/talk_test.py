@@ -300,6 +300,7 @@ def pings(folder):
             assert result["node"] == 2 and result["transport"] == proto[2:], result
             assert result["sent"] == 50 and result["lost"] == 0 and result["handshake_ns"] > 0, result
             assert 0 < result["min_ns"] <= result["median_ns"] <= result["p99_ns"] <= result["max_ns"], result
+            assert result["queue_ns"] + result["crypto_ns"] + result["wire_ns"] == result["median_ns"], result
         done = expect(alice.run("ping", "7@2", "-c", 3, "-i", 0.01, "-v", *recv.at), 0)
         text = done.out.decode()
         assert "node 2" in text or "7@2" in text, text
@@ -513,6 +514,12 @@ def the_counters_of_a_node_that_runs(folder):
         counters = {row["counter"]: row["value"] for row in rows if "counter" in row}
         assert head["node"] == 2 and head["port"] == recv.port and head["process"] == recv.child.pid, head
         assert [peer["peer"] for peer in peers] == [1] and peers[0]["name"] == "alice" and peers[0]["packets_in"] > 0, peers
+        peer = peers[0]
+        assert peer["messages_in"] == 1 and peer["message_bytes_in"] == 3 and peer["messages_out"] == 0, peer
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", peer["address"]) and peer["window_bytes"] > 0, peer
+        assert 0 < peer["rtt_min_ns"] <= peer["rtt_ns"] and peer["state"] in ("idle", "up", "closing"), peer
+        causes = [name for name in peer if name.startswith("dropped_")]
+        assert len(causes) == 10 and all(peer[name] == 0 for name in causes if name != "dropped_double"), peer
         assert counters["recv.messages"] == 1 and counters["endpoints"] == 1, counters
         assert len(rows) == 1 + len(peers) + len(counters)
         text = expect(bob.run("stats"), 0).out.decode()
