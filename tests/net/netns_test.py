@@ -260,6 +260,44 @@ def the_interface_is_removed(folder):
         assert recv.end(signal.SIGTERM)[0] == 0
 
 
+# The interfaces' MTUs, the sender's and the receiver's, and the longest packet that gets through, over IPv4 and IPv6.
+PATHS = ((1500, 1500, 1472, 1452), (1500, 1460, 1432, 1232), (1500, 1280, 1232, 1232), (1460, 1500, 1432, 1232), (9000, 9000, 8952, 8952))
+
+
+@case
+def the_path_maximum_is_found(folder):
+    """By pings alone, whether the sender's interface says so or longer packets vanish; and a file comes through."""
+    alice, bob = two_nodes(folder)
+    source = os.path.join(folder, "source")
+    with open(source, "wb") as file:
+        file.write(os.urandom(3_000_000))
+    for mtus in PATHS:
+        for family, want in zip(FAMILIES, mtus[2:]):
+            why = f"{mtus[:2]} {family}"
+            with Machines() as net:
+                for side in (0, 1):
+                    ip("-n", net.space[side], "link", "set", "cable", "mtu", str(mtus[side]))
+                    net.up(side)
+                target = os.path.join(folder, "target")
+                recv = net.receiver(bob, "-n", 1, "-o", target)
+                ping = net.start(0, "ping", "bob", "-d", alice.dir, "-c", 100000, "-i", 0.02, "-v", "--udp", *net.at(family))
+
+                def longest():
+                    rows = [json.loads(line) for line in run("stats", "--json", "-d", alice.dir).out.decode().splitlines()]
+                    return next((row["packet_max"] for row in rows if "peer" in row), 0)
+
+                until(f"{why}: {want} bytes", lambda: longest() == want, ping)
+                before = ping.count(r"ping \d+: [\d.]+ [um]s")
+                until(f"{why}: pings", lambda n=before: ping.count(r"ping \d+: [\d.]+ [um]s") >= n + 20, ping)
+                assert longest() == want, f"{why}: {longest()}"
+                assert ping.end(signal.SIGINT)[0] == 0
+                status, text = net.run(0, "send", "7@bob", "-f", source, "-d", alice.dir, "--timeout", WAIT, "--udp", *net.at(family))
+                assert status == 0, f"{why}: {text}"
+                assert recv.end()[0] == 0
+                with open(source, "rb") as one, open(target, "rb") as two:
+                    assert one.read() == two.read(), why
+
+
 @case
 def attached_processes_over_every_way(folder):
     """On both machines a node runs, and what sends and receives is attached to it."""
