@@ -75,40 +75,6 @@ TEST(idle_sessions_expire_and_channels_do_not)
 	}
 }
 
-TEST(a_peer_restarts)
-{
-	for (size_t i = 0; i < ARRAY_LEN(protos); i++)
-		for (int who = 0; who < 2; who++) {
-			const struct world_options o = { .proto = protos[i].proto };
-			struct world *w = world_open(2, 13, &o);
-			struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in, *again;
-			const int from = 0;
-
-			CHECK(world_pump(w, &c, &from, 1, 10, 100, 10 * SEC));
-			in = world_chan_at(w, 1, c);
-			CHECK_EQ(in->got, 10);
-			world_restart(w, who, &o);
-			if (who == 1) {
-				CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
-				world_run(w, 2 * SEC);
-				/* STALE tells at once: no waiting for DEAD. */
-				CHECK_ROW(protos[i].why, c->ended);
-				CHECK_EQ_ROW(protos[i].why, c->err, -ECONNRESET);
-				CHECK_EQ_ROW(protos[i].why, c->last_seq, 10);
-			} else {
-				world_connect(w, 0, 1);
-				world_run(w, 2 * SEC);
-				CHECK_ROW(protos[i].why, in->ended);
-				CHECK_EQ_ROW(protos[i].why, in->err, -ECONNRESET);
-			}
-			again = world_chan_open(w, 0, 1, 2, LAT_CFLAG_RELIABLE);
-			CHECK_ROW(protos[i].why, world_pump(w, &again, &from, 1, 10, 100, 10 * SEC));
-			CHECK_EQ(world_chan_at(w, 1, again)->got, 10);
-			CHECK_EQ(w->node[0].bad + w->node[1].bad, 0);
-			world_close(w);
-		}
-}
-
 TEST(a_connection_is_cut_in_the_middle)
 {
 	for (uint64_t seed = 1; seed <= world_seeds(10); seed++) {
@@ -230,43 +196,6 @@ TEST(a_connection_falls_silent)
 	CHECK(!in->ended && !c->ended);
 	CHECK_EQ(w->node[0].silences[1], 1);
 	world_close(w);
-}
-
-TEST(both_start_together)
-{
-	for (size_t i = 0; i < ARRAY_LEN(protos); i++)
-		for (uint64_t seed = 1; seed <= world_seeds(40); seed++) {
-			const struct world_options o = { .proto = protos[i].proto };
-			struct world *w = world_open(2, seed, &o);
-			struct world_chan *c[2];
-			const int from[2] = { 0, 1 };
-			struct lat_peer_info a, b;
-
-			if (protos[i].proto == LAT_PROTO_UDP && seed % 2 == 0) {
-				w->faults.loss = 200;
-				w->faults.jitter = 3 * MS;
-			}
-			world_connect(w, 0, 1);
-			world_run(w, world_random(w) % (6 * MS));
-			world_connect(w, 1, 0);
-			for (int k = 0; k < 2; k++)
-				c[k] = world_chan_open(w, k, !k, 10 + k, LAT_CFLAG_RELIABLE);
-			if (!world_pump(w, c, from, 2, 50, 1000, 60 * SEC)) {
-				print_error("%s, seed %llu\n", protos[i].why, (unsigned long long)seed);
-				world_dump(w);
-				CHECK(false);
-			}
-			w->faults.loss = 0;
-			world_run(w, SEC);
-			a = world_info(w, 0, 1);
-			b = world_info(w, 1, 0);
-			CHECK_EQ_ROW(protos[i].why, a.state, LAT_PEER_UP);
-			CHECK_MEM_ROW(protos[i].why, a.sid, b.sid, sizeof(a.sid));
-			CHECK_NE(a.initiator, b.initiator);
-			for (int k = 0; k < 2; k++)
-				CHECK_EQ(world_chan_at(w, !k, c[k])->got, 50);
-			world_close(w);
-		}
 }
 
 TEST(nobody_listens)

@@ -70,38 +70,6 @@ TEST(a_slow_channel_holds_up_no_other)
 	}
 }
 
-/* Sixteen times two megabytes, and sixteen megabytes for all of them: they take turns. */
-TEST(messages_longer_than_the_credit_on_sixteen_channels)
-{
-	for (uint32_t loss = 0; loss <= 50; loss += 50) {
-		const struct world_options o = { .proto = LAT_PROTO_UDP, .max_msg = LONG_BYTES + 100 };
-		struct world *w = world_open(2, 12, &o);
-		struct world_chan *c[LONG_CHANS];
-		size_t most = 0;
-		int done = 0;
-
-		for (int i = 0; i < LONG_CHANS; i++)
-			c[i] = world_chan_open(w, 1, 0, i + 1, LAT_CFLAG_RELIABLE);
-		world_run(w, SEC);
-		w->faults.loss = loss;
-		for (int i = 0; i < LONG_CHANS; i++)
-			CHECK_EQ(world_chan_send(w, 1, c[i], LONG_BYTES), 0);
-		for (int k = 0; k < 6000 && done < LONG_CHANS; k++) {
-			world_run(w, 10 * MS);
-			if (budget(w, 0, 1)->used > most)
-				most = budget(w, 0, 1)->used;
-			done = 0;
-			for (int i = 0; i < LONG_CHANS; i++)
-				done += world_chan_at(w, 0, c[i])->got == 1;
-		}
-		print_message("%u of 1000 lost: at most %zu bytes held for the peer\n", loss, most);
-		CHECK_EQ(done, LONG_CHANS);
-		CHECK_EQ(w->node[0].bad, 0);
-		CHECK(most <= budget(w, 0, 1)->max);
-		world_close(w);
-	}
-}
-
 /* Short messages whose first is missing cost more than their bytes; nobody can make that more than three budgets. */
 TEST(what_is_put_together_is_bounded)
 {
