@@ -130,10 +130,16 @@ static void print_peer(const char *line)
 	(void)field(line, "error", b);
 	(void)field(line, "state", a);
 	printf("%s%s%s", strcmp(a, "idle") == 0 ? "no session" : a, b[0] != '\0' ? ", " : "", b);
-	printf(", round trip %.1f us, least %.1f us\n", micro(line, "rtt_ns"), micro(line, "rtt_min_ns"));
-	printf("    packets of at most %s bytes, window %s bytes, %s in flight, %s handshakes, %s of them to renew\n",
-	       field(line, "packet_max", a), field(line, "window_bytes", b), field(line, "flight_bytes", c),
-	       field(line, "handshakes", d), field(line, "rekeys", (char[512]){ 0 }));
+	if (micro(line, "rtt_ns") > 0)
+		printf(", round trip %.1f us, least %.1f us", micro(line, "rtt_ns"),
+		       micro(line, "rtt_min_ns"));
+	printf("\n    %s handshakes, %s of them to renew", field(line, "handshakes", a),
+	       field(line, "rekeys", b));
+	if (strcmp(field(line, "up", a), "true") == 0)
+		printf(", packets of at most %s bytes, window %s bytes, %s in flight",
+		       field(line, "packet_max", a), field(line, "window_bytes", b),
+		       field(line, "flight_bytes", c));
+	putchar('\n');
 	printf("    in:  %s messages of %s bytes, %s packets of %s bytes\n", field(line, "messages_in", a),
 	       field(line, "message_bytes_in", b), field(line, "packets_in", c), field(line, "bytes_in", d));
 	printf("    out: %s messages of %s bytes, %s packets of %s bytes\n", field(line, "messages_out", a),
