@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer fuzz coverage lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -141,6 +141,14 @@ coverage: ## which lines of the parsers the corpora and unit tests reach; fails 
 	@scripts/bootstrap check
 	@$(tree) coverage gcc --buildtype=debug -Db_coverage=true -Db_ndebug=true $(options)
 	@scripts/coverage build/coverage
+
+# Hellos a second, and for how long.
+RATE ?= 100000
+
+flood: ## a node under a flood of hellos from another namespace, RATE=100000 a second: what gets through, memory, handshakes (root)
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@python3 tests/net/flood_test.py $(main)/src/lattice $(main)/tests/net/flood $(RATE) 5
 
 lint: ## formatting, static analysis, shell scripts, and the checks of the house
 	@scripts/bootstrap lint

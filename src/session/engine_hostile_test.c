@@ -317,6 +317,21 @@ TEST(a_peer_over_tcp_finds_its_place)
 	}
 }
 
+/* Who forges a caller's own address, all the time, does not use up its rate: that is for those who have shown a cookie. */
+TEST(forged_hellos_from_the_callers_own_address)
+{
+	struct world_chan *c;
+	struct world *w = live_world(&c);
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+
+	flood(w, 300, MS, 1, 1);
+	world_restart(w, 0, &o);
+	world_connect(w, 0, 1);
+	flood(w, 3000, MS, 1, 1);
+	CHECK_EQ(w->node[0].state[1], LAT_PEER_UP);
+	world_close(w);
+}
+
 TEST(under_load_everybody_shows_a_cookie)
 {
 	struct world_chan *c;

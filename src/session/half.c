@@ -74,9 +74,12 @@ static void cookie_of(uint8_t cookie[16], struct lat_engine *e, int which, const
 
 static bool mac2_right(struct lat_engine *e, uint64_t now, const struct lat_path *from, const uint8_t *m1)
 {
+	static const uint8_t none[LAT_WIRE_MAC];
 	uint8_t cookie[16];
 	bool right = false;
 
+	if (memcmp(m1 + LAT_M1_MAC2, none, sizeof(none)) == 0)
+		return false;
 	renew_cookie_secret(e, now);
 	for (int i = 0; i < 2 && !right; i++) {
 		cookie_of(cookie, e, i, from);
@@ -93,6 +96,11 @@ static void demand_cookie(struct lat_engine *e, uint64_t now, const struct lat_p
 
 	if (from->proto == LAT_PROTO_TCP)
 		return;
+	/* Sending costs more than all else that a hello does: what is up must not starve for it. */
+	if (!lat_bucket_take(&e->cookie_rate, now, LAT_COOKIE_RATE_PER_S, LAT_COOKIE_RATE_BURST)) {
+		lat_count(e, LAT_COUNT_RATE);
+		return;
+	}
 	renew_cookie_secret(e, now);
 	cookie_of(cookie, e, 0, from);
 	e->ops->random(e->ctx, nonce, sizeof(nonce));
@@ -324,12 +332,13 @@ int lat_half_m1(struct lat_engine *e, uint64_t now, const struct lat_path *from,
 		lat_count(e, LAT_COUNT_MAC1);
 		return -EPROTO;
 	}
-	if (!rate_ok(e, now, from)) {
-		lat_count(e, LAT_COUNT_RATE);
-		return 0;
-	}
+	/* Before the rate: who forges addresses must not use up that of others. */
 	if (under_load(e, now) && from->proto != LAT_PROTO_TCP && !mac2_right(e, now, from, m1)) {
 		demand_cookie(e, now, from, m1);
+		return 0;
+	}
+	if (!rate_ok(e, now, from)) {
+		lat_count(e, LAT_COUNT_RATE);
 		return 0;
 	}
 	digest(dup, m1, LAT_M1_MAC2);

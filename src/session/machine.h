@@ -389,7 +389,7 @@ struct lat_engine {
 	uint64_t m1_second_ns, load_until_ns;
 	uint32_t m1_in_second;
 	uint64_t cookie_born_ns;
-	struct lat_bucket stale_rate, stale_look_rate;
+	struct lat_bucket cookie_rate, stale_rate, stale_look_rate;
 
 	struct lat_budget budget;
 	struct lat_peer *hungry; /* those with channels that wait for memory; each gets one in turn */

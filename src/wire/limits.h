@@ -38,8 +38,10 @@ enum {
 
 	LAT_HS_RATE_PER_S = 20, /* M1s per source IP (IPv6: per /64) */
 	LAT_HS_RATE_BURST = 5,
-	LAT_UNDER_LOAD_QUEUED = 32, /* this many queued M1s, or */
-	LAT_UNDER_LOAD_PER_S = 200, /* more M1s a second than this */
+	LAT_UNDER_LOAD_QUEUED = 32,    /* this many queued M1s, or */
+	LAT_UNDER_LOAD_PER_S = 200,    /* more M1s a second than this */
+	LAT_COOKIE_RATE_PER_S = 50000, /* answered; the rest is dropped */
+	LAT_COOKIE_RATE_BURST = 500,
 
 	LAT_REASM_PEER_BYTES = 16 << 20,
 	LAT_REASM_ALL_BYTES = 256 << 20,
