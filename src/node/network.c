@@ -468,6 +468,7 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	if (rc < 0)
 		goto fail;
 	rc = lat_network_peers_open(net);
+	lat_state_wipe_secrets(net->state); /* the machine has them, in the arena */
 	if (rc < 0)
 		goto fail;
 	*id = lat_state_node(net->state);

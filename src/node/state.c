@@ -676,6 +676,13 @@ const uint8_t *lat_state_mesh_key(const struct lat_state *s)
 	return s->mesh_key;
 }
 
+void lat_state_wipe_secrets(struct lat_state *s)
+{
+	lat_wipe(s->mesh_key, sizeof(s->mesh_key));
+	for (size_t i = 0; i < s->peer_count; i++)
+		lat_wipe(s->peers[i].psk, sizeof(s->peers[i].psk));
+}
+
 size_t lat_state_peer_count(const struct lat_state *s)
 {
 	return s->peer_count;
@@ -699,24 +706,30 @@ const struct lattice_peer *lat_state_peer_find(const struct lat_state *s, lattic
 	return find_peer(s, node);
 }
 
+static void keep(struct lattice_peer *at, const struct lattice_peer *peer)
+{
+	*at = *peer;
+	lat_wipe(at->psk, sizeof(at->psk));
+}
+
 int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer)
 {
 	struct lattice_peer *there = find_peer(s, peer->node), *more;
 	size_t at = 0;
 
 	if (there != NULL) {
-		*there = *peer;
+		keep(there, peer);
 		return 0;
 	}
 	more = calloc(s->peer_count + 1,
-		      sizeof(*more)); /* not realloc: the old one holds psks and is wiped */
+		      sizeof(*more)); /* not realloc: the old one may hold psks and is wiped */
 	if (more == NULL)
 		return -ENOMEM;
 	while (at < s->peer_count && s->peers[at].node < peer->node)
 		at++;
 	if (at > 0)
 		memcpy(more, s->peers, at * sizeof(*more));
-	more[at] = *peer;
+	keep(&more[at], peer);
 	if (at < s->peer_count)
 		memcpy(more + at + 1, s->peers + at, (s->peer_count - at) * sizeof(*more));
 	free_peers(s->peers, s->peer_count);

@@ -39,7 +39,9 @@ void lat_state_close(struct lat_state *s);
 const char *lat_state_dir(const struct lat_state *s);
 lattice_node_id lat_state_node(const struct lat_state *s);
 const uint8_t *lat_state_public_key(const struct lat_state *s); /* LATTICE_PUBLIC_KEY_BYTES */
-const uint8_t *lat_state_mesh_key(const struct lat_state *s);   /* 32 bytes, zeros: none */
+const uint8_t *lat_state_mesh_key(const struct lat_state *s);   /* 32 bytes, zeros: none, or wiped */
+/* Wipes the mesh key and every psk: who needs them has them in a key arena. */
+void lat_state_wipe_secrets(struct lat_state *s);
 
 /*
  * What a caller says of a peer: its form, that key and fingerprint fit; the fingerprint is put in. 0, -EINVAL, -EKEYREJECTED
@@ -52,7 +54,7 @@ size_t lat_state_peer_count(const struct lat_state *s);
 const struct lattice_peer *lat_state_peer_at(const struct lat_state *s, size_t i);
 /* NULL: not known. Valid until the next lat_state_peer_keep() or forget. */
 const struct lattice_peer *lat_state_peer_find(const struct lat_state *s, lattice_node_id node);
-/* Adds or replaces one, complete, in memory only: no file is touched. 0, -ENOMEM. */
+/* Adds or replaces one, complete but for its psk, in memory only: no file is touched. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_state_peer_keep(struct lat_state *s, const struct lattice_peer *peer);
 /* Wipes one in memory only. One that is not known: nothing. */
 void lat_state_peer_forget(struct lat_state *s, lattice_node_id node);
