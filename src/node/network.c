@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lattice/error.h>
 #include <lattice/state.h>
@@ -15,6 +16,7 @@
 #include "net/driver.h"
 #include "node/explain.h"
 #include "node/keyfile.h"
+#include "node/keylog.h"
 #include "node/node.h"
 #include "node/packets.h"
 #include "node/remote.h"
@@ -241,6 +243,13 @@ static uint64_t on_clock(void *ctx)
 	return lat_network_now();
 }
 
+static void on_keylog(void *ctx, uint32_t idx, uint16_t chan, const uint8_t subkey[32])
+{
+	const struct lat_network *net = ctx;
+
+	lat_keylog_write(net->keylog, idx, chan, subkey);
+}
+
 static const struct lat_engine_ops engine_ops = {
 	.random = on_random,
 	.secret_get = on_secret_get,
@@ -400,7 +409,11 @@ static int open_engine(struct lat_network *net, const struct lattice_node_config
 	lat_random(&ec.boot_id, sizeof(ec.boot_id));
 	memcpy(ec.pk, lat_state_public_key(net->state), sizeof(ec.pk));
 	memcpy(ec.mesh_key, lat_state_mesh_key(net->state), sizeof(ec.mesh_key));
-	rc = lat_engine_open(&net->engine, &ec, &engine_ops, net, lat_network_now());
+	net->ops = engine_ops;
+	net->keylog = lat_keylog_open(lat_state_dir(net->state));
+	if (net->keylog >= 0)
+		net->ops.keylog = on_keylog;
+	rc = lat_engine_open(&net->engine, &ec, &net->ops, net, lat_network_now());
 	lat_wipe(&ec, sizeof(ec));
 	return rc;
 }
@@ -448,6 +461,7 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 		return -ENOMEM;
 	pthread_mutex_init(&net->lock, NULL);
 	net->node = node;
+	net->keylog = -1;
 	net->no_thread = cfg->no_threads;
 	lat_inbound_sizes(node->len_max, &net->inbound_sizes);
 
@@ -543,6 +557,8 @@ void lat_network_free(struct lat_network *net)
 	lat_state_close(net->state);
 	lat_arena_close(net->arena);
 	lat_network_peers_free(net);
+	if (net->keylog >= 0)
+		close(net->keylog);
 	pthread_mutex_destroy(&net->lock);
 	free(net);
 }

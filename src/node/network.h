@@ -74,6 +74,8 @@ struct lat_network {
 	struct lat_statsock *window;          /* NULL: none */
 	struct lat_waitq room;       /* something came or went: who wants to send a packet looks again */
 	struct lat_netsend *sending; /* those */
+	struct lat_engine_ops ops;   /* what the machine calls */
+	int keylog;                  /* -1: none */
 	bool no_thread;
 	bool closing;
 	bool acks_wanted;    /* somebody wants to hear of acknowledgements (lat_outbound_look()) */

@@ -43,7 +43,7 @@ struct lat_round_trip {
 };
 
 /*
- * What the machine asks of its surroundings. Every slot must be set. None may call back into the engine, none may block.
+ * What the machine asks of its surroundings. Every slot but keylog must be set. None may call back into the engine, none may block.
  */
 struct lat_engine_ops {
 	/* Fills @buf with random bytes. */
@@ -100,6 +100,8 @@ struct lat_engine_ops {
 	void (*pong)(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip);
 	/* The time now, by the clock that the calls' times are of: what a PING waits for is measured inside of calls, too. */
 	uint64_t (*clock)(void *ctx);
+	/* NULL but for debugging: the key of DATA packets with this index and channel number, when it is made. */
+	void (*keylog)(void *ctx, uint32_t idx, uint16_t chan, const uint8_t subkey[32]);
 };
 
 enum { LAT_SECRET_SLOT = 256 };

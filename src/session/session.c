@@ -26,6 +26,9 @@ static void derive(struct lat_chan_key *out, const struct lat_session *s, bool o
 	};
 
 	lat_chan_key_derive(out, s->secret->sess, &in, NULL);
+	if (s->peer->engine->ops->keylog != NULL)
+		s->peer->engine->ops->keylog(s->peer->engine->ctx, outgoing ? s->idx_remote : s->idx_local,
+					     num, out->aead.subkey);
 }
 
 static uint8_t take_place(struct lat_peer *p)
