@@ -98,7 +98,10 @@ LAT_FAST_INLINE int lat_inbox_receive_fast(struct lat_inbox *inbox, struct lat_i
 
 /* --- the usual case ------------------------------------------------------------------------------ */
 
-enum { LAT_NEAR_LOOKS = 64 }; /* at most, before everything else that could have happened is looked at */
+enum {
+	LAT_NEAR_LOOKS = 64, /* at most, before everything else that could have happened is looked at */
+	LAT_NEAR_ASIDE = 8,  /* of those, between two looks at what else is seen at once */
+};
 
 /* A bell has rung since it was last looked at. */
 static inline bool lat_inbox_rang_locked(const struct lat_inbox *inbox)
@@ -147,16 +150,16 @@ LAT_FAST_INLINE bool lat_inbox_taken_near_locked(struct lat_inbox *inbox, struct
 
 /*
  * As lat_inbox_take_locked() for the source whose turn it is, where that comes to 0 and concerns nobody else: it is hot, so its sending end
- * is there and announces nothing; its next message lies whole in a ring, in one slot if it has to be @one; nobody sleeps. What was
+ * is there and announces nothing; its next message lies whole in a ring, in at most two slots if it has to be @shorter; nobody sleeps. What was
  * announced by others is not looked at. false: nothing was done. *settle: lat_inbox_settle_locked() is to follow.
  */
-LAT_FAST_INLINE bool lat_inbox_take_near_locked(struct lat_inbox *inbox, void *buf, size_t cap, bool one,
+LAT_FAST_INLINE bool lat_inbox_take_near_locked(struct lat_inbox *inbox, void *buf, size_t cap, bool shorter,
 						struct lat_ring_msg *m, bool *settle)
 {
 	struct lat_inbox_source *src = inbox->next;
 
 	if (src == NULL || !src->near ||
-	    !lat_tiers_consume_near(src->rx, (uint32_t)(src->seq + 1), buf, cap, one, m))
+	    !lat_tiers_consume_near(src->rx, (uint32_t)(src->seq + 1), buf, cap, shorter, m))
 		return false;
 	*settle = lat_inbox_taken_near_locked(inbox, src, m->len);
 	return true;
@@ -207,10 +210,14 @@ LAT_FAST_INLINE bool lat_inbox_poll_near_locked(struct lat_inbox *inbox)
 	for (uint32_t looks = 0; looks < LAT_NEAR_LOOKS; looks++) {
 		struct lat_inbox_source *src = inbox->next;
 
-		if (src == NULL || !src->near || lat_turn_wanted(&inbox->turn) ||
-		    lat_inbox_told_locked(inbox))
+		if (src == NULL || !src->near)
 			return false;
-		if (!lat_tiers_idle(src->rx))
+		if (!lat_ring_idle(src->rx->at)) /* first, because it is what is waited for */
+			return true;
+		if (looks % LAT_NEAR_ASIDE == 0 &&
+		    (lat_turn_wanted(&inbox->turn) || lat_inbox_told_locked(inbox)))
+			return false;
+		if (looks % LAT_NEAR_ASIDE == 1 && !lat_tiers_idle(src->rx))
 			return true;
 		lat_cpu_relax();
 		inbox->next = src->next;

@@ -35,8 +35,8 @@ static void ring_open(struct ring *r, uint32_t start)
 
 static bool publish_near(struct ring *r, uint32_t seq, const void *data, uint32_t len)
 {
-	return len > LAT_RING_FIRST_DATA ? lat_ring_publish_long(&r->tx, 7, seq, data, len)
-					 : lat_ring_publish_near(&r->tx, 7, seq, data, len);
+	return len > LAT_RING_TWO_DATA ? lat_ring_publish_long(&r->tx, 7, seq, data, len)
+				       : lat_ring_publish_near(&r->tx, 7, seq, data, len);
 }
 
 TEST(published_near_and_far)
@@ -53,7 +53,7 @@ TEST(published_near_and_far)
 		ring_open(&a, starts[i]);
 		ring_open(&b, starts[i]);
 		for (uint32_t seq = 1; seq <= 2000; seq++) {
-			uint32_t len = draw(4) == 0 ? draw(300) : draw(LAT_RING_FIRST_DATA + 1);
+			uint32_t len = draw(4) == 0 ? draw(300) : draw(LAT_RING_TWO_DATA + 1);
 			int rc = lat_ring_publish(&a.tx, 7, seq, data, len);
 
 			if (!publish_near(&b, seq, data, len))
@@ -106,7 +106,7 @@ static void write_noise(struct pair *p, uint32_t seq)
 		for (size_t k = 0; k < sizeof(s->first.data); k++)
 			s->first.data[k] = (unsigned char)draw(256);
 		s->first.type = (int32_t)draw(UINT32_MAX);
-		s->first.len = draw(12) == 0 ? draw(UINT32_MAX) : draw(4) == 0 ? draw(320) : draw(49);
+		s->first.len = draw(12) == 0 ? draw(UINT32_MAX) : draw(4) == 0 ? draw(320) : draw(110);
 		if (draw(30) == 0)
 			s->first.len = LAT_RING_NOTE | LAT_RING_NOTE_LEN;
 		s->first.msg_seq = draw(20) == 0 ? draw(UINT32_MAX) : seq;
@@ -136,7 +136,7 @@ TEST(consumed_near_and_far)
 			rc = lat_tiers_consume(&a.rx, one, cap, &m);
 			if (lat_tiers_consume_near(&b.rx, seq + 1, two, cap, single, &n)) {
 				CHECK_EQ(rc, 0);
-				CHECK(!single || n.len <= LAT_RING_FIRST_DATA);
+				CHECK(!single || n.len <= LAT_RING_TWO_DATA);
 				near++;
 			} else {
 				CHECK_EQ(lat_tiers_consume(&b.rx, two, cap, &n), rc);

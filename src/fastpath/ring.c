@@ -34,6 +34,7 @@ static_assert(sizeof(struct lat_ring_slot) == LAT_RING_SLOT, "a slot is one cach
 static_assert(sizeof(struct tx_seg) == LAT_CACHELINE, "the slots begin on a cache line");
 static_assert(sizeof(struct rx_seg) == 2 * LAT_CACHELINE, "the head has a line of its own");
 static_assert((int)LAT_RING_NOTE_LEN % 4 == 0, "lat_ring_publish_note()");
+static_assert(offsetof(struct lat_ring_slot, first.len) == sizeof(uint32_t), "lat_ring_tell()");
 static_assert((int)LAT_RING_SLOT == (int)LAT_CACHELINE, "one message, one line");
 
 static bool count_valid(uint32_t count)
@@ -241,7 +242,7 @@ int lat_ring_publish(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const v
 	}
 	if ((word & LAT_RING_NOTE) != 0)
 		publish_note(tx, type, seq, data);
-	else if (need > 1)
+	else if (need > 2)
 		(void)lat_ring_publish_long(tx, type, seq, data, word);
 	else
 		(void)lat_ring_publish_near(tx, type, seq, data, word);
@@ -275,10 +276,9 @@ int lat_ring_peek(struct lat_ring_rx *rx, struct lat_ring_msg *msg)
 
 	if (rx->poisoned)
 		return -EPROTO;
-	seq = atomic_load_explicit(&slot->seq, memory_order_acquire); /* [C] */
+	seq = lat_ring_head(slot, &len);
 	if (seq != want)
 		return seq == want - rx->count || seq == 0 ? -ENOMSG : poison(rx);
-	len = lat_ring_load(&slot->first.len);
 	if (!len_valid(rx, len))
 		return poison(rx);
 	*msg = (struct lat_ring_msg){ .type = (int32_t)lat_ring_load((const uint32_t *)&slot->first.type),

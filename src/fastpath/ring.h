@@ -29,6 +29,7 @@ enum {
 	LAT_RING_SLOT = 64,
 	LAT_RING_FIRST_DATA = 48, /* message bytes in the first slot */
 	LAT_RING_NEXT_DATA = 60,  /* and in each that follows */
+	LAT_RING_TWO_DATA = LAT_RING_FIRST_DATA + LAT_RING_NEXT_DATA,
 	LAT_RING_SLOTS_MIN = 8,
 	LAT_RING_SLOTS_MAX = 1 << 20,
 	LAT_RING_SLOTS_DEFAULT = 1 << 16, /* 4 MiB, committed as it is touched */
@@ -50,15 +51,21 @@ struct lat_ring_msg {
 
 /* One cache line of the producer's segment. */
 struct lat_ring_slot {
-	_Atomic(uint32_t) seq; /* number of this slot in the channel's life, from start + 1, modulo 2^32 */
 	union {
 		struct {
-			uint32_t len;
-			int32_t type;
-			uint32_t msg_seq;
-			unsigned char data[LAT_RING_FIRST_DATA];
-		} first;
-		unsigned char next[LAT_RING_NEXT_DATA];
+			/* Number of this slot in the channel's life, from start + 1, modulo 2^32. */
+			_Atomic(uint32_t) seq;
+			union {
+				struct {
+					uint32_t len;
+					int32_t type;
+					uint32_t msg_seq;
+					unsigned char data[LAT_RING_FIRST_DATA];
+				} first;
+				unsigned char next[LAT_RING_NEXT_DATA];
+			};
+		};
+		_Atomic(uint64_t) head; /* of a first slot: seq and len, as they lie, in one access */
 	};
 };
 

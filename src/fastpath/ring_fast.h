@@ -2,6 +2,8 @@
 #ifndef LAT_FASTPATH_RING_FAST_H
 #define LAT_FASTPATH_RING_FAST_H
 
+#include <string.h>
+
 #include "fastpath/ring.h"
 
 /* Bytes that move at once, wherever they lie. */
@@ -68,14 +70,37 @@ LAT_FAST_INLINE uint32_t lat_ring_slots(uint32_t len)
 	return 1 + (len - LAT_RING_FIRST_DATA - 1) / LAT_RING_NEXT_DATA + 1;
 }
 
+/* Two words as they lie side by side. */
+LAT_FAST_INLINE uint64_t lat_ring_pair(uint32_t first, uint32_t second)
+{
+	const uint32_t words[2] = { first, second };
+	uint64_t pair;
+
+	memcpy(&pair, words, sizeof(pair));
+	return pair;
+}
+
+/*
+ * What a first slot says of itself, loaded once: its number, and *word, the length of its message, perhaps with LAT_RING_NOTE, which means
+ * something when the number is the one that is looked for.
+ */
+LAT_FAST_INLINE uint32_t lat_ring_head(const struct lat_ring_slot *slot, uint32_t *word)
+{
+	uint64_t head = atomic_load_explicit(&slot->head, memory_order_acquire); /* [C] */
+	uint32_t words[2];
+
+	memcpy(words, &head, sizeof(words));
+	*word = words[1];
+	return words[0];
+}
+
 /* Says that the message in the first slot is there. @word: its length, perhaps with LAT_RING_NOTE. */
 LAT_FAST_INLINE void lat_ring_tell(struct lat_ring_tx *tx, struct lat_ring_slot *first, int32_t type,
 				   uint32_t seq, uint32_t word, uint32_t sent, uint32_t slots)
 {
-	first->first.len = word;
 	first->first.type = type;
 	first->first.msg_seq = seq;
-	atomic_store_explicit(&first->seq, sent + 1, memory_order_release); /* [P] */
+	atomic_store_explicit(&first->head, lat_ring_pair(sent + 1, word), memory_order_release); /* [P] */
 	atomic_store_explicit(&tx->sent, sent + slots, memory_order_relaxed);
 }
 
@@ -86,9 +111,9 @@ LAT_FAST_INLINE void lat_ring_tell(struct lat_ring_tx *tx, struct lat_ring_slot 
 bool lat_ring_publish_long(struct lat_ring_tx *tx, int32_t type, uint32_t seq, const void *data,
 			   uint32_t len);
 
-/* The same for a message of one slot. */
-LAT_FAST_INLINE bool lat_ring_publish_near(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
-					   const void *data, uint32_t len)
+/* As lat_ring_publish_long() for a message of one slot. */
+LAT_FAST_INLINE bool lat_ring_publish_one(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
+					  const void *data, uint32_t len)
 {
 	uint32_t sent = atomic_load_explicit(&tx->sent, memory_order_relaxed);
 	struct lat_ring_slot *first = &tx->slots[sent & tx->mask];
@@ -101,6 +126,32 @@ LAT_FAST_INLINE bool lat_ring_publish_near(struct lat_ring_tx *tx, int32_t type,
 		lat_ring_move(first->first.data, data, len);
 	lat_ring_tell(tx, first, type, seq, len, sent, 1);
 	return true;
+}
+
+/* The same for one of two. */
+LAT_FAST_INLINE bool lat_ring_publish_two(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
+					  const void *data, uint32_t len)
+{
+	uint32_t sent = atomic_load_explicit(&tx->sent, memory_order_relaxed);
+	struct lat_ring_slot *first = &tx->slots[sent & tx->mask],
+			     *second = &tx->slots[(sent + 1) & tx->mask];
+
+	if (sent - tx->head >= tx->mask)
+		return false;
+	lat_ring_move(second->next, (const unsigned char *)data + LAT_RING_FIRST_DATA,
+		      len - LAT_RING_FIRST_DATA);
+	atomic_store_explicit(&second->seq, sent + 2, memory_order_relaxed);
+	lat_ring_move_full(first->first.data, data);
+	lat_ring_tell(tx, first, type, seq, len, sent, 2);
+	return true;
+}
+
+/* The same for either. */
+LAT_FAST_INLINE bool lat_ring_publish_near(struct lat_ring_tx *tx, int32_t type, uint32_t seq,
+					   const void *data, uint32_t len)
+{
+	return LAT_LIKELY(len <= LAT_RING_FIRST_DATA) ? lat_ring_publish_one(tx, type, seq, data, len)
+						      : lat_ring_publish_two(tx, type, seq, data, len);
 }
 
 /* The same for a note, word by word: who has just put it together has it in registers. */
@@ -123,8 +174,8 @@ LAT_FAST_INLINE bool lat_ring_publish_note(struct lat_ring_tx *tx, int32_t type,
 LAT_MUST_CHECK int lat_ring_copy_rest(struct lat_ring_rx *rx, void *buf, uint32_t len);
 
 /*
- * As lat_ring_consume(), where that comes to 0, for the message of number @seq, of at most @most bytes. false: it is not so, or
- * not there, and nothing is done.
+ * As lat_ring_consume(), where that comes to 0, for the message of number @seq, of at most @most bytes: two slots of them, or more.
+ * false: it is not so, or not there, and nothing is done.
  */
 LAT_FAST_INLINE bool lat_ring_consume_near(struct lat_ring_rx *rx, uint32_t seq, uint32_t most, void *buf,
 					   size_t cap, struct lat_ring_msg *msg)
@@ -132,9 +183,8 @@ LAT_FAST_INLINE bool lat_ring_consume_near(struct lat_ring_rx *rx, uint32_t seq,
 	uint32_t taken = rx->taken, len;
 	const struct lat_ring_slot *first = &rx->slots[taken & rx->mask];
 
-	if (atomic_load_explicit(&first->seq, memory_order_acquire) != taken + 1) /* [C] */
+	if (lat_ring_head(first, &len) != taken + 1)
 		return false;
-	len = lat_ring_load(&first->first.len);
 	if (len > cap || lat_ring_load(&first->first.msg_seq) != seq || rx->poisoned)
 		return false;
 	if (LAT_LIKELY(len == LAT_RING_FIRST_DATA)) {
@@ -143,8 +193,17 @@ LAT_FAST_INLINE bool lat_ring_consume_near(struct lat_ring_rx *rx, uint32_t seq,
 	} else if (len < LAT_RING_FIRST_DATA) {
 		lat_ring_move(buf, first->first.data, len);
 		taken++;
+	} else if (len <= LAT_RING_TWO_DATA) {
+		const struct lat_ring_slot *second = &rx->slots[(taken + 1) & rx->mask];
+
+		if (atomic_load_explicit(&second->seq, memory_order_relaxed) != taken + 2)
+			return false;
+		lat_ring_move_full(buf, first->first.data);
+		lat_ring_move((unsigned char *)buf + LAT_RING_FIRST_DATA, second->next,
+			      len - LAT_RING_FIRST_DATA);
+		taken += 2;
 	} else {
-		if (most == LAT_RING_FIRST_DATA || len > most || lat_ring_copy_rest(rx, buf, len) < 0)
+		if (len > most || lat_ring_copy_rest(rx, buf, len) < 0)
 			return false;
 		lat_ring_move_full(buf, first->first.data);
 		taken += lat_ring_slots(len);
@@ -165,10 +224,9 @@ LAT_FAST_INLINE bool lat_ring_note_near(const struct lat_ring_rx *rx, uint32_t s
 					uint32_t note[LAT_RING_NOTE_LEN / 4])
 {
 	const struct lat_ring_slot *first = &rx->slots[rx->taken & rx->mask];
+	uint32_t word;
 
-	if (atomic_load_explicit(&first->seq, memory_order_acquire) != rx->taken + 1) /* [C] */
-		return false;
-	if (lat_ring_load(&first->first.len) != (LAT_RING_NOTE | LAT_RING_NOTE_LEN) ||
+	if (lat_ring_head(first, &word) != rx->taken + 1 || word != (LAT_RING_NOTE | LAT_RING_NOTE_LEN) ||
 	    lat_ring_load(&first->first.msg_seq) != seq || rx->poisoned)
 		return false;
 	*type = (int32_t)lat_ring_load(&first->first.type);

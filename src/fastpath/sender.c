@@ -46,7 +46,7 @@ void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 	s->bell = cfg->bell;
 	s->len_max = cfg->len_max;
 	s->near_max = cfg->len_max < s->tx.ring_len[LAT_TIER_L1] ? cfg->len_max : s->tx.ring_len[LAT_TIER_L1];
-	s->one_max = s->near_max < LAT_RING_FIRST_DATA ? s->near_max : LAT_RING_FIRST_DATA;
+	s->short_max = s->near_max < LAT_RING_TWO_DATA ? s->near_max : LAT_RING_TWO_DATA;
 	s->barriers = cfg->barriers;
 	atomic_init(&s->room_fd, -1);
 	atomic_init(&s->refs, 1);
@@ -381,7 +381,7 @@ int lat_sender_send_near(struct lat_sender *s, int32_t type, const void *data, s
 	if (len > s->near_max)
 		return 1;
 	lat_turn_begin_as(&s->turn, single);
-	sent = lat_sender_publish_near(s, type, data, (uint32_t)len, len > LAT_RING_FIRST_DATA, &hot);
+	sent = lat_sender_publish_near(s, type, data, (uint32_t)len, len > LAT_RING_TWO_DATA, &hot);
 	if ((hot & 1) == 0)
 		lat_sender_announce_locked(s);
 	lat_turn_end_as(&s->turn, single);

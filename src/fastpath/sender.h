@@ -60,7 +60,7 @@ struct lat_sender {
 	struct lat_turn turn;
 	uint32_t cpu; /* value of words->cpu */
 	uint32_t len_max;
-	uint32_t near_max, one_max; /* the longest message that L1 takes, and one slot of it */
+	uint32_t near_max, short_max; /* the longest message that L1 takes, and two slots of it */
 	bool barriers;
 	const struct lat_rx_words *peer;
 	_Atomic(int) dead; /* 0, or what sends return from now on */

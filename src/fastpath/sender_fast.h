@@ -31,26 +31,26 @@ LAT_FAST_INLINE uint32_t lat_sender_sent_locked(struct lat_sender *s, uint64_t s
 	return atomic_load_explicit(&s->peer->hot, memory_order_relaxed); /* [h] */
 }
 
-/* Publishes a message of one slot or (@slots) of several. In the sender's turn. false: nothing was done. */
+/* Publishes a message of at most two slots or (@longer) of more. In the sender's turn. false: nothing was done. */
 LAT_FAST_INLINE bool lat_sender_publish_near(struct lat_sender *s, int32_t type, const void *data,
-					     uint32_t len, bool slots, uint32_t *hot)
+					     uint32_t len, bool longer, uint32_t *hot)
 {
 	struct lat_ring_tx *l1 = &s->tx.ring[LAT_TIER_L1];
 	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
 
 	if (atomic_load_explicit(&s->dead, memory_order_acquire) != 0 || s->tx.l1_pause != 0)
 		return false;
-	if (!(slots ? lat_ring_publish_long(l1, type, (uint32_t)seq, data, len)
-		    : lat_ring_publish_near(l1, type, (uint32_t)seq, data, len)))
+	if (!(longer ? lat_ring_publish_long(l1, type, (uint32_t)seq, data, len)
+		     : lat_ring_publish_near(l1, type, (uint32_t)seq, data, len)))
 		return false;
 	*hot = lat_sender_sent_locked(s, seq, len);
 	return true;
 }
 
-/* May lat_sender_send_one()? */
-LAT_FAST_INLINE bool lat_sender_sends_one(const struct lat_sender *s, size_t len)
+/* May lat_sender_send_short()? */
+LAT_FAST_INLINE bool lat_sender_sends_short(const struct lat_sender *s, size_t len)
 {
-	return len <= s->one_max && lat_turn_is_single(&s->turn);
+	return len <= s->short_max && lat_turn_is_single(&s->turn);
 }
 
 enum lat_near {
@@ -59,9 +59,9 @@ enum lat_near {
 	LAT_NEAR_COLD, /* it is done and the turn goes on, for lat_sender_announce_end() */
 };
 
-/* As lat_sender_send(), where that comes to 0 at once, for a message of one slot on a channel of one thread. Calls nothing. */
-LAT_FAST_INLINE enum lat_near lat_sender_send_one(struct lat_sender *s, int32_t type, const void *data,
-						  size_t len)
+/* As lat_sender_send(), where that comes to 0 at once, for a message of at most two slots on a channel of one thread. Calls nothing. */
+LAT_FAST_INLINE enum lat_near lat_sender_send_short(struct lat_sender *s, int32_t type, const void *data,
+						    size_t len)
 {
 	uint32_t hot;
 

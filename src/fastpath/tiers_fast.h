@@ -8,11 +8,15 @@
 #include "fastpath/ring_fast.h"
 #include "fastpath/tiers.h"
 
-/* As lat_tiers_consume() of message @seq, which is the next, where that comes to 0; in one slot, if it has to be @one. false: nothing was done. */
+/*
+ * As lat_tiers_consume() of message @seq, which is the next, where that comes to 0; in at most two slots, if it has to be @shorter. false:
+ * nothing was done.
+ */
 LAT_FAST_INLINE bool lat_tiers_consume_near(struct lat_tiers_rx *rx, uint32_t seq, void *buf, size_t cap,
-					    bool one, struct lat_ring_msg *msg)
+					    bool shorter, struct lat_ring_msg *msg)
 {
-	if (!lat_ring_consume_near(rx->at, seq, one ? LAT_RING_FIRST_DATA : LAT_TIERS_L1_LEN, buf, cap, msg))
+	if (!lat_ring_consume_near(rx->at, seq, shorter ? LAT_RING_TWO_DATA : LAT_TIERS_L1_LEN, buf, cap,
+				   msg))
 		return false;
 	rx->seq = seq;
 	return true;

@@ -337,9 +337,9 @@ int lattice_channel_send(struct lattice_channel *ch, const struct lattice_msg *m
 	if (ch == NULL || msg == NULL || (msg->data == NULL && msg->len > 0) || ch->sender == NULL ||
 	    lat_wait_hook != NULL || !lat_node_usable(ch->node))
 		return send_far(ch, msg, timeout_ns);
-	if (!lat_sender_sends_one(ch->sender, msg->len))
+	if (!lat_sender_sends_short(ch->sender, msg->len))
 		return send_near(ch, msg, timeout_ns);
-	switch (lat_sender_send_one(ch->sender, msg->type, msg->data, msg->len)) {
+	switch (lat_sender_send_short(ch->sender, msg->type, msg->data, msg->len)) {
 	case LAT_NEAR_DONE:
 		return 0;
 	case LAT_NEAR_COLD:

@@ -298,12 +298,12 @@ recv_far(struct lattice_endpoint *ep, struct lattice_msg *msg, void *buf, size_t
 
 /* As lat_inbox_take_near_locked(). */
 LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_msg *msg, void *buf,
-				      size_t bytes, bool one, bool *settle)
+				      size_t bytes, bool shorter, bool *settle)
 {
 	const struct lat_inbox_source *src = inbox->next;
 	struct lat_ring_msg m;
 
-	if (!lat_inbox_take_near_locked(inbox, buf, bytes, one, &m, settle))
+	if (!lat_inbox_take_near_locked(inbox, buf, bytes, shorter, &m, settle))
 		return false;
 	msg->source = src->from.pid;
 	msg->type = m.type;
