@@ -1,8 +1,8 @@
 /*
  * Packets before authentication. A node has a live session, a half-open handshake of the peer 2, and calls peer 3, whose M2 it
- * waits for, or has. Input = stage u8 (1: it has; 2: what the others say of themselves in M2 and M3 is wrong; 16 times the key slots
- * that there are left, if not 0), then packets: raw bytes, or one of the real ones (M1, M3, DATA, COOKIE, STALE, the M2 or M4 that is
- * waited for, and another M1) with some bytes changed, from an address of a peer's or of nobody's; and time.
+ * waits for, or has. Input = stage u8 (1: it has; 2: what the others say of themselves in M2 and M3 is wrong; 4: many hellos at the
+ * end; 16 times one more than the key slots that are left, if not 0), then packets: raw bytes, or one of the real ones (M1, M3, DATA, COOKIE, STALE, the M2 or M4 that is
+ * waited for, another M1, and one with a right mac1 alone) with some bytes changed, from an address of a peer's or of nobody's; and time.
  *
  * (1) No crash, no undefined behaviour, nothing left when all is taken down.
  * (2) A hello whose mac1 is wrong gets no reply. No packet gets more than one, nor one that is not shorter, but for the
@@ -14,7 +14,7 @@
  */
 #include "engine.h"
 
-enum { PACKETS_MAX = 100, REAL_COUNT = 7 };
+enum { PACKETS_MAX = 100, REAL_COUNT = 8 };
 
 static struct fuzz_engine f;
 
@@ -51,6 +51,41 @@ static void seal_live(const struct lat_session *s, uint64_t counter, uint8_t *pa
 	FUZZ_REQUIRE(lat_frame_ping_encode(&w, counter) == 0);
 	fuzz_key(&key, s, NULL);
 	*bytes = lat_data_seal(&key, packet, 0, s->idx_local, counter, w.len);
+}
+
+/* As many hellos of one source, which is where the peer was last, as there is room for, and more. Of them, four are kept. */
+static void hello_again_and_again(void)
+{
+	const struct lat_hs_initiator_random same = { { 9 }, { 10 } };
+	const struct lat_path from = fuzz_path(HOSTILE, LAT_PROTO_TCP);
+	struct lat_hs_params p = { .ver_max = 1, .ver_min = 1, .node = HOSTILE };
+	uint8_t seed[32], packet[LAT_M1_LEN], e_m[LAT_WIRE_EM], none[32] = { 0 };
+	struct lat_peer *peer = fuzz_peer(&f, HOSTILE);
+	uint32_t before = peer->half_count;
+	struct lat_hs_public me, them;
+	struct lat_hs_initiator hs;
+
+	peer->good = from;
+	lat_hs_public_init(&me, fuzz_pk(ME, seed), none);
+	lat_hs_public_init(&them, fuzz_pk(HOSTILE, seed), none);
+	for (uint32_t i = 0; i < 6; i++) {
+		if (i == 5) /* the oldest makes room once it is a second old */
+			f.now += 1100 * FUZZ_MS;
+		FUZZ_REQUIRE(lat_hs_m1_make(&hs, packet, e_m, &them, &me, none, &p, 100 + i, &same) == 0);
+		(void)!hand_in(&from, packet, LAT_M1_LEN);
+		FUZZ_REQUIRE(peer->half_count <= before + LAT_HALF_MAX_SOURCE);
+	}
+}
+
+/* A call to peer 3 for which there is no room for keys; and one while another is under way. */
+static void call_without_keys(void)
+{
+	struct lat_peer *p = fuzz_peer(&f, HONEST);
+
+	FUZZ_REQUIRE(p->attempt == NULL || lat_attempt_start(p, f.now) == -EBUSY);
+	lat_attempt_drop(p);
+	f.secrets_left = 0;
+	FUZZ_REQUIRE(lat_attempt_start(p, f.now) == -ENOBUFS && p->attempt == NULL);
 }
 
 /* What node @who says of itself. */
@@ -122,6 +157,19 @@ static void prepare_ours(bool has)
 	keep(5, packet, LAT_M4_LEN);
 }
 
+/* A hello whose mac1 is right, and nothing else: whoever knows our public key can make one. */
+static void prepare_forged(void)
+{
+	struct lat_hs_public me;
+	uint8_t seed[32], *packet = real[7].data;
+
+	lat_hs_public_init(&me, fuzz_pk(ME, seed), zeros);
+	keep(7, real[0].data, LAT_M1_LEN);
+	packet[LAT_M1_MAC1 - 1] ^= 1;
+	lat_blake2b(packet + LAT_M1_MAC1, LAT_M1_MAC2 - LAT_M1_MAC1, me.km, sizeof(me.km),
+		    &(struct lat_bytes){ packet, LAT_M1_MAC1 }, 1);
+}
+
 static void prepare(const struct lat_session *live, bool has_m2)
 {
 	uint8_t packet[LAT_M1_LEN];
@@ -133,6 +181,7 @@ static void prepare(const struct lat_session *live, bool has_m2)
 	lat_stale_encode(packet, &(struct lat_stale){ .idx = live->idx_remote, .token = { 5 } });
 	keep(4, packet, LAT_STALE_LEN);
 	prepare_ours(has_m2);
+	prepare_forged();
 }
 
 /* A real packet with bytes changed; *changed: outside of mac2. Which it is. */
@@ -246,7 +295,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (f.now > UINT64_C(1010) * LAT_NS_PER_S) /* the session's own age is not the matter here */
 			break;
 	}
+	if (f.secrets_left == 0)
+		call_without_keys();
 	f.secrets_left = -1;
+	if ((stage & 4) != 0)
+		hello_again_and_again();
 	live = fuzz_peer(&f, HOSTILE)->slot[LAT_SLOT_CURRENT];
 	FUZZ_REQUIRE(live != NULL && live->serial == serial);
 	heard = live->peer->packets_in;

@@ -41,13 +41,12 @@ int lat_resolve(const char *host, uint16_t port, uint8_t proto, struct lat_path 
 		struct sockaddr_storage addr = { 0 };
 		struct lat_path path;
 
-		if (ai->ai_addrlen > sizeof(addr))
-			continue;
-		memcpy(&addr, ai->ai_addr, ai->ai_addrlen);
-		if (lat_sock_addr_decode(&path, proto, &addr) < 0)
-			continue;
-		path.port = port;
-		out[count++] = path;
+		if (ai->ai_addrlen <= sizeof(addr))
+			memcpy(&addr, ai->ai_addr, ai->ai_addrlen);
+		if (lat_sock_addr_decode(&path, proto, &addr) == 0) { /* what was too long has no family */
+			path.port = port;
+			out[count++] = path;
+		}
 	}
 	freeaddrinfo(found);
 	return count == 0 ? -ENOENT : count;
