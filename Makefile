@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer fuzz coverage lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -74,6 +74,7 @@ soak-tsan: soak_env = TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 # How many storms, and the first one's seed.
 SEEDS ?= 1000
+relay: SEEDS = 200
 FIRST ?= 1
 
 sim: ## a thousand storms over a simulated network, SEEDS=1000; a seed that fails is run again with FIRST=seed SEEDS=1
@@ -128,6 +129,11 @@ transfer: ## a file of MIB=256 MiB through lattice-chaos: UDP that loses and reo
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@python3 tests/chaos/transfer_test.py $(main)/src/lattice $(main)/tools/chaos/lattice-chaos $(MIB)
+
+relay: ## nodes on real sockets that lose, double and cut as a seed says, SEEDS=200 of them; one again: FIRST=seed SEEDS=1
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@python3 tests/chaos/relay_test.py $(main)/tests/chaos/oracle $(main)/tools/chaos/lattice-chaos $(FIRST) $(SEEDS)
 
 # How many fuzzers run at a time; SECONDS is how long each one does.
 JOBS ?= $(shell nproc)

@@ -82,35 +82,37 @@ enum {
 #define LAT_AEAD_FAIL_KILL       (UINT64_C(1) << 32)
 
 /* Times. Ages of a session run from when a side derives its keys, HALF_LIFE from M1. */
+#ifndef LAT_REKEY_AFTER_TIME_INITIATOR_NS /* a test may be built with shorter ones (tests/chaos) */
 #define LAT_REKEY_AFTER_TIME_INITIATOR_NS (120 * LAT_NS_PER_S)
 #define LAT_REKEY_AFTER_TIME_RESPONDER_NS (130 * LAT_NS_PER_S)
-#define LAT_REJECT_AFTER_TIME_NS          (180 * LAT_NS_PER_S)
-#define LAT_ERASE_ALL_NS                  (540 * LAT_NS_PER_S)  /* without a new session */
-#define LAT_HS_RETRY_NS                   (250 * LAT_NS_PER_MS) /* doubles */
-#define LAT_HS_RETRY_CAP_NS               (1 * LAT_NS_PER_S)
-#define LAT_HS_GIVEUP_NS                  (20 * LAT_NS_PER_S)
-#define LAT_HS_BACKOFF_NS                 (5 * LAT_NS_PER_S) /* after giving up; doubles */
-#define LAT_HS_BACKOFF_CAP_NS             (60 * LAT_NS_PER_S)
-#define LAT_HS_AFTER_EPROTO_NS            (5 * LAT_NS_PER_S)
-#define LAT_HALF_LIFE_NS                  (20 * LAT_NS_PER_S)
-#define LAT_HALF_REPLACE_AGE_NS           (1 * LAT_NS_PER_S) /* a half-open entry this old may be replaced */
-#define LAT_COOKIE_SECRET_AGE_NS          (120 * LAT_NS_PER_S)
-#define LAT_COOKIE_SECRET_PREVIOUS_NS     (120 * LAT_NS_PER_S) /* the old one is good so much longer */
-#define LAT_COOKIE_VALID_NS               (115 * LAT_NS_PER_S)
-#define LAT_UNDER_LOAD_HOLD_NS            (1 * LAT_NS_PER_S)
-#define LAT_KEEPALIVE_NS                  (10 * LAT_NS_PER_S) /* default, configurable per peer */
-#define LAT_KEEPALIVE_MIN_NS              (20 * LAT_NS_PER_MS)
-#define LAT_DEAD_NS                       (15 * LAT_NS_PER_S) /* default, configurable per peer */
-#define LAT_DEAD_MIN_NS                   (50 * LAT_NS_PER_MS)
-#define LAT_HOLD_NS                       (90 * LAT_NS_PER_S) /* default; queues outlive their peer */
-#define LAT_REASM_TIME_NS                 (2 * LAT_NS_PER_S)
-#define LAT_ACK_DELAY_NS                  (5 * LAT_NS_PER_MS)
-#define LAT_ACK_DELAY_TCP_NS              (25 * LAT_NS_PER_MS)
-#define LAT_ACK_AFTER_GAP_NS              (1 * LAT_NS_PER_S) /* so long LAT_ACK_EVERY_EARLY holds */
-#define LAT_RTT_FIRST_NS                  (100 * LAT_NS_PER_MS)
-#define LAT_RTTVAR_MIN_NS                 (1 * LAT_NS_PER_MS)  /* least 4 rttvar in a PTO */
-#define LAT_CLOSE_MIN_NS                  (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
-#define LAT_PMTU_RAISE_NS                 (600 * LAT_NS_PER_S) /* until a longer path maximum is looked for again, */
+#endif
+#define LAT_REJECT_AFTER_TIME_NS      (180 * LAT_NS_PER_S)
+#define LAT_ERASE_ALL_NS              (540 * LAT_NS_PER_S)  /* without a new session */
+#define LAT_HS_RETRY_NS               (250 * LAT_NS_PER_MS) /* doubles */
+#define LAT_HS_RETRY_CAP_NS           (1 * LAT_NS_PER_S)
+#define LAT_HS_GIVEUP_NS              (20 * LAT_NS_PER_S)
+#define LAT_HS_BACKOFF_NS             (5 * LAT_NS_PER_S) /* after giving up; doubles */
+#define LAT_HS_BACKOFF_CAP_NS         (60 * LAT_NS_PER_S)
+#define LAT_HS_AFTER_EPROTO_NS        (5 * LAT_NS_PER_S)
+#define LAT_HALF_LIFE_NS              (20 * LAT_NS_PER_S)
+#define LAT_HALF_REPLACE_AGE_NS       (1 * LAT_NS_PER_S) /* a half-open entry this old may be replaced */
+#define LAT_COOKIE_SECRET_AGE_NS      (120 * LAT_NS_PER_S)
+#define LAT_COOKIE_SECRET_PREVIOUS_NS (120 * LAT_NS_PER_S) /* the old one is good so much longer */
+#define LAT_COOKIE_VALID_NS           (115 * LAT_NS_PER_S)
+#define LAT_UNDER_LOAD_HOLD_NS        (1 * LAT_NS_PER_S)
+#define LAT_KEEPALIVE_NS              (10 * LAT_NS_PER_S) /* default, configurable per peer */
+#define LAT_KEEPALIVE_MIN_NS          (20 * LAT_NS_PER_MS)
+#define LAT_DEAD_NS                   (15 * LAT_NS_PER_S) /* default, configurable per peer */
+#define LAT_DEAD_MIN_NS               (50 * LAT_NS_PER_MS)
+#define LAT_HOLD_NS                   (90 * LAT_NS_PER_S) /* default; queues outlive their peer */
+#define LAT_REASM_TIME_NS             (2 * LAT_NS_PER_S)
+#define LAT_ACK_DELAY_NS              (5 * LAT_NS_PER_MS)
+#define LAT_ACK_DELAY_TCP_NS          (25 * LAT_NS_PER_MS)
+#define LAT_ACK_AFTER_GAP_NS          (1 * LAT_NS_PER_S) /* so long LAT_ACK_EVERY_EARLY holds */
+#define LAT_RTT_FIRST_NS              (100 * LAT_NS_PER_MS)
+#define LAT_RTTVAR_MIN_NS             (1 * LAT_NS_PER_MS)  /* least 4 rttvar in a PTO */
+#define LAT_CLOSE_MIN_NS              (50 * LAT_NS_PER_MS) /* CLOSE is repeated for max(3 PTO, this) */
+#define LAT_PMTU_RAISE_NS             (600 * LAT_NS_PER_S) /* until a longer path maximum is looked for again, */
 #define LAT_PMTU_AGAIN_NS \
 	(10 * LAT_NS_PER_S) /* after a fall to LAT_UDP_BASE, and the first time; then doubled */
 #define LAT_PMTU_CROWDED_NS \

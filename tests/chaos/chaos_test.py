@@ -228,12 +228,11 @@ def nobody_listens(_):
     with listener() as server:
         port = port_of(server)
     with Chaos("tcp", port) as chaos:
-        client = socket.create_connection(("127.0.0.1", chaos.port), WAIT)
         try:
-            assert client.recv(16) == b""
-        except ConnectionResetError:
+            with socket.create_connection(("127.0.0.1", chaos.port), WAIT) as client:
+                assert client.recv(16) == b""
+        except ConnectionResetError:    # in either call
             pass
-        client.close()
 
 
 @case

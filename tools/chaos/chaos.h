@@ -110,6 +110,7 @@ struct chaos {
 	uint64_t rng, now, began; /* began: when the first packet came; 0: none has */
 	struct lat_faults faults;
 	struct lat_pipe pipe[CHAOS_WAYS];
+	uint64_t last[CHAOS_WAYS]; /* when something came */
 	struct lat_air air;
 	size_t air_bytes;
 	bool black;

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Nothing came for so long: what was wrong for a moment is well again. */
+static const uint64_t burst_quiet_ns = 100 * (uint64_t)LAT_NS_PER_MS;
+
 uint64_t chaos_schedule(struct chaos *c)
 {
 	uint64_t next = UINT64_MAX, until = 0;
@@ -100,6 +103,10 @@ void chaos_send(struct chaos *c, int way, void *whose, size_t bytes)
 	int copies;
 
 	chaos_begin(c);
+	/* Who sends less and less would never see the end of it. */
+	if (c->now > c->last[way] + burst_quiet_ns)
+		c->pipe[way].in_burst = false;
+	c->last[way] = c->now;
 	c->pipe[way].black = c->black && c->o.way[way];
 	n->packets++;
 	n->bytes += bytes;
