@@ -1,5 +1,6 @@
 """Who hosts, who receives as which pid, and what happens when the host is gone. Real processes."""
 import os
+import re
 import shutil
 import stat
 import struct
@@ -154,9 +155,18 @@ def with_a_network_too(folder):
             assert c.number == int(number) == 5
 
 
+def of_notes(name):
+    """A number of struct lat_note (src/node/note.h)."""
+    with open(os.path.join(os.path.dirname(__file__), "../../src/node/note.h"), encoding="utf-8") as header:
+        return int(re.search(rf"\b{name} = (\d+)", header.read()).group(1))
+
+
+VERSION, COUNTS = of_notes("LAT_NOTE_VERSION"), of_notes("LAT_NOTE_COUNTS")
+
+
 def note(*, kind, token=0, dst=0, member=0):
-    """As struct lat_note (src/node/note.h)."""
-    return struct.pack("=HHIiiiIIIIiIIQQQ32x64x", 2, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
+    """As struct lat_note."""
+    return struct.pack(f"=HHIiiiIIIIiIIQQQ32x{8 * COUNTS}x", VERSION, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
 
 
 @case
@@ -165,7 +175,7 @@ def whoever_breaks_a_rule_is_dropped(folder):
         hello = note(kind=1, member=77)
         with connect(folder) as s:  # what is right is answered
             s.send(note(kind=1, member=78))
-            assert struct.unpack_from("=HHIi", s.recv(4096)) == (2, 2, 0, 0)
+            assert struct.unpack_from("=HHIi", s.recv(4096)) == (VERSION, 2, 0, 0)
         before = 0
         for packets in ([b"x"], [hello + b"x"], [hello[:-1]], [hello, hello], [b"\0" * len(hello)], [note(kind=3, token=1, dst=7)]):
             with connect(folder) as s:

@@ -27,8 +27,12 @@ def frames(error):
 
 
 def place(frame):
-    where = os.path.realpath(os.path.join(frame.findtext("dir", ""), frame.findtext("file", "")))
-    return os.path.relpath(where, ROOT) + ":" + frame.findtext("line", "?") if where.startswith(ROOT + "/") else None
+    """The file of this tree, wherever the compiler was told that the tree lies."""
+    parts = os.path.join(frame.findtext("dir", ""), frame.findtext("file", "")).split("/")
+    for i, part in enumerate(parts):
+        if part in ("src", "tests") and os.path.isfile(os.path.join(ROOT, *parts[i:])):
+            return "/".join(parts[i:]) + ":" + frame.findtext("line", "?")
+    return None
 
 
 def ours(error):
