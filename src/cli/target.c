@@ -225,15 +225,19 @@ int cli_node_meet(struct lattice_node **out)
 	return CLI_OK;
 }
 
-/* The node of the state directory, as part of the process that runs it. false: nobody does who could be met. */
+/*
+ * The node of the state directory, as part of the process that runs it; where there is no such node yet, the one that this machine's
+ * processes share. false: nobody runs it who could be met.
+ */
 static bool join(struct lattice_node **out, const struct cli_options *opt)
 {
 	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
 	struct lattice_identity id;
+	int rc = lattice_state_identity(opt->dir, &id);
 
-	if (lattice_state_identity(opt->dir, &id) < 0 || lattice_node_open(out, &cfg) < 0)
+	if ((rc < 0 && rc != -ENOENT) || lattice_node_open(out, &cfg) < 0)
 		return false;
-	if (lattice_node_number(*out) == id.node)
+	if (rc == -ENOENT || lattice_node_number(*out) == id.node)
 		return true;
 	lattice_node_close(*out);
 	*out = NULL;
@@ -244,8 +248,13 @@ int cli_node_send(struct lattice_node **out, const struct cli_options *opt)
 {
 	bool asked = opt->bind != NULL || opt->port != CLI_UNSET || opt->unlocked || opt->at != NULL ||
 		     opt->key_file != NULL || cli_proto(opt) != 0;
-	int rc = open_network(out, opt, LATTICE_PORT_ANY);
+	struct lattice_identity id;
+	int rc;
 
+	/* One without an identity knows nobody: it need not be made for this. */
+	if (!asked && opt->dir == NULL && lattice_state_identity(NULL, &id) == -ENOENT && join(out, opt))
+		return CLI_OK;
+	rc = open_network(out, opt, LATTICE_PORT_ANY);
 	if (rc == -EBUSY && !asked && join(out, opt))
 		return CLI_OK;
 	if (rc == -EBUSY)

@@ -34,8 +34,9 @@ int cli_node_open(struct lattice_node **out, const struct cli_options *opt, int 
  */
 int cli_node_meet(struct lattice_node **out);
 /*
- * Opens a node to reach others from: with the network; or, when a process runs the state directory's node already and no option asks for
- * another port or way to the peer, as part of that. As the two above.
+ * Opens a node to reach others from: with the network; or, when a process runs the state directory's node already, or the usual directory
+ * has no identity and this machine's processes share a node, as part of that, unless an option asks for another port or way to
+ * the peer. As the two above.
  */
 int cli_node_send(struct lattice_node **out, const struct cli_options *opt);
 /*

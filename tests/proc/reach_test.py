@@ -108,7 +108,7 @@ def members_reach_each_other(one, other):
 
 @each_way
 def the_command_does(one, other):
-    recv = subprocess.Popen([harness.LATTICE, "recv", "7", "-n", "2"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    recv = subprocess.Popen([harness.LATTICE, "recv", "7", "-n", "3"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL, env={**ENV, **other.env})
     try:
         until(lambda: b"pid 7:" in other.run("node", "status").out, "nobody receives")
@@ -116,7 +116,10 @@ def the_command_does(one, other):
         done = expect(one.run("ping", "other", "-c", 3, "-i", 0, "--json", "--timeout", WAIT), 0)
         assert b'"lost": 0' in done.out, done
         expect(one.run("send", "7@2", "-m", "again", "--timeout", WAIT), 0)
-        assert recv.communicate(timeout=WAIT)[0] == b"hello\nagain\n"
+        none = os.path.join(one.folder, "none")     # who has no identity is part of the node that runs here
+        expect(run("send", "7@2", "-m", "more", "--timeout", WAIT, env={**one.env, "LATTICE_STATE_DIR": none}), 0)
+        assert not os.path.exists(none)
+        assert recv.communicate(timeout=WAIT)[0] == b"hello\nagain\nmore\n"
     finally:
         recv.kill()
         recv.wait()
