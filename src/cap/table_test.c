@@ -302,6 +302,25 @@ TEST(what_the_journal_does_not_keep)
 	free(j.records);
 }
 
+TEST(ends_that_are_owed_may_be_of_one_tree)
+{
+	struct journal j = { 0 };
+	struct lat_captable *t = open_table(8, &j), *again;
+	struct lat_cap_ref parent = mint(t, NULL, ALL), child = mint(t, &parent, ALL), next;
+
+	j.fail = -ENOSPC;
+	CHECK_EQ(lat_captable_revoke(t, child, NULL), -ENOSPC);
+	CHECK_EQ(lat_captable_revoke(t, parent, NULL), -ENOSPC);
+	j.fail = 0;
+	next = mint(t, NULL, SEND);
+	again = replayed(&j, j.count, 8, &(struct journal){ 0 });
+	CHECK(lat_captable_live(again, next) && !lat_captable_live(again, parent) &&
+	      !lat_captable_live(again, child));
+	lat_captable_close(again);
+	lat_captable_close(t);
+	free(j.records);
+}
+
 TEST(a_record_that_is_not_the_next_is_refused)
 {
 	struct journal j = { 0 }, next = { 0 };

@@ -61,7 +61,7 @@ static void give_back(struct lat_blocks *b, uint32_t number)
 	b->warm[b->warm_count++] = (uint16_t)number;
 }
 
-static void let_warm_go(struct lat_blocks *b)
+void lat_blocks_let_warm_go(struct lat_blocks *b)
 {
 	while (b->warm_count > 0)
 		unlink_block(b, b->warm[--b->warm_count]);
@@ -76,7 +76,7 @@ int lat_blocks_alloc(struct lat_blocks *b, uint64_t bytes)
 		return -EMSGSIZE;
 	if (lat_blocks_alloc_warm(b, bytes, &warm))
 		return (int)warm;
-	let_warm_go(b);
+	lat_blocks_let_warm_go(b);
 	after = b->first;
 	units = bytes == 0 ? 1 : (uint32_t)((bytes + LAT_BLOCK_UNIT - 1) / LAT_BLOCK_UNIT);
 	number = entry_find(b);

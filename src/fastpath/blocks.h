@@ -100,6 +100,9 @@ static inline void lat_blocks_out(struct lat_blocks *b, uint32_t number)
 	b->block[number].state = LAT_BLOCK_OUT;
 }
 
+/* Those that are warm are free as the others are. */
+void lat_blocks_let_warm_go(struct lat_blocks *b);
+
 /* A held block is free again. */
 void lat_blocks_free(struct lat_blocks *b, uint32_t number);
 

@@ -1,5 +1,6 @@
 /* The inline ways of sending and receiving one message, against those that do everything: on what is there, and on noise. */
 #include <errno.h>
+#include <stdalign.h>
 #include <stdlib.h>
 
 #include "base/test.h"
@@ -330,6 +331,49 @@ TEST(a_turn_that_is_tried)
 	lat_turn_give(&t);
 	CHECK(lat_turn_try_as(&t, true));
 	lat_turn_end_as(&t, true);
+}
+
+static int none_to_commit(void *user, void *mem, size_t bytes)
+{
+	(void)user;
+	(void)mem;
+	(void)bytes;
+	return -ENOMEM;
+}
+
+static int extend_by_malloc(void *user, enum lat_tier tier, uint32_t number, size_t bytes, void **mem)
+{
+	(void)user;
+	(void)tier;
+	(void)number;
+	*mem = aligned_alloc(4096, bytes);
+	return *mem != NULL ? 0 : -ENOMEM;
+}
+
+static void retract_by_free(void *user, enum lat_tier tier, void *mem, size_t bytes)
+{
+	(void)user;
+	(void)tier;
+	(void)bytes;
+	free(mem);
+}
+
+TEST(what_has_no_memory_is_not_lent_the_short_way)
+{
+	static const struct lat_tiers_ops ops = { extend_by_malloc, none_to_commit, retract_by_free };
+	static alignas(64) struct lat_ring_slot slots[64];
+	static struct lat_tiers_front front;
+	static struct lat_tiers_back back;
+	static struct lat_tiers_tx tx;
+	const struct lat_tiers_mem mem = { &front, slots, &back };
+	const struct lat_tiers_sizes sizes = { .spill_bytes = 16 << 20 };
+	uint32_t block;
+	void *data;
+
+	CHECK_EQ(lat_tiers_tx_init(&tx, &mem, &sizes, &ops, NULL), 0);
+	CHECK_EQ(lat_tiers_loan(&tx, 8 << 20, &data), -ENOMEM);
+	CHECK(!lat_tiers_loan_near(&tx, 8 << 20, &data, &block));
+	lat_tiers_tx_fini(&tx);
 }
 
 TEST_MAIN

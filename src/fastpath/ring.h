@@ -178,7 +178,7 @@ static inline bool lat_ring_idle(const struct lat_ring_rx *rx)
 	uint32_t want = rx->taken + 1;
 	uint32_t seq = atomic_load_explicit(&rx->slots[rx->taken & rx->mask].seq, memory_order_acquire);
 
-	return seq == want - rx->count || seq == 0;
+	return seq != want && (seq == want - rx->count || seq == 0);
 }
 
 /*

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 
 #include "base/test.h"
 #include "fastpath/ring.h"
@@ -496,6 +497,28 @@ TEST(two_threads)
 	CHECK_EQ(pthread_join(thread, &verdict), 0);
 	CHECK_EQ((intptr_t)verdict, 0);
 	pair_fini(&p);
+}
+
+TEST(a_full_slot_is_not_idle_whatever_its_number)
+{
+	enum { RING_OF = 8 };
+	static alignas(64) struct lat_ring_slot slots[RING_OF];
+	_Atomic(uint32_t) head = UINT32_MAX - 3;
+	struct lat_ring_tx tx;
+	struct lat_ring_rx rx;
+
+	lat_ring_tx_over(&tx, slots, RING_OF, UINT32_MAX - 3, &head);
+	lat_ring_rx_over(&rx, slots, RING_OF, UINT32_MAX - 3, &head);
+	for (uint32_t i = 0; i < 2 * RING_OF; i++) { /* the number 0 among them */
+		struct lat_ring_msg m;
+		char byte = 0;
+
+		CHECK(lat_ring_idle(&rx));
+		CHECK_EQ(lat_ring_publish(&tx, 1, i + 1, "x", 1), 0);
+		CHECK(!lat_ring_idle(&rx));
+		CHECK_EQ(lat_ring_consume(&rx, &byte, 1, &m), 0);
+		CHECK_EQ(byte, 'x');
+	}
 }
 
 TEST_MAIN

@@ -220,6 +220,8 @@ int lat_tiers_loan(struct lat_tiers_tx *tx, uint64_t bytes, void **data)
 		rc = tx->ops->commit != NULL ? tx->ops->commit(tx->user, tx->mem[LAT_TIER_SPILL], end) : 0;
 		if (rc < 0) {
 			lat_blocks_free(tx->blocks, (uint32_t)block);
+			lat_blocks_let_warm_go(
+				tx->blocks); /* what is warm is lent without a look at its memory */
 			return no_memory(tx, rc);
 		}
 		tx->committed = end;

@@ -21,6 +21,14 @@ static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
 	return ep;
 }
 
+bool lat_endpoint_keep_locked(struct lattice_endpoint *ep, int64_t timeout_ns, bool single)
+{
+	if (ep->inbox->closed || (single && timeout_ns == 0)) /* who agreed to that does not close it now */
+		return false;
+	(void)endpoint_get(ep);
+	return true;
+}
+
 void lat_endpoint_put(struct lattice_endpoint *ep)
 {
 	if (atomic_fetch_sub_explicit(&ep->refs, 1, memory_order_acq_rel) != 1)
@@ -322,7 +330,8 @@ static int __attribute__((noinline)) recv_near_end(struct lattice_endpoint *ep, 
 						   void *buf, size_t bytes, int64_t timeout_ns, bool single)
 {
 	struct lat_inbox *inbox = ep->inbox;
-	bool got = false, settle;
+	bool got = false, keep, settle;
+	int rc;
 
 	if (!lat_inbox_told_locked(inbox))
 		got = take_near_locked(inbox, msg, buf, bytes, false, &settle) ||
@@ -330,8 +339,14 @@ static int __attribute__((noinline)) recv_near_end(struct lattice_endpoint *ep, 
 		       take_near_locked(inbox, msg, buf, bytes, false, &settle));
 	if (got && settle)
 		lat_inbox_settle_locked(inbox, &msg->call);
+	keep = !got && lat_endpoint_keep_locked(ep, timeout_ns, single);
 	lat_turn_end_as(&inbox->turn, single);
-	return got ? 0 : recv_far(ep, msg, buf, bytes, timeout_ns);
+	if (got)
+		return 0;
+	rc = recv_far(ep, msg, buf, bytes, timeout_ns);
+	if (keep)
+		lat_endpoint_put(ep);
+	return rc;
 }
 
 /* Where several threads may receive. */

@@ -10,6 +10,7 @@
 #include <lattice/endpoint.h>
 
 #include "base/table.h"
+#include "base/util.h"
 
 struct lat_inbox;
 struct lat_inbox_hold;
@@ -42,6 +43,11 @@ int lat_endpoint_receive(struct lattice_endpoint *ep, struct lattice_msg *msg,
 /* The endpoint that receives as @pid, with a reference, or NULL. */
 struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid);
 void lat_endpoint_put(struct lattice_endpoint *ep);
+/*
+ * In the inbox's turn, for a call that goes on after it: whoever waits for the turn may be closing the endpoint. true: it is kept until
+ * lat_endpoint_put().
+ */
+LAT_MUST_CHECK bool lat_endpoint_keep_locked(struct lattice_endpoint *ep, int64_t timeout_ns, bool single);
 
 /* Another process receives as @pid from now on: the endpoint that did is ended. No lock is held. */
 void lat_endpoint_lost(struct lattice_node *node, int32_t pid);

@@ -279,4 +279,44 @@ TEST(short_ways_end_with_the_channel)
 	lattice_node_close(node);
 }
 
+/* A channel that always has a block lent to it must not keep what is told of others away. */
+TEST(who_takes_hears_of_others)
+{
+	static const int64_t waits[] = { 0, LATTICE_FOREVER };
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(waits); i++) {
+		const struct lattice_node_config cfg = { .host = LATTICE_HOST_PRIVATE };
+		const struct lattice_tuning tuning = { .wait = LATTICE_WAIT_SPIN, .single = i % 2 == 0 };
+		const struct lattice_msg other = { .type = 2, .data = "x", .len = 1 };
+		struct lattice_channel *busy, *quiet;
+		struct lattice_endpoint *ep;
+		struct lattice_msg msg = { 0 };
+		struct lattice_hold hold;
+		struct lattice_node *node;
+		int takes = 0;
+
+		CHECK_EQ(lattice_node_open(&node, &cfg), 0);
+		CHECK_EQ(lattice_endpoint_open(&ep, node, 7), 0);
+		CHECK_EQ(lattice_endpoint_tune(ep, &tuning), 0);
+		CHECK_EQ(lattice_channel_open(&busy, node, 1, 7, 0, 0), 0);
+		CHECK_EQ(lattice_channel_open(&quiet, node, 2, 7, 0, 0), 0);
+		for (; takes < 100000 && msg.source != 2; takes++) {
+			struct lattice_block block;
+
+			CHECK_EQ(lattice_channel_loan(busy, 4096, &block, 0), 0);
+			CHECK_EQ(lattice_channel_publish(busy, &block, 1, 4096, 0), 0);
+			if (takes == 200)
+				CHECK_EQ(lattice_channel_send(quiet, &other, 0), 0);
+			CHECK_EQ(lattice_endpoint_take(ep, &msg, &hold, 0, waits[i / 2]), 0);
+			lattice_endpoint_release(ep, &hold);
+		}
+		CHECK_EQ(msg.source, 2);
+		CHECK(takes < 2000);
+		lattice_channel_close(busy);
+		lattice_channel_close(quiet);
+		lattice_endpoint_close(ep);
+		lattice_node_close(node);
+	}
+}
+
 TEST_MAIN

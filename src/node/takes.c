@@ -52,8 +52,9 @@ LAT_FAST_INLINE bool take_near_locked(struct lat_inbox *inbox, struct lattice_ms
 int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg, struct lattice_hold *hold,
 			  uint32_t flags, int64_t timeout_ns)
 {
-	bool shared = (flags & LATTICE_TAKE_SHARED) != 0, single, got, settle = false;
+	bool shared = (flags & LATTICE_TAKE_SHARED) != 0, single, got = false, keep, settle = false;
 	struct lat_inbox *inbox;
+	int rc;
 
 	if (ep == NULL || msg == NULL || hold == NULL || (flags & ~(uint32_t)LATTICE_TAKE_SHARED) != 0 ||
 	    lat_wait_hook != NULL || lat_node_foreign(ep->node) || !lat_inbox_is_server(ep->inbox))
@@ -62,14 +63,21 @@ int lattice_endpoint_take(struct lattice_endpoint *ep, struct lattice_msg *msg, 
 	single = lat_turn_is_single(&inbox->turn);
 	if (!lat_turn_try_as(&inbox->turn, single))
 		return take_far(ep, msg, hold, flags, timeout_ns);
-	got = (inbox->stats.messages % LAT_BELL_EVERY != 0 || !lat_inbox_told_locked(inbox)) &&
-	      take_near_locked(inbox, msg, hold, shared, &settle);
-	if (!got && timeout_ns != 0 && lat_inbox_poll_near_locked(inbox))
-		got = take_near_locked(inbox, msg, hold, shared, &settle);
+	/* What was told comes first, or it would never come while there is always something near. */
+	if (inbox->stats.messages % LAT_BELL_EVERY != 0 || !lat_inbox_told_locked(inbox))
+		got = take_near_locked(inbox, msg, hold, shared, &settle) ||
+		      (timeout_ns != 0 && lat_inbox_poll_near_locked(inbox) &&
+		       take_near_locked(inbox, msg, hold, shared, &settle));
 	if (got && LAT_UNLIKELY(settle))
 		lat_inbox_settle_locked(inbox, &msg->call);
+	keep = !got && lat_endpoint_keep_locked(ep, timeout_ns, single);
 	lat_turn_end_as(&inbox->turn, single);
-	return got ? 0 : take_far(ep, msg, hold, flags, timeout_ns);
+	if (got)
+		return 0;
+	rc = take_far(ep, msg, hold, flags, timeout_ns);
+	if (keep)
+		lat_endpoint_put(ep);
+	return rc;
 }
 
 void lattice_endpoint_release(struct lattice_endpoint *ep, struct lattice_hold *hold)

@@ -128,12 +128,12 @@ static void lost_by_time(void *ctx, const struct lat_sent_record *rec)
 	struct losses *l = ctx;
 	struct lat_peer *p = l->lane->session->peer;
 
-	lat_peer_count(p, LAT_COUNT_LOST);
 	if (probe_of(rec) != 0) { /* says something about its length, not about the others */
 		l->probe = probe_of(rec);
 		p->rec.flight_bytes -= rec->bytes;
 		return;
 	}
+	lat_peer_count(p, LAT_COUNT_LOST);
 	l->big = l->big || rec->bytes > LAT_UDP_BASE;
 	if (l->count == 0 || rec->time_ns < l->lo)
 		l->lo = rec->time_ns;

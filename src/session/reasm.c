@@ -346,9 +346,10 @@ static void give_up(struct lat_reasm *r, int i)
 	uint64_t seq = r->open[i]->seq;
 
 	open_free(r, i);
+	if (too_old(r, seq)) /* it counted as missed when it left the window */
+		return;
 	r->given_up++;
-	if (!too_old(r, seq))
-		mark_seen(r, seq);
+	mark_seen(r, seq);
 }
 
 static void lossy_done(struct lat_reasm *r, uint64_t seq)

@@ -656,4 +656,19 @@ TEST(no_memory_after_all)
 	}
 }
 
+TEST(what_is_lost_in_part_counts_once)
+{
+	struct lat_budget peer_budget = { .max = 1 << 20 }, all_budget = { .max = 1 << 20 };
+	uint8_t data[64] = { 0 };
+	const struct lat_reasm_frag f = { .seq = 1, .msg_len = 128, .data = data, .len = sizeof(data) };
+	struct lat_reasm r;
+
+	CHECK_EQ(lat_reasm_init(&r, false, 1 << 16, (struct lat_budgets){ &peer_budget, &all_budget }), 0);
+	CHECK_EQ(lat_reasm_add(&r, 1, &f), 0);
+	for (uint64_t seq = 2; seq <= 300; seq++)
+		lat_reasm_pass(&r, seq, 8);
+	CHECK_EQ(r.missed + r.given_up, 1);
+	lat_reasm_fini(&r);
+}
+
 TEST_MAIN
