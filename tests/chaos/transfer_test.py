@@ -46,15 +46,15 @@ def transfer(folder, mode, *faults):
 @case
 def over_udp_that_loses_and_reorders(folder):
     """5 % lost, 10 % overtaken, and nothing at all for 5 s (for the short file 1 s)."""
-    stats = transfer(folder, "udp", "--loss", 5, "--reorder", 10, "--blackout", "5000@2000" if WHOLE else "1000@200")
+    stats = transfer(folder, "udp", "--loss", 5, "--reorder", 10, "--blackout", "5000@2000" if WHOLE else "1000@20")
     up = stats["up"]
     assert up["lost"] > 0 and up["late"] > 0 and up["black"] > 0, stats
 
 
 @case
 def over_tcp_that_is_cut(folder):
-    """Every 100 ms."""
-    stats = transfer(folder, "tcp", "--cut", 100)
+    """Every 100 ms. The short file is made to last for some of them."""
+    stats = transfer(folder, "tcp", "--cut", 100, *(() if WHOLE else ("--rate", 16384)))
     assert stats["strikes"] > (10 if WHOLE else 0), stats
 
 
