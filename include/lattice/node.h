@@ -201,14 +201,17 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_ping(struct lattice_node *node, la
 
 /* Where the time of a round trip went. */
 struct lattice_round_trip {
-	uint64_t
-		rtt_ns; /* from when it was asked for until the answer was opened; the sum of the other three */
-	uint64_t
-		queue_ns; /* waiting, here and there: until the question is sealed and the driver has it, until it is answered there,
-			     * and until the answer, read from its socket, is opened: for locks, threads, the congestion window */
-	uint64_t crypto_ns; /* sealing and opening the question, and opening the answer */
-	uint64_t
-		wire_ns; /* all else: both kernels and the network, sealing the answer, and what a packet waits in the driver */
+	/* From when it was asked for until the answer was opened; the sum of the other three. */
+	uint64_t rtt_ns;
+	/*
+	 * Waiting, here and there, for locks, threads, the congestion window: until the question is sealed and the driver has it, until
+	 * it is answered there, and until the answer, read from its socket, is opened.
+	 */
+	uint64_t queue_ns;
+	/* Sealing and opening the question, and opening the answer. */
+	uint64_t crypto_ns;
+	/* All else: both kernels and the network, sealing the answer, and what a packet waits in the driver. */
+	uint64_t wire_ns;
 };
 
 /**
@@ -265,8 +268,8 @@ struct lattice_peer_stats {
 	enum lattice_peer_state state;
 	int err;                           /* down: why, a negative errno */
 	char address[LATTICE_ADDRESS_MAX]; /* where it is reached, "192.0.2.2:15000"; "" not known */
-	uint32_t
-		packet_max; /* longest packet that is sent to it now, in bytes of UDP or TCP payload; 0 without a session */
+	/* Longest packet that is sent to it now, in bytes of UDP or TCP payload; 0 without a session. */
+	uint32_t packet_max;
 	uint64_t rtt_min_ns;                 /* shortest on this path; 0 unknown */
 	uint64_t window_bytes, flight_bytes; /* how much may be unacknowledged, and how much is */
 	uint64_t rekeys;                     /* of the handshakes, those that renewed a session */

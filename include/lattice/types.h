@@ -44,9 +44,11 @@ struct lattice_msg {
 	const void *data; /* len bytes; on receive they lie in the caller's buffer */
 	size_t len;
 	uint64_t call; /* set on receive: not 0 if the sender waits for lattice_endpoint_reply() */
-	uint64_t
-		lost; /* set on receive: how many of its channel's are known to be lost; 0 but on one from another node that may lose
-		       * (LATTICE_CHANNEL_LOSSY). What is missing counts when it has been for 2 to 4 s, or 256 later ones have come */
+	/*
+	 * Set on receive: how many of its channel's are known to be lost; 0 but on one from another node that may lose
+	 * (LATTICE_CHANNEL_LOSSY). What is missing counts when it has been for 2 to 4 s, or 256 later ones have come.
+	 */
+	uint64_t lost;
 };
 
 #ifdef __cplusplus
