@@ -2,6 +2,7 @@
 #ifndef LATTICE_LATTICE_H
 #define LATTICE_LATTICE_H
 
+#include <lattice/cap.h>
 #include <lattice/channel.h>
 #include <lattice/endpoint.h>
 #include <lattice/error.h>

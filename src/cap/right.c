@@ -99,6 +99,52 @@ struct lat_caveat lat_caveat_slot(uint32_t slot, uint32_t gen)
 	return c;
 }
 
+/* ---- holders and names ---- */
+
+static const char user[] = "lattice uid"; /* with its zero */
+enum { USER = sizeof(user) };
+static_assert(USER + 4 == LAT_CAP_HOLDER, "the number fills the rest");
+
+void lat_cap_holder_uid(uint8_t holder[LAT_CAP_HOLDER], uint32_t uid)
+{
+	memcpy(holder, user, USER);
+	lat_put_le32(holder + USER, uid);
+}
+
+bool lat_cap_holder_is_uid(const uint8_t holder[LAT_CAP_HOLDER], uint32_t *uid)
+{
+	if (memcmp(holder, user, USER) != 0)
+		return false;
+	*uid = lat_get_le32(holder + USER);
+	return true;
+}
+
+static const struct {
+	uint32_t right;
+	const char *name;
+} rights[] = {
+	{ LAT_RIGHT_SEND, "send" },     { LAT_RIGHT_OPEN, "open" },
+	{ LAT_RIGHT_GRANT, "grant" },   { LAT_RIGHT_BULK, "bulk" },
+	{ LAT_RIGHT_CALL, "call" },     { LAT_RIGHT_GRANT_REPLY, "grant-reply" },
+	{ LAT_RIGHT_LISTEN, "listen" }, { LAT_RIGHT_RECEIVE, "receive" },
+};
+
+const char *lat_right_name(uint32_t right)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rights); i++)
+		if (rights[i].right == right)
+			return rights[i].name;
+	return NULL;
+}
+
+uint32_t lat_right_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rights); i++)
+		if (strcmp(rights[i].name, name) == 0)
+			return rights[i].right;
+	return 0;
+}
+
 /* ---- text ---- */
 
 static void check_of(uint8_t out[CHECK], const uint8_t *bytes, size_t count)

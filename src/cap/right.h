@@ -15,6 +15,7 @@
 #ifndef LAT_CAP_RIGHT_H
 #define LAT_CAP_RIGHT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,15 @@ LAT_MUST_CHECK int lat_cap_right_allows(const struct lat_cap_right *r, struct la
 struct lat_caveat lat_caveat_number(enum lat_caveat_type type, uint64_t value); /* of the size of that kind */
 struct lat_caveat lat_caveat_holder(const uint8_t holder[LAT_CAP_HOLDER]);
 struct lat_caveat lat_caveat_slot(uint32_t slot, uint32_t gen);
+
+/* The holder that a user of the issuer's machine is: "lattice uid", a zero, its number. No fingerprint begins so, but by chance. */
+void lat_cap_holder_uid(uint8_t holder[LAT_CAP_HOLDER], uint32_t uid);
+/* Whether it is one, and whose. */
+bool lat_cap_holder_is_uid(const uint8_t holder[LAT_CAP_HOLDER], uint32_t *uid);
+
+/* "send", "grant-reply"; NULL: not one right. And back; 0: none has that name. */
+const char *lat_right_name(uint32_t right);
+uint32_t lat_right_of(const char *name);
 
 /* One line without its end, and a zero. Returns its length. */
 size_t lat_cap_right_format(const struct lat_cap_right *r, char out[static LAT_CAP_TEXT_MAX]);
