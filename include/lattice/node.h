@@ -90,7 +90,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
 
 /**
  * Closes the node: says goodbye to peers, ends all its channels and endpoints, stops its thread, wipes its keys. Waits at most 2 s
- * for what was accepted to be received. Calls under way in other threads return -ESHUTDOWN. Handles of its endpoints and channels
+ * for what was accepted to be received, and for those who send to it to hear how much was. Calls under way in other threads return -ESHUTDOWN. Handles of its endpoints and channels
  * stay valid until each is closed, but every call on them returns -ESHUTDOWN; while there is one, so does every call on
  * @node, which is otherwise gone. If this process hosted for others, one of them takes over. NULL is fine.
  *

@@ -147,7 +147,7 @@ void lattice_endpoint_close(struct lattice_endpoint *ep)
 	if (leave(ep) && lat_node_attach(ep->node) != NULL)
 		lat_attach_unclaim(lat_node_attach(ep->node), ep->pid);
 	if (ep->node->network != NULL)
-		lat_inbound_reset_all(ep->node->network, ep);
+		lat_inbound_reset_to(ep->node->network, ep);
 	lat_inbox_shutdown(ep->inbox);
 	lat_endpoint_put(ep);
 }

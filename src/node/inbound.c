@@ -172,6 +172,8 @@ int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_p
 	int code;
 
 	(void)cflags;
+	if (net->closing)
+		return LAT_CODE_ESHUTDOWN;
 	in = calloc(1, sizeof(*in));
 	if (in == NULL)
 		return LAT_CODE_ENOBUFS;
@@ -256,20 +258,27 @@ void lat_inbound_taken(struct lat_network *net)
 	lat_network_end(net);
 }
 
-void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoint *ep)
+/* Those to @ep; NULL: all. Inside begin and end. */
+static void reset(struct lat_network *net, uint64_t now, const struct lattice_endpoint *ep)
 {
 	struct lat_inbound *in, *next;
-	uint64_t now;
 
-	if (lat_network_begin(net, &now) < 0)
-		return;
 	for (in = net->inbound; in != NULL; in = next) {
 		next = in->next; /* a reset calls nothing back */
-		if (in->ep != ep)
+		if (ep != NULL && in->ep != ep)
 			continue;
 		lat_engine_inbound_reset(net->engine, now, in->handle, LAT_CODE_ESHUTDOWN);
 		forget(in);
 	}
+}
+
+void lat_inbound_reset_to(struct lat_network *net, const struct lattice_endpoint *ep)
+{
+	uint64_t now;
+
+	if (lat_network_begin(net, &now) < 0)
+		return;
+	reset(net, now, ep);
 	lat_network_end(net);
 }
 
@@ -297,12 +306,7 @@ void lat_inbound_stats(struct lat_network *net, struct lat_stats *s)
 		      "channels refused, their peer or all may hold as much as they may", net->refused);
 }
 
-void lat_inbound_end_all(struct lat_network *net)
+void lat_inbound_reset_all(struct lat_network *net, uint64_t now)
 {
-	struct lat_inbound *next;
-
-	for (struct lat_inbound *in = net->inbound; in != NULL; in = next) {
-		next = in->next;
-		forget(in);
-	}
+	reset(net, now, NULL);
 }

@@ -37,7 +37,6 @@ enum {
 static const char keys_unlocked[] =
 	"the memory for keys cannot be locked: raise 'ulimit -l', or set allow_unlocked_keys";
 static const uint64_t hold_ns = 20 * (uint64_t)LAT_NS_PER_US, hold_max_ns = 50 * (uint64_t)LAT_NS_PER_US;
-static const int64_t drain_ns = 2 * LAT_NS_PER_S; /* how long shutdown waits for acknowledgements */
 
 /* ---- one call at a time ---- */
 
@@ -463,6 +462,7 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	pthread_mutex_init(&net->lock, NULL);
 	net->node = node;
 	net->keylog = -1;
+	net->drain_ns = 2 * LAT_NS_PER_S;
 	net->no_thread = cfg->no_threads;
 	lat_inbound_sizes(node->len_max, &net->inbound_sizes);
 
@@ -501,14 +501,18 @@ fail:
 	return rc;
 }
 
-/* Waits for acknowledgements of what was accepted, then sends CLOSE to every peer. Inside begin and end. */
+/*
+ * Waits until the peers have acknowledged what was accepted here, and have heard how much of theirs was; then sends CLOSE to each.
+ * Inside begin and end.
+ */
 static void say_goodbye(struct lat_network *net)
 {
-	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), drain_ns);
+	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), net->drain_ns);
 	int rc = 0;
 
-	while (rc == 0 && lat_outbound_any_unacked(net))
-		rc = lat_network_wait(net, &net->changed, deadline);
+	lat_inbound_reset_all(net, lat_network_now());
+	while (rc == 0 && (lat_outbound_any_unacked(net) || lat_engine_any_reset_unacked(net->engine)))
+		rc = lat_network_wait(net, &net->room, deadline);
 	for (size_t i = 0; i < net->neighbour_count; i++)
 		(void)lat_engine_peer_close(net->engine, lat_network_now(), net->neighbours[i]->node,
 					    LAT_CODE_ESHUTDOWN);
@@ -531,7 +535,6 @@ void lat_network_shutdown(struct lat_network *net)
 	engine = net->engine;
 	net->engine = NULL; /* from now on begin refuses, the driver's calls too */
 	lat_outbound_end_all(net);
-	lat_inbound_end_all(net);
 	lat_waitq_wake(&net->changed);
 	lat_waitq_wake(&net->room);
 	pthread_mutex_unlock(&net->lock);

@@ -76,6 +76,7 @@ struct lat_network {
 	struct lat_netsend *sending; /* those */
 	struct lat_engine_ops ops;   /* what the machine calls */
 	int keylog;                  /* -1: none */
+	int64_t drain_ns;            /* how long shutdown waits for acknowledgements */
 	bool no_thread;
 	bool closing;
 	bool acks_wanted;    /* somebody wants to hear of acknowledgements (lat_outbound_look()) */

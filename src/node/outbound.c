@@ -220,8 +220,11 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
 		return rc;
 	while (rc == 0 && o->state != ENDED && lat_engine_chan_unacked(o->net->engine, o->handle) > 0)
 		rc = wait_room(o, deadline_ns);
-	if (rc == 0 && o->state == ENDED && o->received < o->sent)
-		rc = o->err;
+	/* What was received meanwhile was, whatever became of the peer. */
+	if (o->state == ENDED)
+		rc = o->received < o->sent ? o->err : 0;
+	else if (rc < 0 && o->net->engine != NULL && lat_engine_chan_unacked(o->net->engine, o->handle) == 0)
+		rc = 0;
 	lat_network_end(o->net);
 	return rc;
 }

@@ -100,10 +100,11 @@ void lat_inbound_taken(struct lat_network *net);
 void lat_inbound_drain(struct lat_inbound *in, uint64_t now);
 void lat_inbound_refuse(struct lat_inbound *in, uint64_t now, enum lat_code code);
 /* The endpoint closes: resets every channel that leads to it. No lock is held. */
-void lat_inbound_reset_all(struct lat_network *net, const struct lattice_endpoint *ep);
+void lat_inbound_reset_to(struct lat_network *net, const struct lattice_endpoint *ep);
+/* The node closes: resets every channel, and refuses those that are asked for from here on. Inside begin and end. */
+void lat_inbound_reset_all(struct lat_network *net, uint64_t now);
 
-/* The machine is gone: end what is left of each direction. The network's lock is held. */
+/* The machine is gone: ends what is left. The network's lock is held. */
 void lat_outbound_end_all(struct lat_network *net);
-void lat_inbound_end_all(struct lat_network *net);
 
 #endif

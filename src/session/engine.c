@@ -546,3 +546,18 @@ void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handl
 	e->now = now;
 	lat_chan_in_reset(ci, (uint16_t)code);
 }
+
+bool lat_engine_any_reset_unacked(const struct lat_engine *e)
+{
+	const struct lat_peer *p;
+	const struct lat_chan *c;
+
+	DL_FOREACH(e->peer_list, p) {
+		if (p->slot[LAT_SLOT_CURRENT] == NULL || p->closing)
+			continue;
+		DL_FOREACH(p->chans, c)
+			if (c->inbound && ((const struct lat_chan_in *)c)->state == LAT_IN_RESET)
+				return true;
+	}
+	return false;
+}

@@ -270,6 +270,8 @@ void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
  * delivered after the return, and inbound_ended() is not called.
  */
 void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code);
+/* Whether a peer with a session has not acknowledged that we receive no more: after CLOSE it could not learn how far we came. */
+bool lat_engine_any_reset_unacked(const struct lat_engine *e);
 
 uint64_t lat_engine_counter(const struct lat_engine *e, enum lat_engine_counter c);
 const char *lat_engine_counter_text(enum lat_engine_counter c);
