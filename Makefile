@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
+.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks bench-revoke-cost check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -32,6 +32,11 @@ bench-locks: ## the quaternion lock beside the C library's, 1 to 8 threads
 	@scripts/bootstrap build
 	@$(MAKE) -s build-main
 	@$(main)/bench/lattice-bench-locks $(BENCH_ARGS)
+
+bench-revoke-cost: ## what looking at the life of a right costs each message: instructions (valgrind), and time beside a build without it
+	@scripts/bootstrap build
+	@$(MAKE) -s build-main
+	@scripts/bench-revoke-cost $(main) $(BENCH_ARGS)
 
 bench-goodput: ## Lattice over UDP beside the kernel's TCP, 20 ms away, 1 and 5 % lost (root, /dev/net/tun)
 	@scripts/bootstrap build

@@ -456,6 +456,9 @@ void lat_calls_fail(struct lat_inbox *inbox, const struct lat_chan *ch, int why)
 		return;
 	if (ch == NULL)
 		atomic_store_explicit(&c->closed, true, memory_order_seq_cst); /* [C] */
+	else
+		lat_flows_end(&inbox->flows,
+			      lat_flows_begin(&inbox->flows)); /* who had a turn before has asked */
 	made = atomic_load_explicit(&c->made, memory_order_acquire);
 	for (uint32_t i = 0; i < made; i++) {
 		struct lat_call_slot *s = slot_at(c, i);

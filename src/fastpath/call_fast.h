@@ -25,7 +25,10 @@ struct lat_flow_ops {
 
 /* --- the conditions ----------------------------------------------------------------------------- */
 
-/* P2, P3, P4, P8: what the channel itself says. LAT_CONDITIONS: all hold. P1 always does: there is no capability in a message. */
+/*
+ * P2, P3, P8, and of P4 who is asked: what the channel itself says. LAT_CONDITIONS: all hold. P1 always does: there is no capability in a
+ * message.
+ */
 LAT_FAST_INLINE enum lat_condition lat_execute_look(const struct lat_chan *ch, size_t len,
 						    int (*admit)(void *user))
 {
@@ -52,6 +55,8 @@ LAT_FAST_INLINE enum lat_condition lat_execute_look_locked(const struct lat_chan
 {
 	struct lat_flow_wait *w = ch->src.inbox->flows.first;
 
+	if (lat_life_ended(&ch->src.life))
+		return LAT_P4_RIGHT;
 	if (w == NULL)
 		return LAT_P5_WAITING;
 	if (w->take->hold != NULL || len > w->take->cap)

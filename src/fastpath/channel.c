@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fastpath/channel_state.h"
+#include "fastpath/inbox_state.h"
 #include "fastpath/sizes.h"
 #include "os/membarrier.h"
 #include "os/memfd.h"
@@ -159,9 +160,9 @@ static struct lat_chan *chan_alloc(const struct lat_tiers_sizes *sizes)
 
 int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct lat_chan_config *cfg)
 {
-	struct lat_sender_config sender = { .ops = &sender_ops,
-					    .len_max = cfg->len_max,
-					    .single = cfg->single };
+	struct lat_sender_config sender = {
+		.ops = &sender_ops, .len_max = cfg->len_max, .single = cfg->single, .life = cfg->life
+	};
 	struct lat_tiers_sizes sizes;
 	struct lat_chan *ch;
 	int rc;
@@ -192,6 +193,7 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	ch->src.ops = cfg->admit == NULL ? &source_ops : &source_ops_admit;
 	ch->src.user = cfg->user;
 	ch->src.from = cfg->from;
+	ch->src.life = cfg->life;
 	ch->src.words = &ch->rx_words;
 	ch->src.peer = &ch->tx_words;
 	ch->src.barriers = sender.barriers;
@@ -268,6 +270,27 @@ int lat_chan_flush(struct lat_chan *ch, uint64_t deadline_ns)
 int lat_chan_room_fd(struct lat_chan *ch)
 {
 	return lat_sender_room_fd(&ch->sender);
+}
+
+void lat_chan_revoke(struct lat_chan *ch)
+{
+	lat_inbox_source_refuse(&ch->src);
+}
+
+/* Who hands off looks at it in the turn of the inbox's flows. */
+void lat_chan_set_life(struct lat_chan *ch, struct lat_life life)
+{
+	struct lat_inbox *inbox = ch->src.inbox;
+	bool home;
+
+	lat_turn_take(&ch->sender.turn);
+	lat_turn_take(&inbox->turn);
+	home = lat_flows_begin(&inbox->flows);
+	if (!lat_life_ended(&ch->src.life))
+		ch->sender.life = ch->src.life = lat_life_or_none(life);
+	lat_flows_end(&inbox->flows, home);
+	lat_turn_give(&inbox->turn);
+	lat_turn_give(&ch->sender.turn);
 }
 
 uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received)

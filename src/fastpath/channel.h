@@ -21,6 +21,7 @@ struct lat_chan_config {
 	struct lat_inbox_from from;          /* in lat_inbox_info */
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. */
 	int (*admit)(void *user);
+	struct lat_life life; /* of the right that it is opened by; zeroed: it needs none */
 	/*
 	 * The memory of a channel that was opened has gone: both sides have let go, and what it held was received or
 	 * is lost. With @user, once, on whichever thread let go last, perhaps before lat_chan_close() returns. NULL:
@@ -59,7 +60,8 @@ LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
  *   -ETIMEDOUT   no room until deadline_ns
  *   -EMSGSIZE    @len is over the channel's limit
  *   -EPIPE       the inbox was closed
- *   -EPROTO      the ring was found damaged; or admit's reason (-EKEYREVOKED)
+ *   -EPROTO      the ring was found damaged; or admit's reason
+ *   -EKEYREVOKED the right that it was opened by has ended
  *   -ESHUTDOWN   the channel was closed meanwhile, or the calling task's scheduler is closing
  *   -ENOTRECOVERABLE  the channel's lock was found overwritten
  *   -ENOMEM, -EMFILE, -ENFILE   it has to wait and there is no file descriptor to wait on
@@ -90,6 +92,15 @@ LAT_MUST_CHECK int lat_chan_flush(struct lat_chan *ch, uint64_t deadline_ns);
  * the channel's own. The descriptor, or -ENOMEM, -EMFILE, -ENFILE.
  */
 LAT_MUST_CHECK int lat_chan_room_fd(struct lat_chan *ch);
+
+/*
+ * The right that it was opened by has ended: what was not received is dropped, who waits (for room, for a reply, to flush) is told
+ * -EKEYREVOKED, and after return the number of the last one received does not change. Any thread; not closed meanwhile.
+ */
+void lat_chan_revoke(struct lat_chan *ch);
+
+/* Another word and generation for that right, unless it has ended. Any thread; not closed meanwhile. */
+void lat_chan_set_life(struct lat_chan *ch, struct lat_life life);
 
 /* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
 uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received);

@@ -27,6 +27,7 @@ enum {
 };
 
 static const _Atomic(uint32_t) never; /* asked */
+const _Atomic(uint32_t) lat_life_needed_none;
 
 void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
@@ -475,11 +476,19 @@ bool lat_inbox_look_locked(struct lat_inbox *inbox)
 	return inbox->listed > inbox->hot;
 }
 
-/* The source whose turn it is gave a message, not yet received: 0, or it is refused, and detached. */
-static int admit_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, struct lat_gone_list *gone)
+/*
+ * The source whose turn it is was looked at, and gave a message (@got) that is not received yet: 0, or it is refused, and detached. A life
+ * that ended decides, whatever else was found: the short way may have dropped one.
+ */
+static int admit_locked(struct lat_inbox *inbox, struct lat_inbox_source *src, bool got,
+			struct lat_gone_list *gone)
 {
-	int why = src->ops != NULL && src->ops->admit != NULL ? src->ops->admit(src) : 0;
+	int why = 0;
 
+	if (lat_life_ended(&src->life))
+		why = -EKEYREVOKED;
+	else if (got && src->ops != NULL && src->ops->admit != NULL)
+		why = src->ops->admit(src);
 	if (why < 0) {
 		inbox->stats.refused++;
 		gone_locked(inbox, src, why, gone);
@@ -626,6 +635,11 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 		}
 		src = inbox->next;
 		rc = consume_locked(src, take, &m);
+		if (admit_locked(inbox, src, rc == 0 && m.seq == (uint32_t)(src->seq + 1), take->gone) < 0) {
+			if (rc == 0 && take->hold != NULL)
+				refuse_locked(take->hold);
+			continue;
+		}
 		if (rc == -ENOMSG) {
 			empty = empty_locked(inbox, src, poll, take->gone) ? empty + 1 : 0;
 			continue;
@@ -634,11 +648,6 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 		if (rc == -EPROTO || m.seq != (uint32_t)(src->seq + 1)) {
 			inbox->stats.poisoned++;
 			gone_locked(inbox, src, -EPROTO, take->gone);
-			continue;
-		}
-		if (rc == 0 && admit_locked(inbox, src, take->gone) < 0) {
-			if (take->hold != NULL)
-				refuse_locked(take->hold);
 			continue;
 		}
 		*take->info = (struct lat_inbox_info){ .user = src->user,
@@ -765,6 +774,7 @@ int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
 	src->inbox = inbox;
 	if (src->asks == NULL)
 		src->asks = &never;
+	src->life = lat_life_or_none(src->life);
 	src->ended = src->listed = src->hot = src->near = false;
 	src->attached = true;
 	src->seq = src->seq_before = 0;
@@ -829,6 +839,46 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 	}
 	put_end(inbox, false);
 	lat_inbox_tell_gone(&gone);
+}
+
+void lat_inbox_source_refuse(struct lat_inbox_source *src)
+{
+	struct lat_gone_list gone = { .end = &gone.first };
+	struct lat_inbox *inbox = src->inbox;
+
+	lat_turn_take(&inbox->turn);
+	lat_inbox_drain_locked(inbox);
+	if (src->attached) {
+		inbox->stats.refused++;
+		gone_locked(inbox, src, -EKEYREVOKED, &gone);
+	}
+	lat_turn_give(&inbox->turn);
+	lat_inbox_tell_gone(&gone);
+}
+
+void lat_inbox_source_revoke(struct lat_inbox_source *src)
+{
+	struct lat_gone_list gone = { .end = &gone.first };
+	struct lat_inbox *inbox = src->inbox;
+
+	lat_turn_take(&inbox->turn);
+	lat_inbox_drain_locked(inbox);
+	if (src->attached) {
+		inbox->stats.refused++;
+		gone_locked(inbox, src, -EKEYREVOKED, &gone);
+	}
+	put_end(inbox, false);
+	lat_inbox_tell_gone(&gone);
+}
+
+void lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life)
+{
+	struct lat_inbox *inbox = src->inbox;
+
+	lat_turn_take(&inbox->turn);
+	if (!lat_life_ended(&src->life))
+		src->life = lat_life_or_none(life);
+	lat_turn_give(&inbox->turn);
 }
 
 bool lat_inbox_detach(struct lat_inbox_source *src)

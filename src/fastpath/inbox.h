@@ -23,6 +23,7 @@
 
 #include "base/util.h"
 #include "fastpath/bell.h"
+#include "fastpath/life.h"
 #include "fastpath/tiers.h"
 
 enum { LAT_INBOX_SOURCES_MAX = 65536 }; /* of one inbox */
@@ -70,7 +71,7 @@ struct lat_inbox_source_ops {
 	uint64_t (*call)(struct lat_inbox_source *src, uint64_t seq);
 	/*
 	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN
-	 * (the inbox was closed), -EPROTO (poisoned), or admit's reason. Once. Unless it was ended before,
+	 * (the inbox was closed), -EPROTO (poisoned), -EKEYREVOKED (its life has ended), or admit's reason. Once. Unless it was ended before,
 	 * its producer may still be in lat_inbox_source_ready(), and ends or detaches it when that is over.
 	 */
 	void (*gone)(struct lat_inbox_source *src, int why);
@@ -101,7 +102,8 @@ struct lat_inbox_source {
 	 * a bell, of the machine): the source may be hot. Else every publish is announced.
 	 */
 	bool barriers;
-	bool admits; /* until it has ended, ops->admit() says 0 */
+	bool admits;          /* until it has ended, ops->admit() says 0 */
+	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
 	/* While it is 0, ops->call() says 0. NULL: it always does. The sending end's. */
 	const _Atomic(uint32_t) *asks;
 
@@ -154,7 +156,7 @@ struct lat_inbox_stats {
 	uint64_t signals;         /* times a producer or receiver had to wake */
 	uint64_t sleeps;          /* times a receiver went to sleep */
 	uint64_t poisoned;        /* sources detached because their producer lied */
-	uint64_t refused;         /* sources detached because admit said so */
+	uint64_t refused;         /* sources detached because their life had ended, or admit said so */
 	uint32_t sources;         /* attached now */
 };
 
@@ -269,6 +271,17 @@ void lat_inbox_source_end(struct lat_inbox_source *src);
  * touch @src. true if it was attached, false if it had been detached (or never attached).
  */
 bool lat_inbox_detach(struct lat_inbox_source *src);
+
+/*
+ * Its life has ended: what it holds is not received, and gone(-EKEYREVOKED) is called, by this thread, unless it was detached. To be
+ * called soon after, by anybody: until then nothing is received either, but nobody is told. refuse: while it is not ended or detached by
+ * others, which is to follow. revoke: instead of lat_inbox_source_end(), and with its promise.
+ */
+void lat_inbox_source_refuse(struct lat_inbox_source *src);
+void lat_inbox_source_revoke(struct lat_inbox_source *src);
+
+/* Another word and generation from now on, if it has not ended. Any thread, while it is not ended or detached by others. */
+void lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life);
 
 void lat_inbox_source_stats(const struct lat_inbox_source *src, struct lat_inbox_source_stats *out);
 void lat_inbox_stats(struct lat_inbox *inbox, struct lat_inbox_stats *out);

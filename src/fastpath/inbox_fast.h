@@ -159,7 +159,8 @@ LAT_FAST_INLINE bool lat_inbox_take_near_locked(struct lat_inbox *inbox, void *b
 	struct lat_inbox_source *src = inbox->next;
 
 	if (src == NULL || !src->near ||
-	    !lat_tiers_consume_near(src->rx, (uint32_t)(src->seq + 1), buf, cap, shorter, m))
+	    !lat_tiers_consume_near(src->rx, (uint32_t)(src->seq + 1), buf, cap, shorter, m) ||
+	    lat_life_ended(&src->life)) /* then it is taken and not received, and the long way detaches */
 		return false;
 	*settle = lat_inbox_taken_near_locked(inbox, src, m->len);
 	return true;
@@ -174,6 +175,10 @@ LAT_FAST_INLINE bool lat_inbox_hold_near_locked(struct lat_inbox *inbox, struct 
 	if (src == NULL || !src->near || !src->kept || (src->rx->foreign && !shared) ||
 	    !lat_tiers_take_near(src->rx, (uint32_t)(src->seq + 1), &hold->data, &hold->block, m))
 		return false;
+	if (lat_life_ended(&src->life)) {
+		lat_tiers_forget_block(src->rx);
+		return false;
+	}
 	hold->src = src;
 	*settle = lat_inbox_taken_near_locked(inbox, src, m->len);
 	return true;

@@ -115,6 +115,7 @@ struct lat_link_out_config {
 	uint32_t len_max;                    /* longest message; 0: what the biggest tier carries */
 	bool single;                         /* as lat_sender_config.single */
 	const struct lat_tiers_sizes *sizes; /* of its tiers but L1; NULL: as this machine's caches say */
+	struct lat_life life;                /* of the right that it is opened by; zeroed: it needs none */
 };
 
 /*
@@ -154,9 +155,10 @@ struct lat_link_in_config {
 	struct lat_inbox_from from; /* in lat_inbox_info */
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. Under the inbox's lock. */
 	int (*admit)(void *user);
+	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
 	/*
 	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
-	 * -ESHUTDOWN (the inbox was closed), admit's reason, -ENOMEM (lat_link_extend()), or the reason of lat_link_dead(). Once, under no lock,
+	 * -ESHUTDOWN (the inbox was closed), -EKEYREVOKED (its life has ended), admit's reason, -ENOMEM (lat_link_extend()), or the reason of lat_link_dead(). Once, under no lock,
 	 * on whichever thread saw it, perhaps before lat_link_in_open() (*out is set by then) or _end() return; it
 	 * may call lat_link_in_close(). The channel's number is free for the peer once GONE was sent: so close first.
 	 */
@@ -177,6 +179,15 @@ LAT_MUST_CHECK int lat_link_in_open(struct lat_link_in **out, struct lat_link *l
 
 /* The peer sends no more (CLOSE came): gone(0) once everything was received, perhaps now. Once. */
 void lat_link_in_end(struct lat_link_in *in);
+
+/*
+ * The right that it was opened by has ended: what was not received is dropped, and gone(-EKEYREVOKED) called now, unless the channel is
+ * over. Not closed meanwhile. Any number of times.
+ */
+void lat_link_in_revoke(struct lat_link_in *in);
+
+/* Another word and generation for that right, unless it has ended. Not closed meanwhile. */
+void lat_link_in_set_life(struct lat_link_in *in, struct lat_life life);
 
 /* Number of the last message received; 0 none. For GONE. */
 uint64_t lat_link_in_received(const struct lat_link_in *in);

@@ -52,6 +52,7 @@ struct lat_link_out {
 	struct lat_link *link;
 	uint32_t chan;
 	bool single;
+	struct lat_life life;
 	_Atomic(uint32_t) refs;
 	struct lat_tiers_sizes sizes;
 	bool gave_back; /* an extent, and the peer was not told yet. In the sender's turn */

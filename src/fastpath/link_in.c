@@ -208,6 +208,7 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 	in->src.ops = &source_ops;
 	in->src.user = cfg->user;
 	in->src.from = cfg->from;
+	in->src.life = cfg->life;
 	in->src.words = &link->own->rx[chan].words;
 	in->src.peer = &link->peer->tx[chan].words;
 	in->src.bell = &link->bell;
@@ -236,6 +237,30 @@ void lat_link_in_end(struct lat_link_in *in)
 {
 	pthread_mutex_lock(&in->link->lock);
 	lat_link_in_end_unlock(in, 0);
+}
+
+/* One that has ended is drained, message by message, and each is looked at. */
+void lat_link_in_revoke(struct lat_link_in *in)
+{
+	bool open;
+
+	pthread_mutex_lock(&in->link->lock);
+	open = in->state == LAT_LINK_IN_OPEN;
+	if (open) {
+		in->state = LAT_LINK_IN_ENDED;
+		in->why = -EKEYREVOKED;
+		lat_link_get(&in->refs);
+	}
+	pthread_mutex_unlock(&in->link->lock);
+	if (!open)
+		return;
+	lat_inbox_source_revoke(&in->src);
+	in_put(in);
+}
+
+void lat_link_in_set_life(struct lat_link_in *in, struct lat_life life)
+{
+	lat_inbox_source_set_life(&in->src, life);
 }
 
 uint64_t lat_link_in_received(const struct lat_link_in *in)

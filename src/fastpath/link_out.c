@@ -179,7 +179,7 @@ int lat_link_out_open(struct lat_link_out **out, struct lat_link *link, const st
 	*out = NULL;
 	if (o == NULL)
 		return -ENOMEM;
-	*o = (struct lat_link_out){ .link = link, .single = cfg->single, .refs = 1 };
+	*o = (struct lat_link_out){ .link = link, .single = cfg->single, .life = cfg->life, .refs = 1 };
 	rc = sizes_for(&o->sizes, cfg->sizes, cfg->len_max);
 	o->sender.len_max = cfg->len_max == 0 ? (uint32_t)lat_tiers_len_max(&o->sizes) : cfg->len_max;
 	pthread_mutex_lock(&link->lock);
@@ -225,6 +225,7 @@ void lat_link_out_accept(struct lat_link_out *out)
 		.len_max = out->sender.len_max,
 		.barriers = link->barriers,
 		.single = out->single,
+		.life = out->life,
 	};
 	int rc;
 

@@ -48,6 +48,7 @@ void lat_sender_init(struct lat_sender *s, const struct lat_sender_config *cfg)
 	s->near_max = cfg->len_max < s->tx.ring_len[LAT_TIER_L1] ? cfg->len_max : s->tx.ring_len[LAT_TIER_L1];
 	s->short_max = s->near_max < LAT_RING_TWO_DATA ? s->near_max : LAT_RING_TWO_DATA;
 	s->barriers = cfg->barriers;
+	s->life = lat_life_or_none(cfg->life);
 	atomic_init(&s->room_fd, -1);
 	atomic_init(&s->refs, 1);
 	lat_qlock_init(&s->control, false);
@@ -103,11 +104,19 @@ void lat_sender_announce_locked(struct lat_sender *s)
 	s->ops->announce(s);
 }
 
+/* 0, or why nothing more is sent. Who waits for what was sent, waits on until the receiving end has said what became of it. */
+static int ended_locked(const struct lat_sender *s)
+{
+	int dead = atomic_load_explicit(&s->dead, memory_order_acquire);
+
+	return dead == 0 && lat_life_ended(&s->life) ? -EKEYREVOKED : dead;
+}
+
 /* 0, -EAGAIN, or why it will never be. */
 static int send_locked(struct lat_sender *s, const struct outgoing *m)
 {
 	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
-	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
+	int rc = ended_locked(s);
 	uint32_t hot;
 
 	if (rc < 0)
@@ -157,7 +166,7 @@ static int drained_locked(struct lat_sender *s, uint64_t upto)
 
 static int loan_locked(struct lat_sender *s, const struct outgoing *m)
 {
-	int rc = atomic_load_explicit(&s->dead, memory_order_acquire);
+	int rc = ended_locked(s);
 
 	if (rc < 0)
 		return rc;
@@ -458,6 +467,14 @@ int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
 		return wait_end(s, NULL, upto, deadline_ns);
 	lat_turn_end(&s->turn);
 	return rc;
+}
+
+void lat_sender_set_life(struct lat_sender *s, struct lat_life life)
+{
+	lat_turn_take(&s->turn);
+	if (!lat_life_ended(&s->life))
+		s->life = lat_life_or_none(life);
+	lat_turn_give(&s->turn);
 }
 
 int lat_sender_room_fd(struct lat_sender *s)

@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "fastpath/bell.h"
+#include "fastpath/life.h"
 #include "fastpath/tiers.h"
 #include "fastpath/spin.h"
 #include "fastpath/turn.h"
@@ -41,6 +42,7 @@ struct lat_sender_config {
 	uint32_t len_max; /* longest message, at most what the tiers carry */
 	bool barriers; /* both ends have lat_membarrier(), of the process or, with a bell, of the machine; else all is seq_cst */
 	bool single; /* one thread sends and flushes, or several that agree on whose turn it is: no lock */
+	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
 };
 
 struct lat_sender_stats {
@@ -63,7 +65,8 @@ struct lat_sender {
 	uint32_t near_max, short_max; /* the longest message that L1 takes, and two slots of it */
 	bool barriers;
 	const struct lat_rx_words *peer;
-	_Atomic(int) dead; /* 0, or what sends return from now on */
+	struct lat_life life; /* the turn's */
+	_Atomic(int) dead;    /* 0, or what sends return from now on */
 	_Atomic(uint64_t) sent, sent_bytes;
 	_Atomic(uint64_t) handed; /* of those sent: that were not published */
 	const struct lat_sender_ops *ops;
@@ -103,6 +106,7 @@ void lat_sender_fini(struct lat_sender *s);
  *   -ESHUTDOWN   it was closed meanwhile, or the calling task's scheduler is closing
  *   -ENOTRECOVERABLE  its lock was found overwritten
  *   -ENOMEM, -EMFILE, -ENFILE   it has to wait and there is no file descriptor to wait on
+ *   -EKEYREVOKED the right that it was opened by has ended
  *   or what lat_sender_end() was given
  */
 LAT_MUST_CHECK int lat_sender_send(struct lat_sender *s, int32_t type, const void *data, size_t len,
@@ -183,6 +187,9 @@ void lat_sender_room(struct lat_sender *s);
  * Any thread, until lat_sender_fini(); takes no lock, does not block.
  */
 void lat_sender_end(struct lat_sender *s, int why);
+
+/* Another word and generation from now on, if it has not ended. Any thread. */
+void lat_sender_set_life(struct lat_sender *s, struct lat_life life);
 
 /* 0, or what lat_sender_end() was given. Any thread. */
 static inline int lat_sender_dead(const struct lat_sender *s)

@@ -38,7 +38,8 @@ LAT_FAST_INLINE bool lat_sender_publish_near(struct lat_sender *s, int32_t type,
 	struct lat_ring_tx *l1 = &s->tx.ring[LAT_TIER_L1];
 	uint64_t seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
 
-	if (atomic_load_explicit(&s->dead, memory_order_acquire) != 0 || s->tx.l1_pause != 0)
+	if (atomic_load_explicit(&s->dead, memory_order_acquire) != 0 || s->tx.l1_pause != 0 ||
+	    lat_life_ended(&s->life))
 		return false;
 	if (!(longer ? lat_ring_publish_long(l1, type, (uint32_t)seq, data, len)
 		     : lat_ring_publish_near(l1, type, (uint32_t)seq, data, len)))
@@ -87,7 +88,7 @@ LAT_FAST_INLINE bool lat_sender_loan_near(struct lat_sender *s, size_t bytes, st
 
 	if (bytes > s->len_max || !lat_turn_try_as(&s->turn, single))
 		return false;
-	lent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 &&
+	lent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 && !lat_life_ended(&s->life) &&
 	       lat_tiers_loan_near(&s->tx, bytes, &loan->data, &loan->block);
 	loan->bytes = (uint32_t)bytes;
 	lat_turn_end_as(&s->turn, single);
@@ -104,7 +105,7 @@ LAT_FAST_INLINE bool lat_sender_publish_loan_near(struct lat_sender *s, int32_t 
 	if (len > loan->bytes || !lat_turn_try_as(&s->turn, single))
 		return false;
 	seq = atomic_load_explicit(&s->sent, memory_order_relaxed) + 1;
-	sent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 &&
+	sent = atomic_load_explicit(&s->dead, memory_order_acquire) == 0 && !lat_life_ended(&s->life) &&
 	       lat_tiers_publish_loan_near(&s->tx, type, (uint32_t)seq, loan->block, loan->data,
 					   (uint32_t)len);
 	if (sent) {

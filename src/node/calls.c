@@ -131,7 +131,7 @@ LAT_FAST_INLINE struct lattice_task *may_call_locked(const struct lattice_sched 
 		return NULL;
 	if (!lat_turn_try_single(&f->turn))
 		return NULL;
-	if (f->first != NULL) {
+	if (f->first != NULL && !lat_life_ended(&ch->src.life)) {
 		to = f->first->flow;
 		if (lat_task_is_parked(to) && len <= to->park.take.cap && to->priority >= self->priority)
 			return to;
