@@ -51,7 +51,7 @@ static int on_pong(struct lat_session *s, uint64_t now, const struct lat_frame *
 		struct lat_ping ping = p->pings[i];
 		struct lat_round_trip trip;
 
-		if (!ping.sent || ping.token != pong.token)
+		if (ping.sealed_ns == 0 || ping.token != pong.token) /* one that never left is not answered */
 			continue;
 		p->ping_count--;
 		memmove(&p->pings[i], &p->pings[i + 1], (p->ping_count - i) * sizeof(p->pings[0]));

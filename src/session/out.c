@@ -438,7 +438,9 @@ static int build_data(struct lat_session *s, uint64_t now)
 static void build_probe(struct lat_session *s, uint64_t now)
 {
 	struct lat_peer *p = s->peer;
-	uint16_t bytes = lat_pmtu_next(&p->pmtu, now);
+	uint16_t bytes = unsent_ping(p)
+				 ? 0
+				 : lat_pmtu_next(&p->pmtu, now); /* it would take others' PINGs along */
 	struct lat_out o;
 	size_t pad;
 
