@@ -18,6 +18,7 @@
 
 #include "cli/cmd.h"
 #include "cli/json.h"
+#include "cli/losses.h"
 #include "cli/options.h"
 #include "cli/target.h"
 #include "cli/transfer.h"
@@ -49,9 +50,7 @@ struct receiver {
 	struct lattice_endpoint *endpoint;
 	struct incoming file;
 	uint64_t messages, files;
-	lattice_node_id lossy_node; /* where the last loss was told of */
-	int32_t lossy_source;
-	uint64_t lost;
+	struct losses losses;
 	bool terminal;
 	int signals;
 	bool ending;             /* a signal came */
@@ -94,14 +93,9 @@ static void show_json(const struct lattice_msg *msg)
 /* What a channel that may lose has lost, when it has become more. */
 static void tell_lost(struct receiver *r, const struct lattice_msg *msg)
 {
-	if (msg->lost == 0 ||
-	    (msg->lost == r->lost && msg->source == r->lossy_source && msg->node == r->lossy_node))
-		return;
-	r->lost = msg->lost;
-	r->lossy_source = msg->source;
-	r->lossy_node = msg->node;
-	(void)cli_complain("%" PRIu64 " messages from %" PRId32 "@%" PRIu32 " were lost", msg->lost,
-			   msg->source, msg->node);
+	if (losses_note(&r->losses, msg->node, msg->source, msg->lost))
+		(void)cli_complain("%" PRIu64 " messages from %" PRId32 "@%" PRIu32 " were lost", msg->lost,
+				   msg->source, msg->node);
 }
 
 static int show(struct receiver *r, const struct lattice_msg *msg)
@@ -169,6 +163,19 @@ static int check_output(const char *path)
 		return CLI_OK;
 	return cli_complain("%s is there and is no regular file; without -o a file goes to standard output",
 			    path);
+}
+
+/* Said before anything is received: where it is to lie there is a folder, and one that may be written to. */
+static int check_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_ROOM] = ".";
+
+	if (slash != NULL)
+		(void)snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - path), path);
+	if (access(folder, W_OK | X_OK) == 0)
+		return CLI_OK;
+	return cli_complain("%s cannot be written: %s", path, strerror(errno));
 }
 
 /* A temporary file beside the one that it will become, so that rename(2) replaces it at once. */
@@ -409,7 +416,8 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 	(void)argc;
 	if (!cli_number(argv[0], 1, INT32_MAX, &pid))
 		return cli_usage("'%s' is not a pid, a number from 1 up", argv[0]);
-	if (opt->output != NULL && check_output(opt->output) != CLI_OK)
+	if (opt->output != NULL &&
+	    (check_output(opt->output) != CLI_OK || check_folder(opt->output) != CLI_OK))
 		return CLI_FAILED;
 	/* Before the node: its threads inherit the mask, so the signals come by the fd alone. */
 	(void)sigemptyset(&ends);

@@ -188,7 +188,8 @@ static int ask(const struct cli_options *opt,
 	fd = call(dir, opt->timeout_ns != CLI_UNSET ? opt->timeout_ns : TIMEOUT_DEFAULT_NS);
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
 		(void)cli_complain(
-			"no node runs on %s: 'lattice node run' runs one, -d names another directory", dir);
+			"no node runs on %s that has a network: 'lattice node run' runs one, -d names another directory",
+			dir);
 		return CLI_UNREACHABLE;
 	}
 	if (fd == -EAGAIN)
