@@ -219,6 +219,15 @@ int lat_cap_narrow(struct lat_cap_desc *d, const struct lat_caveat *caveats, siz
 	return 0;
 }
 
+bool lat_cap_is_within(const struct lat_cap_desc *p, const struct lat_cap_desc *want)
+{
+	return (p->rights & LAT_RIGHT_GRANT) != 0 && (want->rights & ~p->rights) == 0 &&
+	       want->dst_pid == p->dst_pid &&
+	       (p->src_pid == LAT_CAP_ANY_PID || want->src_pid == p->src_pid) &&
+	       (p->not_after == 0 || (want->not_after != 0 && want->not_after <= p->not_after)) &&
+	       want->max_msg <= p->max_msg && (p->rate == 0 || (want->rate != 0 && want->rate <= p->rate));
+}
+
 void lat_cap_proof(uint8_t out[32], const uint8_t k[LAT_CAP_KEY], const uint8_t sid[16], uint32_t req,
 		   int32_t src_pid, int32_t dst_pid, const uint8_t nonce_s[16])
 {

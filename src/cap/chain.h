@@ -92,6 +92,9 @@ int lat_cap_key_chain(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY],
  */
 int lat_cap_narrow(struct lat_cap_desc *d, const struct lat_caveat *caveats, size_t count);
 
+/* Whether who has @p may have @want made of it: @p has the right GRANT, and all that @want allows. Their holders may be any. */
+bool lat_cap_is_within(const struct lat_cap_desc *p, const struct lat_cap_desc *want);
+
 /* Both ends of a channel compute the same context; sender = the side whose data flows on it (PROTOCOL 6.2). */
 struct lat_chan_ctx {
 	uint8_t nonce_s[16], nonce_r[16];

@@ -121,7 +121,7 @@ static int keep_one(struct lat_captable *t, enum kind kind, const struct lat_cap
 /* What is owed goes first: the journal has those lives still, and knows no other in their slots. */
 static int keep(struct lat_captable *t, enum kind kind, const struct lat_cap_entry *e)
 {
-	if (t->ops.keep == NULL)
+	if (t->ops.keep == NULL || e->transient)
 		return 0;
 	for (uint32_t i = 0; t->owed > 0 && i < t->slots_max; i++) {
 		struct slot *s = &t->slots[i];
@@ -249,22 +249,17 @@ static uint32_t end(struct lat_captable *t, uint32_t slot)
 
 /* ---- what the issuer does ---- */
 
-static bool is_within(const struct lat_cap_desc *p, const struct lat_cap_desc *want)
-{
-	return (p->rights & LAT_RIGHT_GRANT) != 0 && (want->rights & ~p->rights) == 0 &&
-	       want->dst_pid == p->dst_pid &&
-	       (p->src_pid == LAT_CAP_ANY_PID || want->src_pid == p->src_pid) &&
-	       (p->not_after == 0 || (want->not_after != 0 && want->not_after <= p->not_after)) &&
-	       want->max_msg <= p->max_msg && (p->rate == 0 || (want->rate != 0 && want->rate <= p->rate));
-}
-
-/* -ENOBUFS: each slot is taken, or has had all its lives. */
-static int find_slot(struct lat_captable *t, uint32_t *slot)
+/*
+ * -ENOBUFS: each slot is taken, or has had all its lives. A transient one is not put where the journal has still to hear of an end:
+ * that is said before the next that is kept, and of this slot's last life.
+ */
+static int find_slot(struct lat_captable *t, bool transient, uint32_t *slot)
 {
 	for (uint32_t i = 0; i < t->slots_max; i++) {
 		uint32_t at = (t->look_from + i) % t->slots_max;
 
-		if (!is_taken(t, at) && t->slots[at].gen < UINT32_MAX) {
+		if (!is_taken(t, at) && t->slots[at].gen < UINT32_MAX &&
+		    !(transient && t->slots[at].end_owed)) {
 			t->look_from = at + 1;
 			*slot = at;
 			return 0;
@@ -273,24 +268,24 @@ static int find_slot(struct lat_captable *t, uint32_t *slot)
 	return -ENOBUFS;
 }
 
-int lat_captable_mint(struct lat_captable *t, const struct lat_cap_ref *parent,
-		      const struct lat_cap_desc *want, uint32_t badge, uint64_t uses,
-		      struct lat_cap_desc *out)
+static int mint(struct lat_captable *t, const struct lat_cap_ref *parent, struct lat_cap_entry e,
+		struct lat_cap_desc *out)
 {
-	struct lat_cap_entry e = { .desc = *want, .badge = badge, .uses = uses };
+	const struct lat_cap_desc *want = &e.desc;
 	uint32_t slot;
 	int rc;
 
-	if (want->rights == 0 || (want->rights & ~all_rights) != 0 || want->max_msg == 0 || uses == 0)
+	if (want->rights == 0 || (want->rights & ~all_rights) != 0 || want->max_msg == 0 || e.uses == 0 ||
+	    (e.transient && (want->rights & LAT_RIGHT_GRANT) != 0))
 		return -EINVAL;
 	if (parent != NULL) {
 		if (!lat_captable_live(t, *parent))
 			return -EKEYREVOKED;
-		if (!is_within(&t->slots[parent->slot].entry.desc, want))
+		if (!lat_cap_is_within(&t->slots[parent->slot].entry.desc, want))
 			return -EACCES;
 		e.parent = *parent;
 	}
-	rc = find_slot(t, &slot);
+	rc = find_slot(t, e.transient, &slot);
 	if (rc < 0)
 		return rc;
 	e.desc.node = t->node;
@@ -303,6 +298,22 @@ int lat_captable_mint(struct lat_captable *t, const struct lat_cap_ref *parent,
 	begin(t, &e);
 	*out = e.desc;
 	return 0;
+}
+
+int lat_captable_mint(struct lat_captable *t, const struct lat_cap_ref *parent,
+		      const struct lat_cap_desc *want, uint32_t badge, uint64_t uses,
+		      struct lat_cap_desc *out)
+{
+	return mint(t, parent, (struct lat_cap_entry){ .desc = *want, .badge = badge, .uses = uses }, out);
+}
+
+int lat_captable_mint_transient(struct lat_captable *t, const struct lat_cap_desc *want, uint32_t badge,
+				struct lat_cap_desc *out)
+{
+	return mint(t, NULL,
+		    (struct lat_cap_entry){
+			    .desc = *want, .badge = badge, .uses = LAT_CAP_UNLIMITED, .transient = true },
+		    out);
 }
 
 int lat_captable_get(const struct lat_captable *t, struct lat_cap_ref ref, struct lat_cap_entry *out)
@@ -501,8 +512,10 @@ int lat_captable_snapshot(struct lat_captable *t, int (*keep_it)(void *ctx, cons
 
 		if (!is_taken(t, i) && s->gen != 0)
 			rc = snap(t, &to, KIND_GEN, &gone);
-		else if (is_taken(t, i) && s->parent == NONE)
+		else if (is_taken(t, i) && s->parent == NONE && !s->entry.transient)
 			rc = snap_tree(t, &to, (int32_t)i);
+		else if (is_taken(t, i) && s->entry.transient)
+			rc = snap(t, &to, KIND_GEN, &gone);
 	}
 	if (rc == 0)
 		rc = keep_it(ctx, NULL);

@@ -36,6 +36,7 @@ struct lat_cap_entry {
 	struct lat_cap_ref parent;
 	uint32_t badge; /* what receivers are told; never the holder's choice */
 	uint64_t uses;  /* left; LAT_CAP_UNLIMITED */
+	bool transient; /* not kept: it ends with the table, and nothing is made of it */
 };
 #define LAT_CAP_UNLIMITED UINT64_MAX
 
@@ -90,6 +91,13 @@ LAT_MUST_CHECK int lat_captable_snapshot(struct lat_captable *t,
 LAT_MUST_CHECK int lat_captable_mint(struct lat_captable *t, const struct lat_cap_ref *parent,
 				     const struct lat_cap_desc *want, uint32_t badge, uint64_t uses,
 				     struct lat_cap_desc *out);
+
+/*
+ * One that no journal hears of: for as long as the table is open. As lat_captable_mint() without a parent; -EINVAL also: with the right
+ * GRANT.
+ */
+LAT_MUST_CHECK int lat_captable_mint_transient(struct lat_captable *t, const struct lat_cap_desc *want,
+					       uint32_t badge, struct lat_cap_desc *out);
 
 /* Whether this life has not ended. */
 bool lat_captable_live(const struct lat_captable *t, struct lat_cap_ref ref);

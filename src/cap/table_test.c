@@ -242,6 +242,79 @@ TEST(a_generation_never_comes_back)
 	free(k.records);
 }
 
+static struct lat_cap_ref transient(struct lat_captable *t)
+{
+	const struct lat_cap_desc want = wanted(SEND);
+	struct lat_cap_desc got;
+
+	CHECK_EQ(lat_captable_mint_transient(t, &want, 3, &got), 0);
+	return ref(&got);
+}
+
+TEST(what_is_transient_is_not_in_the_journal)
+{
+	const struct lat_cap_desc grants = wanted(ALL), want = wanted(SEND);
+	struct journal j = { 0 }, next = { 0 };
+	struct lat_captable *t = open_table(4, &j), *again;
+	struct lat_cap_ref kept = mint(t, NULL, ALL), brief = transient(t), other = transient(t), later;
+	struct lat_cap_desc got;
+	struct lat_cap_entry e;
+
+	CHECK_EQ(lat_captable_mint_transient(t, &grants, 0, &got), -EINVAL);
+	CHECK_EQ(lat_captable_mint(t, &brief, &want, 0, LAT_CAP_UNLIMITED, &got), -EACCES);
+	CHECK_EQ(j.count, 1);
+	CHECK_EQ(lat_captable_get(t, brief, &e), 0);
+	CHECK(e.transient);
+	CHECK_EQ(e.badge, 3);
+	CHECK_EQ(lat_captable_use(t, brief), 0);
+	CHECK_EQ(lat_captable_revoke(t, brief, NULL), 0);
+	CHECK(!lat_captable_live(t, brief));
+	CHECK_EQ(j.count, 1);
+	later = mint(t, NULL, SEND); /* maybe where it was */
+	while (later.slot != brief.slot) {
+		CHECK_EQ(lat_captable_revoke(t, later, NULL), 0);
+		later = mint(t, NULL, SEND);
+	}
+	CHECK(later.gen > brief.gen);
+	again = replayed(&j, j.count, 4, &next);
+	CHECK(lat_captable_live(again, kept));
+	CHECK(lat_captable_live(again, later));
+	CHECK(!lat_captable_live(again, other));
+	lat_captable_close(again);
+	/* A snapshot keeps its generation, so that it is not given out again. */
+	j.count = 0;
+	CHECK_EQ(lat_captable_snapshot(t, keep, &j), 0);
+	again = replayed(&j, j.count, 4, &next);
+	CHECK(lat_captable_live(again, later));
+	CHECK(!lat_captable_live(again, other));
+	CHECK_EQ(lat_captable_count(again), 2);
+	lat_captable_close(again);
+	lat_captable_close(t);
+	free(j.records);
+	free(next.records);
+}
+
+TEST(what_is_transient_leaves_an_end_that_is_owed_alone)
+{
+	struct journal j = { 0 }, next = { 0 };
+	struct lat_captable *t = open_table(2, &j), *again;
+	struct lat_cap_ref a = mint(t, NULL, SEND), b;
+
+	j.fail = -ENOSPC;
+	CHECK_EQ(lat_captable_revoke(t, a, NULL), -ENOSPC);
+	b = transient(t);
+	CHECK(b.slot != a.slot);
+	j.fail = 0;
+	(void)mint(t, NULL, SEND); /* in a's slot, after a's end */
+	again = replayed(&j, j.count, 2, &next);
+	CHECK(!lat_captable_live(again, a));
+	CHECK_EQ(lat_captable_count(again), 1);
+	lat_captable_close(again);
+	lat_captable_close(t);
+	free(j.records);
+	free(next.records);
+}
+
 TEST(uses_are_counted_and_a_crash_gives_none_back)
 {
 	static const uint64_t rows[] = { 1, 2, 63, 64, 65, 200 };
