@@ -349,6 +349,42 @@ TEST(the_receiver_has_enough)
 	}
 }
 
+static bool from_the_receiver(struct world *w, int from, int to, const uint8_t *packet, size_t bytes)
+{
+	(void)w, (void)to, (void)packet, (void)bytes;
+	return from == 1;
+}
+
+/* The reset is lost, and then the line: what came between the two was not taken, and counts as little as what never came. */
+TEST(what_comes_after_a_reset_is_not_acknowledged)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		const struct world_options o = { .proto = protos[i].proto };
+		struct world *w = world_open(2, 21, &o);
+		struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+
+		world_run(w, 100 * MS);
+		in = world_chan_at(w, 1, c);
+		for (int k = 0; k < 5; k++)
+			CHECK_EQ(world_chan_send(w, 0, c, 100), 0);
+		world_run(w, 100 * MS);
+		w->filter = from_the_receiver;
+		lat_engine_inbound_reset(w->node[1].engine, w->now, in->handle, LAT_CODE_EREVOKED);
+		world_tick(w, 1);
+		w->filter = NULL;
+		for (int k = 0; k < 10; k++)
+			CHECK_EQ(world_chan_send(w, 0, c, 1000), 0);
+		world_run(w, 2 * MS + 1);
+		w->unreachable = true;
+		world_cut(w, 0, 1);
+		world_run(w, 150 * SEC);
+		CHECK_ROW(protos[i].why, c->ended && c->err == -ECONNRESET);
+		CHECK_EQ_ROW(protos[i].why, c->last_seq, 5);
+		CHECK_EQ(in->got, 5);
+		world_close(w);
+	}
+}
+
 TEST(out_of_reach_for_too_long)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {

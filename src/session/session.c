@@ -303,7 +303,8 @@ int lat_session_data(struct lat_session *s, uint64_t now, const struct lat_path 
 		lat_peer_close_start(p, now, LAT_CODE_EPROTO);
 		return 0;
 	}
-	if (rc == LAT_FRAMES_OK)
+	/* How much of a channel that is reset was taken, only the reset says: it may get lost. */
+	if (rc == LAT_FRAMES_OK && (ci == NULL || ci->state != LAT_IN_RESET))
 		lat_ack_note(lane, now, hdr->counter, bytes, eliciting);
 	return 0;
 }
