@@ -25,6 +25,8 @@ struct fuzz_chan {
 	uint32_t node, handle;
 	uint64_t got, next_seq;
 	bool lossy;
+	struct lat_cap_ref life;
+	uint32_t max_msg;
 };
 
 struct fuzz_engine {
@@ -37,7 +39,8 @@ struct fuzz_engine {
 	uint64_t sent, sent_strange; /* packets; those to nobody known */
 	uint8_t last[LAT_DATA_HDR + LAT_TCP_MAX_PKT];
 	size_t last_bytes;
-	bool full; /* the receivers have no room */
+	bool full;        /* the receivers have no room */
+	uint32_t revoked; /* lives up to this generation */
 	uint64_t delivered[HONEST + 1];
 	struct fuzz_chan chan[FUZZ_CHANS];
 };
@@ -147,20 +150,68 @@ static inline struct fuzz_chan *fuzz_chan_new(struct fuzz_engine *f)
 	return NULL;
 }
 
-static inline int fuzz_op_inbound_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid,
-				       int32_t dst_pid, uint16_t cflags, void **user)
+/* A capability's key is the beginning of its descriptor, and its first byte of rights says what it allows. */
+static inline int fuzz_op_cap_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats,
+				  size_t count, uint8_t k[LAT_CAP_KEY])
+{
+	(void)ctx;
+	(void)caveats;
+	FUZZ_REQUIRE(count <= LAT_CAP_CAVEATS_MAX);
+	memcpy(k, desc, LAT_CAP_KEY);
+	return desc[0] == 1 ? 0 : -EACCES;
+}
+
+static inline int fuzz_op_cap_admit(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out)
+{
+	struct fuzz_engine *f = ctx;
+	struct lat_cap_desc d;
+
+	*out = (struct lat_open_grant){ .rights = LAT_RIGHT_OPEN | LAT_RIGHT_SEND | LAT_RIGHT_BULK };
+	if (ask->desc == NULL)
+		return 0;
+	if (lat_cap_desc_decode(&d, ask->desc) < 0)
+		return -EACCES;
+	*out = (struct lat_open_grant){ .life = { d.slot, d.gen },
+					.rights = d.rights,
+					.max_msg = d.max_msg,
+					.rate = d.rate,
+					.not_after = d.not_after };
+	return d.gen <= f->revoked ? -EKEYREVOKED : 0;
+}
+
+static inline bool fuzz_op_cap_live(void *ctx, struct lat_cap_ref life)
+{
+	const struct fuzz_engine *f = ctx;
+
+	return life.gen > f->revoked;
+}
+
+static inline uint64_t fuzz_op_wall_s(void *ctx)
+{
+	return ((struct fuzz_engine *)ctx)->now / (uint64_t)LAT_NS_PER_S;
+}
+
+static inline void fuzz_op_revoked_told(void *ctx, uint32_t node, struct lat_cap_ref life)
+{
+	(void)ctx;
+	FUZZ_REQUIRE(node == HOSTILE && life.gen != 0);
+}
+
+static inline int fuzz_op_inbound_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
+				       const struct lat_open_grant *grant, uint16_t cflags, void **user)
 {
 	struct fuzz_chan *c;
 
-	(void)src_pid;
-	if (dst_pid == 9)
+	if (ask->dst_pid == 9)
 		return LAT_CODE_ECONNREFUSED;
 	c = fuzz_chan_new(ctx);
 	if (c == NULL)
 		return LAT_CODE_ENOBUFS;
 	c->inbound = true;
-	c->node = node;
+	c->node = ask->node;
 	c->handle = handle;
+	c->life = grant->life;
+	c->max_msg = grant->max_msg;
 	c->lossy = (cflags & LAT_CFLAG_RELIABLE) == 0;
 	*user = c;
 	return LAT_CODE_OK;
@@ -173,6 +224,8 @@ static inline int fuzz_op_deliver(void *ctx, void *user, const struct lat_delive
 	uint8_t sum = 0;
 
 	FUZZ_REQUIRE(c->used && c->inbound && !c->ended && msg->node == c->node);
+	FUZZ_REQUIRE(c->life.gen == 0 || c->life.gen > f->revoked);
+	FUZZ_REQUIRE(c->max_msg == 0 || msg->bytes + LAT_PIDS_LEN + 4 <= c->max_msg);
 	if (f->full && msg->node == HOSTILE)
 		return -EAGAIN;
 	FUZZ_REQUIRE(c->lossy || msg->seq == c->next_seq);
@@ -254,6 +307,11 @@ static const struct lat_engine_ops fuzz_ops = {
 	.transmit = fuzz_op_transmit,
 	.path_proven = fuzz_op_path_proven,
 	.peer_state = fuzz_op_peer_state,
+	.cap_key = fuzz_op_cap_key,
+	.cap_admit = fuzz_op_cap_admit,
+	.cap_live = fuzz_op_cap_live,
+	.wall_s = fuzz_op_wall_s,
+	.revoked_told = fuzz_op_revoked_told,
 	.inbound_open = fuzz_op_inbound_open,
 	.deliver = fuzz_op_deliver,
 	.inbound_ended = fuzz_op_inbound_ended,

@@ -8,7 +8,8 @@
  * (3) A broken rule ends the session, and every channel of that peer that has nothing left to be taken.
  * (4) The other peer's session goes on: its message arrives at the end.
  * (5) A reliable channel's messages come in order, each once; nothing comes after its end.
- * (6) What this node sends is well-formed. It never asks to be called again at once.
+ * (6) Nothing comes of a capability that was revoked, and nothing longer than it allows.
+ * (7) What this node sends is well-formed. It never asks to be called again at once.
  */
 #include "engine.h"
 
@@ -119,7 +120,20 @@ static void open_channel(struct fuzz_input *in)
 		return;
 	if ((o.cflags & LAT_CFLAG_REVERSE) != 0)
 		o.rev_chan = 5;
-	lat_grant_key(k, s->secret->sess);
+	if ((how & 64) != 0) { /* by a capability, with limits of its own */
+		uint32_t limits = take(in, 3);
+		const struct lat_cap_desc d = { .rights = (uint16_t)(limits & 63),
+						.gen = limits >> 6 & 7,
+						.rate = limits >> 9 & 3,
+						.max_msg = (limits >> 11 & 7) * 100,
+						.not_after = limits >> 14 };
+
+		lat_cap_desc_encode(o.desc, &d);
+		o.ncav = (uint8_t)(limits >> 20);
+		memcpy(k, o.desc, sizeof(k));
+	} else {
+		lat_grant_key(k, s->secret->sess);
+	}
 	lat_cap_proof(o.proof, k, s->secret->sid, o.req, o.src_pid, o.dst_pid, o.nonce_s);
 	o.proof[0] ^= (uint8_t)(how >> 7);
 	if (lat_frame_chan_open_encode(&w, &o) == 0)
@@ -305,6 +319,8 @@ static void new_session(struct fuzz_input *in)
 static void application(struct fuzz_input *in)
 {
 	static uint8_t data[100000];
+	static const struct lat_cap_right right = { .desc = { 1, 0, LAT_RIGHT_OPEN | LAT_RIGHT_SEND },
+						    .key = { 5 } };
 	uint32_t how = take(in, 1), value = take(in, 2);
 	struct lat_chan *in_chan = channel(value, true, false), *out_chan = channel(value, false, false);
 	struct fuzz_chan *c;
@@ -315,8 +331,12 @@ static void application(struct fuzz_input *in)
 		if (c == NULL)
 			break;
 		c->node = HOSTILE;
-		if (lat_engine_chan_open(f.e, f.now, HOSTILE, (int32_t)value, 7, (uint16_t)(how >> 3 & 3), c,
-					 &c->handle) < 0)
+		if (lat_engine_chan_open(f.e, f.now, HOSTILE,
+					 &(struct lat_open_want){ .src_pid = (int32_t)value,
+								  .dst_pid = 7,
+								  .cflags = (uint16_t)(how >> 3 & 3),
+								  .right = (how & 32) != 0 ? &right : NULL },
+					 c, &c->handle) < 0)
 			*c = (struct fuzz_chan){ 0 };
 		break;
 	case 1:
@@ -343,7 +363,12 @@ static void application(struct fuzz_input *in)
 		*c = (struct fuzz_chan){ 0 };
 		break;
 	case 5:
-		(void)!lat_engine_ping(f.e, f.now, HOSTILE, value);
+		if ((how & 8) == 0) {
+			(void)!lat_engine_ping(f.e, f.now, HOSTILE, value);
+			break;
+		}
+		f.revoked++;
+		(void)lat_engine_revoke(f.e, f.now);
 		break;
 	case 6:
 		(void)!lat_engine_net_send(f.e, f.now, HOSTILE, data, value % 2000);

@@ -64,12 +64,15 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  * @return 0, or
  *   -EAGAIN        not open yet or no room, and timeout_ns was 0
  *   -ETIMEDOUT     still so after timeout_ns
- *   -EMSGSIZE      over the channel's limit; nothing was sent
+ *   -EMSGSIZE      over the channel's limit; nothing was sent. Over that of the right by which it was opened, which the other node alone
+ *                  knows: then it is over
  *   -EHOSTUNREACH  the peer does not answer. The channel stays: later it may
  *   -ENETUNREACH   this machine has no way to it. The channel stays
  *  and, the channel being over for good,
  *   -ECONNREFUSED  nobody receives as that pid there; or (TCP) nobody listens at that address, then the channel stays
  *   -EACCES        the other node does not allow it
+ *   -EKEYREVOKED   the right by which it was opened was revoked; lattice_channel_sent() says what arrived before
+ *   -EKEYEXPIRED   the right by which it was opened has expired; likewise
  *   -ENOBUFS       the other node has no room for more channels from this one
  *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed
  *   -ENOKEY        the peer was removed here (lattice_node_remove_peer); lattice_channel_sent() says what arrived

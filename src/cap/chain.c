@@ -228,6 +228,13 @@ bool lat_cap_is_within(const struct lat_cap_desc *p, const struct lat_cap_desc *
 	       want->max_msg <= p->max_msg && (p->rate == 0 || (want->rate != 0 && want->rate <= p->rate));
 }
 
+uint32_t lat_cap_msg_max(uint16_t rights, uint32_t max_msg)
+{
+	uint32_t max = max_msg == 0 ? UINT32_MAX : max_msg;
+
+	return (rights & LAT_RIGHT_BULK) == 0 && max > LAT_CAP_SHORT_MAX ? LAT_CAP_SHORT_MAX : max;
+}
+
 void lat_cap_proof(uint8_t out[32], const uint8_t k[LAT_CAP_KEY], const uint8_t sid[16], uint32_t req,
 		   int32_t src_pid, int32_t dst_pid, const uint8_t nonce_s[16])
 {

@@ -21,6 +21,7 @@ enum {
 	LAT_CAP_CAVEAT_VALUE_MAX = 20,
 	LAT_CAP_ANY_PID = -1, /* in src_pid */
 	LAT_TOKEN = 16,
+	LAT_CAP_SHORT_MAX = 65536, /* longest message without the right BULK */
 };
 
 /* The value 8 is reserved: carried, and ignored. */
@@ -91,6 +92,8 @@ int lat_cap_key_chain(uint8_t k[LAT_CAP_KEY], const uint8_t root[LAT_CAP_KEY],
  * one, a SRC_PID of -1 or an all-zero HOLDER (nobody can be that, and neither may widen).
  */
 int lat_cap_narrow(struct lat_cap_desc *d, const struct lat_caveat *caveats, size_t count);
+/* The longest message (msg_len) by both. @max_msg: 0, no limit of its own. */
+uint32_t lat_cap_msg_max(uint16_t rights, uint32_t max_msg);
 
 /* Whether who has @p may have @want made of it: @p has the right GRANT, and all that @want allows. Their holders may be any. */
 bool lat_cap_is_within(const struct lat_cap_desc *p, const struct lat_cap_desc *want);

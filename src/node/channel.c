@@ -116,7 +116,7 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 			"pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
 			ch->key.dst, ch->key.node);
 	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node,
-			       lat_outbound_cflags(flags));
+			       lat_outbound_cflags(flags), NULL);
 	if (rc == -ENOKEY)
 		return lat_network_key_why(ch->node->network, NULL, ch->key.node);
 	if (rc == -EDESTADDRREQ)
@@ -244,6 +244,17 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 			       where);
 	case -EACCES:
 		return lat_why(ch, rc, "channel %d->%d@%u: node %u does not allow it", src, dst, node, node);
+	case -EKEYREVOKED:
+		return lat_why(
+			ch, rc,
+			"channel %d->%d@%u: node %u has revoked what the channel was opened with. "
+			"lattice_channel_sent() says what arrived before; ask its owner for another right",
+			src, dst, node, node);
+	case -EKEYEXPIRED:
+		return lat_why(ch, rc,
+			       "channel %d->%d@%u: what the channel was opened with has expired at node %u. "
+			       "Ask its owner for another right",
+			       src, dst, node, node);
 	case -EBUSY:
 		return lat_why(
 			ch, rc,

@@ -164,14 +164,15 @@ static int open_relay(struct lat_inbound *in, uint32_t node, int32_t src_pid, in
 	return rc == -ECONNREFUSED ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
 }
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
-			uint16_t cflags, void **user)
+int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
+			const struct lat_open_grant *grant, uint16_t cflags, void **user)
 {
 	struct lat_network *net = ctx;
 	struct lat_inbound *in;
 	int code;
 
 	(void)cflags;
+	(void)grant;
 	if (net->closing)
 		return LAT_CODE_ESHUTDOWN;
 	in = calloc(1, sizeof(*in));
@@ -179,8 +180,9 @@ int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_p
 		return LAT_CODE_ENOBUFS;
 	in->net = net;
 	in->handle = handle;
-	in->ep = lat_endpoint_find(net->node, dst_pid);
-	code = in->ep != NULL ? open_channel(in, node, src_pid) : open_relay(in, node, src_pid, dst_pid);
+	in->ep = lat_endpoint_find(net->node, ask->dst_pid);
+	code = in->ep != NULL ? open_channel(in, ask->node, ask->src_pid)
+			      : open_relay(in, ask->node, ask->src_pid, ask->dst_pid);
 	if (code != LAT_CODE_OK) {
 		if (in->ep != NULL)
 			lat_endpoint_put(in->ep);

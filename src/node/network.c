@@ -243,6 +243,12 @@ static uint64_t on_clock(void *ctx)
 	return lat_network_now();
 }
 
+static uint64_t on_wall_s(void *ctx)
+{
+	(void)ctx;
+	return lat_clock_wall_s();
+}
+
 static void on_keylog(void *ctx, uint32_t idx, uint16_t chan, const uint8_t subkey[32])
 {
 	const struct lat_network *net = ctx;
@@ -258,6 +264,11 @@ static const struct lat_engine_ops engine_ops = {
 	.path_proven = on_path_proven,
 	.path_silent = on_path_silent,
 	.peer_state = on_peer_state,
+	.cap_key = lat_rights_on_key,
+	.cap_admit = lat_rights_on_admit,
+	.cap_live = lat_rights_on_live,
+	.wall_s = on_wall_s,
+	.revoked_told = lat_rights_on_told,
 	.inbound_open = lat_inbound_on_open,
 	.deliver = lat_inbound_on_deliver,
 	.inbound_ended = lat_inbound_on_ended,

@@ -1,7 +1,9 @@
 /* Channels to other nodes. All state is guarded by the network's lock. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bytes.h"
 #include "node/network.h"
 #include "node/remote.h"
 #include "node/stats.h"
@@ -16,6 +18,8 @@ struct lat_outbound {
 	uint32_t node, handle;
 	int32_t src, dst;
 	uint16_t cflags;
+	struct lat_cap_right *right; /* NULL: as who this node is. Its key is zeros, and lies in */
+	uint8_t *right_key;          /* the arena */
 	enum state state;
 	bool keep;                        /* opened again when it has ended */
 	bool told;                        /* ENDED: that something was lost */
@@ -35,6 +39,9 @@ static void forget(struct lat_outbound *o)
 		at = &(*at)->next;
 	if (*at != NULL)
 		*at = o->next;
+	if (o->right_key != NULL)
+		o->net->ops.secret_put(o->net, o->right_key);
+	free(o->right);
 	free(o);
 }
 
@@ -50,12 +57,12 @@ static int reason(const struct lat_network *net, int err)
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
+	case -EKEYEXPIRED:
+	case -EKEYREVOKED:
+	case -EMSGSIZE:
 	case -ENOBUFS:
 	case -ENOKEY:
 		return err;
-	case -EKEYREVOKED:
-	case -EKEYEXPIRED:
-		return -EACCES;
 	case -ESHUTDOWN:
 		return net->closing ? -ESHUTDOWN : -EOWNERDEAD;
 	case 0: /* we closed it */
@@ -91,8 +98,44 @@ uint16_t lat_outbound_cflags(uint32_t flags)
 	return cflags;
 }
 
+/* Inside begin and end. */
+static int keep_right(struct lat_outbound *o, const struct lat_cap_right *right)
+{
+	if (right == NULL)
+		return 0;
+	o->right = malloc(sizeof(*o->right));
+	o->right_key = o->net->ops.secret_get(o->net);
+	if (o->right == NULL || o->right_key == NULL)
+		return o->right == NULL ? -ENOMEM : -ENOBUFS;
+	*o->right = *right;
+	lat_wipe(o->right->key, sizeof(o->right->key));
+	memcpy(o->right_key, right->key, sizeof(right->key));
+	return 0;
+}
+
+/* Inside begin and end. */
+static int ask(struct lat_outbound *o, uint64_t now)
+{
+	struct lat_open_want want = { .src_pid = o->src, .dst_pid = o->dst, .cflags = o->cflags };
+	struct lat_cap_right right;
+	/* -EDESTADDRREQ: who has no address and is not here */
+	int rc = lat_engine_peer_connect(o->net->engine, now, o->node);
+
+	if (rc < 0)
+		return rc;
+	if (o->right != NULL) {
+		right = *o->right;
+		memcpy(right.key, o->right_key, sizeof(right.key));
+		want.right = &right;
+	}
+	rc = lat_engine_chan_open(o->net->engine, now, o->node, &want, o, &o->handle);
+	if (o->right != NULL)
+		lat_wipe(right.key, sizeof(right.key));
+	return rc;
+}
+
 int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
-		      uint32_t node, uint16_t cflags)
+		      uint32_t node, uint16_t cflags, const struct lat_cap_right *right)
 {
 	struct lat_outbound *o = calloc(1, sizeof(*o));
 	uint64_t now;
@@ -113,10 +156,9 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 	}
 	o->next = net->outbound;
 	net->outbound = o;
-	rc = lat_engine_peer_connect(net->engine, now,
-				     node); /* -EDESTADDRREQ: who has no address and is not here */
+	rc = keep_right(o, right);
 	if (rc == 0)
-		rc = lat_engine_chan_open(net->engine, now, node, src, dst, cflags, o, &o->handle);
+		rc = ask(o, now);
 	if (rc < 0)
 		forget(o);
 	else
@@ -140,10 +182,7 @@ static int reopen(struct lat_outbound *o, uint64_t now)
 		o->told = true;
 		return o->err;
 	}
-	rc = lat_engine_peer_connect(o->net->engine, now, o->node);
-	if (rc == 0)
-		rc = lat_engine_chan_open(o->net->engine, now, o->node, o->src, o->dst, o->cflags, o,
-					  &o->handle);
+	rc = ask(o, now);
 	if (rc < 0)
 		return rc;
 	o->state = OPENING;

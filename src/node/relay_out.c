@@ -280,7 +280,7 @@ static int prepare(struct lat_relays *rs, struct lat_relay_out *r, const struct 
 	if (r->fd < 0)
 		return r->fd;
 	return lat_outbound_open(&r->o, rs->node->network, n->src, n->dst, n->node,
-				 lat_outbound_cflags(n->flags));
+				 lat_outbound_cflags(n->flags), NULL);
 }
 
 int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct lat_pair *p,

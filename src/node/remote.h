@@ -25,8 +25,9 @@ struct lattice_endpoint;
 enum { LAT_OUTBOUND_FLAGS = LATTICE_CHANNEL_LOSSY | LATTICE_CHANNEL_TOKEN_FULL };
 /* The machine's word for them. */
 uint16_t lat_outbound_cflags(uint32_t flags);
+/* @right: by which it is opened, copied; NULL: as who this node is. */
 int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_t src, int32_t dst,
-		      uint32_t node, uint16_t cflags) LAT_MUST_CHECK;
+		      uint32_t node, uint16_t cflags, const struct lat_cap_right *right) LAT_MUST_CHECK;
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
 		      uint64_t deadline_ns) LAT_MUST_CHECK;
@@ -89,8 +90,8 @@ uint64_t lat_inbound_bytes(const struct lat_tiers_sizes *sizes);
 /* The network's lock is held. */
 void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
 
-int lat_inbound_on_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
-			uint16_t cflags, void **user);
+int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
+			const struct lat_open_grant *grant, uint16_t cflags, void **user);
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);
 void lat_inbound_on_ended(void *ctx, void *user, int err);
 
@@ -103,6 +104,14 @@ void lat_inbound_refuse(struct lat_inbound *in, uint64_t now, enum lat_code code
 void lat_inbound_reset_to(struct lat_network *net, const struct lattice_endpoint *ep);
 /* The node closes: resets every channel, and refuses those that are asked for from here on. Inside begin and end. */
 void lat_inbound_reset_all(struct lat_network *net, uint64_t now);
+
+/* ---- what others may ---- */
+
+int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count,
+		      uint8_t k[LAT_CAP_KEY]);
+int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out);
+bool lat_rights_on_live(void *ctx, struct lat_cap_ref life);
+void lat_rights_on_told(void *ctx, uint32_t node, struct lat_cap_ref life);
 
 /* The machine is gone: ends what is left. The network's lock is held. */
 void lat_outbound_end_all(struct lat_network *net);

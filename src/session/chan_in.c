@@ -24,21 +24,6 @@ static int refuse(struct lat_peer *p, uint32_t req, uint16_t code)
 	return 0;
 }
 
-/* The grant is by identity: the session says who asks, our policy (inbound_open) what he may. */
-static bool proof_right(const struct lat_session *s, const struct lat_frame_chan_open *f,
-			uint8_t k[LAT_CAP_KEY])
-{
-	static const uint8_t no_desc[LAT_WIRE_DESC];
-	uint8_t proof[LAT_WIRE_PROOF];
-
-	/* No table of capabilities yet: a descriptor names nothing here. */
-	if (f->ncav != 0 || memcmp(f->desc, no_desc, sizeof(no_desc)) != 0)
-		return false;
-	lat_grant_key(k, s->secret->sess);
-	lat_cap_proof(proof, k, s->secret->sid, f->req, f->src_pid, f->dst_pid, f->nonce_s);
-	return lat_equal_ct(proof, f->proof, sizeof(proof));
-}
-
 static void derive_keys(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 			const uint8_t k[LAT_CAP_KEY])
 {
@@ -52,15 +37,19 @@ static void derive_keys(struct lat_chan_in *ci, const struct lat_frame_chan_open
 	lat_cap_channel_keys(ci->c.secret->tk, ci->c.secret->bind, k, &ctx);
 }
 
-/* Everything but the policy. 0, or the code to refuse with. */
+/* 0, or the code to refuse with. */
 static uint16_t build(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 		      const uint8_t k[LAT_CAP_KEY])
 {
 	struct lat_chan *c = &ci->c;
 	struct lat_peer *p = c->peer;
 	struct lat_engine *e = p->engine;
+	struct lat_open_ask ask;
+	uint16_t code = lat_chan_in_admit(ci, f, &ask);
 	int num;
 
+	if (code != LAT_CODE_OK)
+		return code;
 	c->secret = e->ops->secret_get(e->ctx);
 	if (c->secret == NULL) {
 		lat_count(e, LAT_COUNT_SECRETS);
@@ -80,8 +69,7 @@ static uint16_t build(struct lat_chan_in *ci, const struct lat_frame_chan_open *
 		return LAT_CODE_ENOBUFS;
 	e->ops->random(e->ctx, ci->nonce_r, sizeof(ci->nonce_r));
 	derive_keys(ci, f, k);
-	return (uint16_t)e->ops->inbound_open(e->ctx, p->node, c->handle, c->src_pid, c->dst_pid, c->cflags,
-					      &c->user);
+	return (uint16_t)e->ops->inbound_open(e->ctx, c->handle, &ask, &ci->grant, c->cflags, &c->user);
 }
 
 /*
@@ -140,6 +128,7 @@ static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, con
 	ci->c.dst_pid = f->dst_pid;
 	ci->c.req = f->req;
 	ci->c.open_serial = s->serial;
+	ci->offer_at_ns = UINT64_MAX;
 	p->in_count++;
 	DL_APPEND(p->chans, &ci->c);
 	code = build(ci, f, k);
@@ -148,6 +137,7 @@ static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, con
 		return refuse(p, f->req, code);
 	}
 	line_up(ci);
+	lat_chan_in_watch(ci);
 	lat_chan_want(&ci->c, LAT_WANT_ACK);
 	return 0;
 }
@@ -169,17 +159,19 @@ int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame
 		lat_chan_want(known, LAT_WANT_ACK);
 		return 0;
 	}
-	if (!proof_right(s, &open, k))
+	if (!lat_chan_in_proof(s, &open, k)) {
+		lat_peer_count(p, LAT_COUNT_PROOF);
 		rc = refuse(p, open.req, LAT_CODE_EACCES);
-	else if (!lat_bucket_take(&p->open_rate, now, LAT_CHAN_OPEN_RATE_PER_S, LAT_CHAN_OPEN_BURST))
+	} else if (!lat_bucket_take(&p->open_rate, now, LAT_CHAN_OPEN_RATE_PER_S, LAT_CHAN_OPEN_BURST)) {
 		rc = refuse(p, open.req, LAT_CODE_EBUSY);
-	else if ((open.cflags & LAT_CFLAG_REVERSE) != 0 ||
-		 ((open.cflags & LAT_CFLAG_TCP_ONLY) != 0 && p->path.proto != LAT_PROTO_TCP))
+	} else if ((open.cflags & LAT_CFLAG_REVERSE) != 0 ||
+		   ((open.cflags & LAT_CFLAG_TCP_ONLY) != 0 && p->path.proto != LAT_PROTO_TCP)) {
 		rc = refuse(p, open.req, LAT_CODE_EACCES);
-	else if (p->in_count >= LAT_MAX_CHAN)
+	} else if (p->in_count >= LAT_MAX_CHAN) {
 		rc = refuse(p, open.req, LAT_CODE_ENOBUFS);
-	else
+	} else {
 		rc = grant(s, &open, k);
+	}
 	lat_wipe(k, sizeof(k));
 	return rc;
 }
@@ -314,8 +306,12 @@ void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain)
 
 void lat_chan_in_reset_acked(struct lat_chan_in *ci)
 {
+	struct lat_engine *e = ci->c.peer->engine;
+
 	if (ci->state != LAT_IN_RESET)
 		return;
+	if (ci->reset_code == LAT_CODE_EREVOKED)
+		e->ops->revoked_told(e->ctx, ci->c.peer->node, ci->grant.life);
 	lat_chan_detach(&ci->c);
 	ci->state = LAT_IN_GONE;
 	if (ci->told)

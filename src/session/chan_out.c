@@ -10,11 +10,36 @@
 #include "base/util.h"
 #include "cap/chain.h"
 
-int lat_chan_out_new(struct lat_chan_out **out, struct lat_peer *p, int32_t src_pid, int32_t dst_pid,
-		     uint16_t cflags, void *user)
+/* Takes @right as what the channel is asked for with. */
+static int claim(struct lat_chan_out *co, const struct lat_cap_right *right)
+{
+	struct lat_cap_desc allows;
+	int rc;
+
+	co->max_msg = UINT32_MAX;
+	if (right == NULL)
+		return 0;
+	rc = lat_cap_right_allows(right, &allows);
+	if (rc < 0)
+		return rc;
+	co->claim = calloc(1, sizeof(*co->claim));
+	if (co->claim == NULL)
+		return -ENOMEM;
+	memcpy(co->claim->desc, right->desc, sizeof(co->claim->desc));
+	co->claim->caveat_count = right->caveat_count;
+	memcpy(co->claim->caveats, right->caveats, (size_t)right->caveat_count * LAT_CAP_CAVEAT);
+	memcpy(co->c.secret->tk, right->key, sizeof(right->key));
+	co->rights = allows.rights;
+	co->max_msg = lat_cap_msg_max(allows.rights, allows.max_msg);
+	return 0;
+}
+
+int lat_chan_out_new(struct lat_chan_out **out, struct lat_peer *p, const struct lat_open_want *want,
+		     void *user)
 {
 	struct lat_engine *e = p->engine;
 	struct lat_chan_out *co;
+	int rc;
 
 	if (p->out_count >= LAT_MAX_CHAN)
 		return -ENOBUFS;
@@ -28,15 +53,18 @@ int lat_chan_out_new(struct lat_chan_out **out, struct lat_peer *p, int32_t src_
 		return -ENOBUFS;
 	}
 	co->c.peer = p;
-	co->c.handle = lat_engine_handle(e, &co->c);
+	rc = claim(co, want->right);
+	if (rc == 0)
+		co->c.handle = lat_engine_handle(e, &co->c);
 	if (co->c.handle == 0) {
 		e->ops->secret_put(e->ctx, co->c.secret);
+		free(co->claim);
 		free(co);
-		return -ENOBUFS;
+		return rc < 0 ? rc : -ENOBUFS;
 	}
-	co->c.cflags = cflags;
-	co->c.src_pid = src_pid;
-	co->c.dst_pid = dst_pid;
+	co->c.cflags = want->cflags;
+	co->c.src_pid = want->src_pid;
+	co->c.dst_pid = want->dst_pid;
 	co->c.user = user;
 	p->out_count++;
 	DL_APPEND(p->chans, &co->c);
@@ -66,6 +94,7 @@ void lat_chan_out_free(struct lat_chan_out *co)
 	if (co->q_init)
 		lat_sendq_fini(&co->q);
 	e->ops->secret_put(e->ctx, co->c.secret);
+	free(co->claim);
 	free(co);
 }
 
@@ -114,7 +143,12 @@ static int ask(struct lat_chan_out *co, struct lat_out *o)
 	struct lat_session *s = o->session;
 	struct lat_frame_chan_open f = { .src_pid = c->src_pid, .dst_pid = c->dst_pid, .cflags = c->cflags };
 
-	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CHAN_OPEN)
+	if (co->claim != NULL) {
+		f.ncav = co->claim->caveat_count;
+		memcpy(f.desc, co->claim->desc, sizeof(f.desc));
+		memcpy(f.cav, co->claim->caveats, sizeof(f.cav));
+	}
+	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CHAN_OPEN + (size_t)f.ncav * LAT_WIRE_CAVEAT)
 		return -EMSGSIZE;
 	if (c->open_serial != s->serial) {
 		if (!lat_bucket_take(&p->ask_rate, e->now, LAT_ASK_RATE_PER_S, LAT_ASK_BURST)) {
@@ -132,7 +166,8 @@ static int ask(struct lat_chan_out *co, struct lat_out *o)
 		c->open_serial = s->serial;
 		e->ops->random(e->ctx, co->nonce_s, sizeof(co->nonce_s));
 		/* k_n waits where tk will be. */
-		lat_grant_key(c->secret->tk, s->secret->sess);
+		if (co->claim == NULL)
+			lat_grant_key(c->secret->tk, s->secret->sess);
 	}
 	f.req = c->req;
 	memcpy(f.nonce_s, co->nonce_s, sizeof(f.nonce_s));
@@ -232,6 +267,8 @@ int lat_chan_out_acked(struct lat_peer *p, struct lat_session *s, const struct l
 	memcpy(k, c->secret->tk, sizeof(k));
 	lat_cap_channel_keys(c->secret->tk, c->secret->bind, k, &ctx);
 	lat_wipe(k, sizeof(k));
+	free(co->claim);
+	co->claim = NULL;
 	lat_chan_unwant(c, LAT_WANT_OPEN);
 	lat_sendq_init(&co->q, (c->cflags & LAT_CFLAG_RELIABLE) != 0, c->src_pid, c->dst_pid, e->sendq_max);
 	co->q_init = true;
@@ -260,7 +297,9 @@ int lat_chan_out_naked(struct lat_peer *p, const struct lat_frame_chan_nak *f)
 
 void lat_chan_out_data(struct lat_chan_out *co, struct lat_out *o)
 {
-	const struct lat_token_key key = { .tk = co->c.secret->tk, .cflags = co->c.cflags, .rights = 0 };
+	const struct lat_token_key key = { .tk = co->c.secret->tk,
+					   .cflags = co->c.cflags,
+					   .rights = co->rights };
 	struct lat_sent_frame ref;
 
 	while (!lat_out_full(o) && lat_sendq_take(&co->q, &key, &o->w, &ref) == 1) {

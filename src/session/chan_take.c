@@ -12,7 +12,7 @@ static const uint64_t expire_every_ns = 50 * (uint64_t)LAT_NS_PER_MS;
 
 static struct lat_token_key token_key(const struct lat_chan_in *ci)
 {
-	return (struct lat_token_key){ .tk = ci->c.secret->tk, .cflags = ci->c.cflags, .rights = 0 };
+	return (struct lat_token_key){ .tk = ci->c.secret->tk, .cflags = ci->c.cflags, .rights = ci->rights };
 }
 
 /* 6.3: at once on a reliable channel, at the 8th on a lossy one. */
@@ -23,9 +23,27 @@ static void wrong_token(struct lat_chan_in *ci)
 		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
 }
 
+/* Whether that says of a message that its channel has no right to it: not now, but for ever. */
+static bool forbidden(int rc)
+{
+	return rc == -EKEYREVOKED || rc == -EKEYEXPIRED || rc == -EACCES || rc == -EMSGSIZE;
+}
+
+/* 6.3: what has ended ends the channel; a message that is too much on a lossy one is dropped. */
+static void no_right(struct lat_chan_in *ci, int rc)
+{
+	bool over = rc == -EKEYREVOKED || rc == -EKEYEXPIRED;
+
+	lat_peer_count(ci->c.peer, over ? LAT_COUNT_ENDED_RIGHT : LAT_COUNT_OVER_RIGHT);
+	if (over || ci->reasm.reliable)
+		lat_chan_in_abandon(ci, lat_code_from_errno(rc), false);
+	else
+		ci->no_room++;
+}
+
 /*
- * Hands one message up. 0: taken; -EAGAIN: no room; -EPROTO: not of this channel's pids, or shorter than a message's
- * type.
+ * Hands one message up. 0: taken; -EAGAIN: no room, or its rate; -EPROTO: not of this channel's pids, or shorter than a message's
+ * type; else forbidden().
  */
 static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, uint32_t bytes)
 {
@@ -38,6 +56,9 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, ui
 	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
 	    m.dst_pid != ci->c.dst_pid || m.len < 4)
 		return -EPROTO;
+	rc = lat_chan_in_may(ci, bytes);
+	if (rc < 0)
+		return rc;
 	d = (struct lat_delivery){
 		.node = ci->c.peer->node,
 		.src_pid = m.src_pid,
@@ -52,6 +73,8 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, ui
 	if (rc == 0) {
 		p->messages_in++;
 		p->message_bytes_in += d.bytes;
+	} else {
+		lat_chan_in_unspend(ci);
 	}
 	return rc;
 }
@@ -115,6 +138,8 @@ static int offer_head(struct lat_chan_in *ci, struct lat_reasm_msg *m)
 	rc = hand_up(ci, m->seq, m->body, m->msg_len);
 	if (rc == 0)
 		lat_reasm_consume(&ci->reasm, m->seq);
+	if (forbidden(rc))
+		no_right(ci, rc);
 	return rc;
 }
 
@@ -177,12 +202,16 @@ static int pass_through(struct lat_chan_in *ci, struct lat_reasm_frag *f)
 	rc = hand_up(ci, f->seq, f->data, f->len);
 	if (rc == -EPROTO)
 		return rc;
-	if (rc < 0 && ci->reasm.reliable) {
+	if (forbidden(rc)) {
+		no_right(ci, rc);
+		if (ci->state != LAT_IN_OPEN)
+			return 1;
+	} else if (rc < 0 && ci->reasm.reliable) {
 		ci->blocked = true;
 		return 0;
-	}
-	if (rc < 0)
+	} else if (rc < 0) {
 		drop_lossy(ci);
+	}
 	lat_reasm_pass(&ci->reasm, f->seq, f->msg_len);
 	return 1;
 }

@@ -424,8 +424,8 @@ int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const
 
 /* ---- channels ---- */
 
-int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
-			 uint16_t cflags, void *user, uint32_t *handle)
+int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, const struct lat_open_want *want,
+			 void *user, uint32_t *handle)
 {
 	struct lat_peer *p = lat_peer_find(e, node);
 	struct lat_chan_out *co;
@@ -433,14 +433,15 @@ int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int3
 
 	if (p == NULL)
 		return -ENOKEY;
-	if ((cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY)) != 0)
+	if ((want->cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY)) !=
+	    0)
 		return -EINVAL;
 	e->now = now;
 	if (p->down_since_ns != 0 && (p->chans == NULL || p->held_out)) {
 		p->down_since_ns = now; /* a new wish is held as long as an old one */
 		p->held_out = false;
 	}
-	rc = lat_chan_out_new(&co, p, src_pid, dst_pid, cflags, user);
+	rc = lat_chan_out_new(&co, p, want, user);
 	if (rc == 0)
 		*handle = co->c.handle;
 	return rc;
@@ -463,7 +464,7 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	if (co == NULL || co->state == LAT_OUT_CLOSING || co->state == LAT_OUT_RESET)
 		return -ENOENT;
 	e->now = now;
-	if (bytes > e->max_msg ||
+	if (bytes > e->max_msg || bytes + LAT_PIDS_LEN + 4 > co->max_msg ||
 	    bytes + LAT_PIDS_LEN + 4 > (co->c.peer->max_msg != 0 ? co->c.peer->max_msg : e->max_msg))
 		return -EMSGSIZE;
 	if (co->state == LAT_OUT_OPENING) {

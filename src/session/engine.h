@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cap/right.h"
+#include "cap/table.h"
 #include "crypto/kem.h"
 #include "session/cc.h"
 #include "session/handshake.h"
@@ -32,6 +34,27 @@ struct lat_delivery {
 	int32_t type;        /* first 4 bytes of the payload (ARCHITECTURE 4) */
 	const uint8_t *data; /* the rest */
 	size_t bytes;
+};
+
+/* Who asks for a channel to a pid of ours, and with what. The bytes are valid during the call only. */
+struct lat_open_ask {
+	uint32_t node;
+	const uint8_t *id; /* LAT_CAP_HOLDER bytes: who its handshake showed it to be */
+	int32_t src_pid, dst_pid;
+	/* A capability whose key it has shown to hold, as it came: nothing of it is checked. NULL: it asks as who it is. */
+	const uint8_t *desc;
+	const uint8_t *caveats; /* one after another */
+	size_t caveat_count;
+};
+
+/* What the channel may carry, and for how long. */
+struct lat_open_grant {
+	struct lat_cap_ref life; /* it ends with that; {0, 0}: with nothing */
+	uint16_t rights;         /* enum lat_right, after all caveats */
+	uint32_t badge;
+	uint32_t max_msg;   /* longest msg_len; 0: the engine's */
+	uint32_t rate;      /* messages a second; 0: any */
+	uint64_t not_after; /* unix seconds; 0: for ever */
 };
 
 /* Where the time of a PING went. What is not in the queue's or the crypto's was on the wire, the sealing of the PONG there included. */
@@ -66,12 +89,23 @@ struct lat_engine_ops {
 	void (*path_silent)(void *ctx, uint32_t node);
 	/* The peer changed state. err: 0, or why it is down (-EHOSTUNREACH, -ECONNREFUSED, -EPROTO, ...). */
 	void (*peer_state)(void *ctx, uint32_t node, enum lat_peer_state state, int err);
+	/* The key of a capability of ours: 0, or -EACCES: we never gave it. It proves nothing about what is in it. */
+	int (*cap_key)(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count,
+		       uint8_t k[LAT_CAP_KEY]);
+	/* What that allows, or a peer by being who it is: 0 with *out set, -EACCES, -EKEYREVOKED, -EKEYEXPIRED. */
+	int (*cap_admit)(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out);
+	/* Whether that has not ended; asked for each message of a channel that has one. */
+	bool (*cap_live)(void *ctx, struct lat_cap_ref life);
+	/* Unix time in seconds: capabilities expire by it, nothing else. */
+	uint64_t (*wall_s)(void *ctx);
+	/* The peer knows that a channel from it, ended by lat_engine_revoke(), is over. */
+	void (*revoked_told)(void *ctx, uint32_t node, struct lat_cap_ref life);
 	/*
-	 * The peer asks to open a channel to a pid of ours. Returns LAT_CODE_OK and sets *user (given back in deliver
-	 * and inbound_ended), or the code to refuse with (LAT_CODE_ECONNREFUSED: nobody listens, LAT_CODE_EACCES).
+	 * The peer opens a channel to a pid of ours, as it may. Returns LAT_CODE_OK and sets *user (given back in deliver
+	 * and inbound_ended), or the code to refuse with (LAT_CODE_ECONNREFUSED: nobody listens, LAT_CODE_ENOBUFS).
 	 */
-	int (*inbound_open)(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid, int32_t dst_pid,
-			    uint16_t cflags, void **user);
+	int (*inbound_open)(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
+			    const struct lat_open_grant *grant, uint16_t cflags, void **user);
 	/*
 	 * A message, in order. 0 taken; -EAGAIN no room (reliable: offered again after lat_engine_drain(); lossy:
 	 * dropped and counted).
@@ -81,12 +115,13 @@ struct lat_engine_ops {
 	 * The inbound channel is over, once, and after all that was acknowledged to the peer was taken: if something of
 	 * it waits for room, the end waits with it for lat_engine_drain(). err: 0 closed by the sender; -ECONNRESET the
 	 * peer restarted, or was out of reach for longer than the hold (90 s); -ENOKEY it was removed; -EPERM wrong token;
-	 * -EACCES a kind of message that is not carried; else what CLOSE or CHAN_RESET said (-ESHUTDOWN, -EPROTO, ...).
+	 * -EACCES a kind of message that is not carried, or that it has no right to; -EMSGSIZE over what it may;
+	 * -EKEYREVOKED, -EKEYEXPIRED what it was opened with has ended, and nothing that waits is taken any more; else what CLOSE or CHAN_RESET said (-ESHUTDOWN, -EPROTO, ...).
 	 */
 	void (*inbound_ended)(void *ctx, void *user, int err);
 	/*
 	 * Our outbound channel opened, once; or is over, once, opened or not. err: 0 closed, all of it received;
-	 * -ECONNREFUSED, -EACCES, -ENOBUFS, ... refused; -EHOSTUNREACH never opened, the peer was out of reach for
+	 * -ECONNREFUSED, -EACCES, -EKEYREVOKED, -EKEYEXPIRED, -ENOBUFS, ... refused; -EHOSTUNREACH never opened, the peer was out of reach for
 	 * longer than the hold; -ECONNRESET the same once it was open, or the peer restarted; -ENOKEY it was removed; else what CLOSE or
 	 * CHAN_RESET said. last_seq: the last sequence that the receiver said it took, or else acknowledged.
 	 */
@@ -147,6 +182,9 @@ struct lat_peer_config {
 	X(LOSSY_GAP, "session.lossy_gap", "lossy messages that never came")                            \
 	X(REASM_DROP, "session.reasm_drop", "message fragment dropped, no memory")                     \
 	X(OPEN_REFUSED, "session.open_refused", "channel open refused")                                \
+	X(PROOF, "session.proof", "channel open without the key of its capability")                    \
+	X(ENDED_RIGHT, "session.ended_right", "channel cut: its right was revoked or has expired")     \
+	X(OVER_RIGHT, "session.over_right", "message that its channel has no right to")                \
 	X(SECRETS, "session.secrets", "key arena full")                                                \
 	X(RESENT, "session.resent", "frames sent again")                                               \
 	X(LOST, "session.lost", "packets that counted as lost")                                        \
@@ -242,15 +280,22 @@ int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t 
 int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const void *data, size_t bytes);
 
 /* ---- outbound channels ---- */
+struct lat_open_want {
+	int32_t src_pid, dst_pid;
+	uint16_t cflags; /* enum lat_cflag without REVERSE */
+	/* What it is opened with; copied. NULL: as who we are. Whether it is meant for this peer and these pids, the peer says. */
+	const struct lat_cap_right *right;
+};
 /*
- * cflags: enum lat_cflag without REVERSE. Starts a session if needed. 0: outbound_opened() or outbound_ended() follows;
- * -ENOKEY; -EINVAL: other cflags; -ENOBUFS: 4096 channels to this peer are open, or the key arena is full; -ENOMEM.
+ * Starts a session if needed. 0: outbound_opened() or outbound_ended() follows;
+ * -ENOKEY; -EINVAL: other cflags; -EPROTO, -EACCES: a right that is none (lat_cap_right_allows()); -ENOBUFS: 4096 channels to this
+ * peer are open, or the key arena is full; -ENOMEM.
  */
-int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, int32_t src_pid, int32_t dst_pid,
-			 uint16_t cflags, void *user, uint32_t *handle);
+int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, const struct lat_open_want *want,
+			 void *user, uint32_t *handle);
 /*
  * Accepts one message, or not: 0 accepted (*seq its number, seq may be NULL); -EAGAIN not open yet or no room,
- * outbound_room() follows; -EMSGSIZE; -ENOENT no such channel (it has ended).
+ * outbound_room() follows; -EMSGSIZE, by the right that it was opened with, too; -ENOENT no such channel (it has ended).
  */
 int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
 			 size_t bytes, uint64_t *seq);
@@ -272,6 +317,12 @@ void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
 void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code);
 /* Whether a peer with a session has not acknowledged that we receive no more: after CLOSE it could not learn how far we came. */
 bool lat_engine_any_reset_unacked(const struct lat_engine *e);
+
+/*
+ * Lives have ended: each channel of one is over, here and, by CHAN_RESET with the last sequence that deliver() took, there. Nothing of
+ * it is delivered after the return. Who is out of reach learns it when it is back, revoked_told() says when. How many channels.
+ */
+uint32_t lat_engine_revoke(struct lat_engine *e, uint64_t now);
 
 uint64_t lat_engine_counter(const struct lat_engine *e, enum lat_engine_counter c);
 const char *lat_engine_counter_text(enum lat_engine_counter c);

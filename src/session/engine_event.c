@@ -105,11 +105,14 @@ static void run_peer(struct lat_peer *p, uint64_t now)
 
 	p->touched = true; /* what it touches of its own is served by this very run */
 	rc = lat_chan_in_release(p);
+	(void)lat_chan_in_run_rights(p, now, &rc);
 	if (p->leaving) {
 		lat_chan_reap(p);
 		p->touched = false;
 		if (p->chans == NULL)
 			lat_engine_peer_free(p);
+		else
+			lat_dues_set(&p->engine->dues, &p->due, p->rights_due_ns);
 		return;
 	}
 	if (rc == -EPROTO) {
@@ -117,6 +120,7 @@ static void run_peer(struct lat_peer *p, uint64_t now)
 		lat_peer_close_start(p, now, LAT_CODE_EPROTO);
 	}
 	due = lat_peer_run(p, now);
+	due = p->rights_due_ns < due ? p->rights_due_ns : due;
 	p->touched = false;
 	/* Something that cannot be served now (no memory) is not a reason to spin. */
 	if (due <= now)

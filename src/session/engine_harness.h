@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "crypto/aead.h"
+#include "session/issuer_harness.h"
 #include "session/net_harness.h"
 #include "wire/control.h"
 #include "wire/packet.h"
@@ -128,8 +129,8 @@ static inline struct world_chan *world_chan_new(struct world_node *n)
 	return NULL;
 }
 
-static inline int world_op_inbound_open(void *ctx, uint32_t node, uint32_t handle, int32_t src_pid,
-					int32_t dst_pid, uint16_t cflags, void **user)
+static inline int world_op_inbound_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
+					const struct lat_open_grant *grant, uint16_t cflags, void **user)
 {
 	struct world_node *n = ctx;
 	struct world_chan *c;
@@ -141,11 +142,13 @@ static inline int world_op_inbound_open(void *ctx, uint32_t node, uint32_t handl
 		return LAT_CODE_ENOBUFS;
 	c->handle = handle;
 	c->open = true;
-	c->src = src_pid;
-	c->dst = dst_pid;
+	c->src = ask->src_pid;
+	c->dst = ask->dst_pid;
+	c->life = grant->life;
+	c->badge = grant->badge;
 	c->lossy = (cflags & LAT_CFLAG_RELIABLE) == 0;
 	c->room = n->room;
-	c->tag = (uint64_t)node << 32 | (uint32_t)src_pid;
+	c->tag = (uint64_t)ask->node << 32 | (uint32_t)ask->src_pid;
 	*user = c;
 	return LAT_CODE_OK;
 }
@@ -211,6 +214,8 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 		c->room--;
 	if ((c->lossy ? !world_first_sight(c, msg->seq) : msg->seq < c->next_seq) || c->ended || !c->open ||
 	    msg->src_pid != c->src || msg->dst_pid != c->dst || msg->type != (int32_t)msg->seq)
+		n->bad++;
+	if (c->life.gen != 0 && !lat_captable_live(n->issuer->table, c->life))
 		n->bad++;
 	if (msg->seq >= c->next_seq) {
 		c->skipped += msg->seq - c->next_seq;
@@ -298,6 +303,11 @@ static const struct lat_engine_ops world_ops = {
 	.path_proven = world_op_path_proven,
 	.path_silent = world_op_path_silent,
 	.peer_state = world_op_peer_state,
+	.cap_key = world_op_cap_key,
+	.cap_admit = world_op_cap_admit,
+	.cap_live = world_op_cap_live,
+	.wall_s = world_op_wall_s,
+	.revoked_told = world_op_revoked_told,
 	.inbound_open = world_op_inbound_open,
 	.deliver = world_op_deliver,
 	.inbound_ended = world_op_inbound_ended,
@@ -370,6 +380,9 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 		n->room = UINT64_MAX;
 		memset(n->seed, 0x41 + i, sizeof(n->seed));
 		CHECK_EQ(lat_kem_keypair(n->pk, n->seed), 0);
+		n->issuer = calloc(1, sizeof(*n->issuer));
+		CHECK(n->issuer != NULL);
+		world_issuer_open(n->issuer, i);
 		world_node_open(w, i, o);
 	}
 	for (int i = 0; i < nodes; i++)
@@ -394,8 +407,11 @@ static inline void world_close(struct world *w)
 {
 	if (w->carrier != NULL)
 		w->carrier->close(w);
-	for (int i = 0; i < w->nodes; i++)
+	for (int i = 0; i < w->nodes; i++) {
 		world_node_close(&w->node[i]);
+		lat_captable_close(w->node[i].issuer->table);
+		free(w->node[i].issuer);
+	}
 	lat_air_fini(&w->air);
 	free(w);
 }
@@ -604,9 +620,10 @@ static inline void world_connect(struct world *w, int from, int to)
 	world_tick(w, from);
 }
 
-static inline struct world_chan *world_chan_open(struct world *w, int from, int to, int32_t src,
-						 uint16_t cflags)
+static inline struct world_chan *world_chan_open_by(struct world *w, int from, int to, int32_t src,
+						    uint16_t cflags, const struct lat_cap_right *right)
 {
+	const struct lat_open_want want = { .src_pid = src, .dst_pid = 7, .cflags = cflags, .right = right };
 	struct world_node *n = &w->node[from];
 	struct world_chan *c = world_chan_new(n);
 
@@ -616,11 +633,29 @@ static inline struct world_chan *world_chan_open(struct world *w, int from, int 
 	c->src = src;
 	c->dst = 7;
 	c->tag = (uint64_t)world_node_number(from) << 32 | (uint32_t)src;
-	CHECK_EQ(lat_engine_chan_open(n->engine, world_time(n), world_node_number(to), src, 7, cflags, c,
-				      &c->handle),
+	CHECK_EQ(lat_engine_chan_open(n->engine, world_time(n), world_node_number(to), &want, c, &c->handle),
 		 0);
 	world_tick(w, from);
 	return c;
+}
+
+static inline struct world_chan *world_chan_open(struct world *w, int from, int to, int32_t src,
+						 uint16_t cflags)
+{
+	return world_chan_open_by(w, from, to, src, cflags, NULL);
+}
+
+/* Node @at ends a right, as its application does: all of it is over when this returns. */
+static inline uint32_t world_revoke(struct world *w, int at, struct lat_cap_ref life)
+{
+	uint32_t count;
+
+	CHECK_EQ(lat_captable_revoke(w->node[at].issuer->table, life, NULL), 0);
+	if (w->node[at].engine == NULL)
+		return 0;
+	count = lat_engine_revoke(w->node[at].engine, world_time(&w->node[at]));
+	world_tick(w, at);
+	return count;
 }
 
 /* Sends the next message, @bytes long. */

@@ -186,6 +186,11 @@ enum lat_want {
 	LAT_WANT_RESET = 16,
 };
 
+struct lat_bucket { /* tokens that fill with time */
+	uint64_t at_ns;
+	uint32_t milli; /* thousandths of a token */
+};
+
 /* What both directions have. First member of both. */
 struct lat_chan {
 	struct lat_peer *peer;
@@ -205,12 +210,22 @@ struct lat_chan {
 
 enum lat_out_state { LAT_OUT_OPENING, LAT_OUT_OPEN, LAT_OUT_CLOSING, LAT_OUT_RESET, LAT_OUT_DONE };
 
+/* What a channel is asked for with. */
+struct lat_claim {
+	uint8_t desc[LAT_WIRE_DESC];
+	uint8_t caveats[LAT_MAX_CAVEATS * LAT_WIRE_CAVEAT];
+	uint8_t caveat_count;
+};
+
 struct lat_chan_out {
 	struct lat_chan c;
 	enum lat_out_state state;
 	struct lat_sendq q;
 	bool q_init, starved, ready, busy;
 	uint8_t nonce_s[LAT_WIRE_CHAN_NONCE];
+	struct lat_claim *claim; /* OPENING, unless as who we are; its key waits where tk will be */
+	uint16_t rights;         /* of its tokens; 0 as who we are */
+	uint32_t max_msg;        /* by its right; UINT32_MAX as who we are */
 	struct lat_tx_lane *lane[LAT_PLACES];
 	struct lat_chan_out *ready_prev, *ready_next; /* peer->ready */
 };
@@ -237,6 +252,10 @@ struct lat_chan_in {
 	uint64_t missed_seen, given_up_seen; /* of reasm's counts, already counted */
 	uint64_t no_room;                    /* lossy messages that deliver() did not take */
 	uint8_t nonce_r[LAT_WIRE_CHAN_NONCE];
+	struct lat_open_grant grant;
+	uint16_t rights; /* of its tokens; 0 by identity */
+	struct lat_bucket rate;
+	uint64_t offer_at_ns; /* what waits for the rate may be offered then; UINT64_MAX: nothing does */
 	struct lat_rx_lane *lane[LAT_PLACES];
 	struct lat_chan_in *credit_prev, *credit_next; /* peer->credit_waiters */
 };
@@ -246,11 +265,6 @@ struct lat_answer {
 	uint8_t type;
 	uint8_t len;
 	uint8_t body[LAT_BODY_CHAN_CLOSE];
-};
-
-struct lat_bucket { /* tokens that fill with time */
-	uint64_t at_ns;
-	uint32_t milli; /* thousandths of a token */
 };
 
 /* ------------------------------------------------------------------------------------------------ peer */
@@ -338,6 +352,7 @@ struct lat_peer {
 	struct lat_bucket ask_rate;  /* of ours */
 	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
+	uint64_t rights_due_ns; /* no rate and no expiry asks for anything before */
 	uint64_t
 		lossy_due_ns; /* nothing of a lossy channel is given up before; UINT64_MAX: there is nothing */
 
@@ -565,8 +580,8 @@ void lat_chan_reap(struct lat_peer *p);
 struct lat_chan *lat_chan_find(const struct lat_engine *e, uint32_t handle);
 
 /* ---- chan_out.c ---- */
-int lat_chan_out_new(struct lat_chan_out **out, struct lat_peer *p, int32_t src_pid, int32_t dst_pid,
-		     uint16_t cflags, void *user);
+int lat_chan_out_new(struct lat_chan_out **out, struct lat_peer *p, const struct lat_open_want *want,
+		     void *user);
 void lat_chan_out_free(struct lat_chan_out *co);
 /* Writes what it wants to say. False: no room in this packet. */
 bool lat_chan_out_control(struct lat_chan_out *co, struct lat_out *o);
@@ -604,6 +619,25 @@ void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain);
 /* Its CHAN_RESET has arrived. */
 void lat_chan_in_reset_acked(struct lat_chan_in *ci);
 void lat_chan_in_credit_retry(struct lat_engine *e);
+
+/* ---- chan_right.c: what they were opened with ---- */
+/* k_n of what a CHAN_OPEN shows, and whether its proof is right. @k is to be wiped in any case. */
+bool lat_chan_in_proof(const struct lat_session *s, const struct lat_frame_chan_open *f,
+		       uint8_t k[LAT_CAP_KEY]);
+/* 0, or the code to refuse with. */
+uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
+			   struct lat_open_ask *ask);
+/*
+ * May a message of @msg_len be handed up now? 0; -EAGAIN: later, the rate (lat_chan_in_run_rights() will offer it); -EKEYREVOKED,
+ * -EKEYEXPIRED, -EACCES, -EMSGSIZE: never.
+ */
+int lat_chan_in_may(struct lat_chan_in *ci, uint32_t msg_len);
+/* It was not taken after all. */
+void lat_chan_in_unspend(struct lat_chan_in *ci);
+/* It was opened: watches over its expiry. */
+void lat_chan_in_watch(struct lat_chan_in *ci);
+/* Offers what waited for its rate, ends what has expired; when to come again. -EPROTO in *rc as lat_chan_in_offer(). */
+uint64_t lat_chan_in_run_rights(struct lat_peer *p, uint64_t now, int *rc);
 
 /* ---- chan_take.c: their messages ---- */
 /* 0, -EPROTO, -ENOMEM. */

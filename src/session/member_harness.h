@@ -25,7 +25,9 @@ static inline void raw(struct lat_writer *w, uint8_t type, const void *body, siz
 static inline void message(struct lat_writer *w, struct lat_chan_out *co, int32_t src, uint32_t len,
 			   uint64_t seq, bool forge)
 {
-	const struct lat_token_key key = { .tk = co->c.secret->tk, .cflags = co->c.cflags };
+	const struct lat_token_key key = { .tk = co->c.secret->tk,
+					   .cflags = co->c.cflags,
+					   .rights = co->rights };
 	uint8_t body[256] = { 0 }, token[LAT_WIRE_TOKEN];
 	const struct lat_frame_msg m = {
 		.seq = seq, .msg_len = len, .len = len, .token = token, .data = body

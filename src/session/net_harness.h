@@ -60,6 +60,8 @@ struct world_chan {
 	uint64_t room; /* messages that it still takes */
 	bool wants_room;
 	int32_t src, dst;
+	struct lat_cap_ref life; /* inbound: after its end nothing may come */
+	uint32_t badge;
 	uint8_t *seen; /* lossy: a bit for each number received */
 	size_t seen_bytes;
 };
@@ -78,6 +80,7 @@ struct world_node {
 	uint64_t pongs, last_pong, last_rtt;
 	struct lat_round_trip last_trip;
 	uint64_t nets, net_bytes, net_bad;
+	struct world_issuer *issuer;
 	bool refuse;   /* nobody listens */
 	uint64_t room; /* of channels opened to us */
 	struct world_chan chan[WORLD_CHANS];

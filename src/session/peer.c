@@ -62,6 +62,7 @@ int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_p
 	if (p->call.proto != 0)
 		p->path = p->call;
 	p->lossy_due_ns = UINT64_MAX;
+	p->rights_due_ns = UINT64_MAX;
 	p->budget.max = LAT_REASM_PEER_BYTES;
 	/* max_msg is announced as at most half of it (section 0). */
 	if (p->budget.max / 2 < e->max_msg)
