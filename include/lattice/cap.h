@@ -136,6 +136,85 @@ LATTICE_API LATTICE_MUST_USE int lattice_cap_attenuate(struct lattice_cap **out,
 						       const struct lattice_cap *cap,
 						       const struct lattice_cap_terms *terms);
 
+/* ---- the issuer's side ---- */
+
+struct lattice_node;
+
+/**
+ * Makes a capability to send to a pid of this node: @terms, of which dst and rights must be given, and a holder or bearer. Whether somebody
+ * receives as dst does not matter. A longest message of 0 is the node's. With a state directory it outlives the node: it is on the
+ * disk when this returns. Without one it is void when the process that hosts ends.
+ *
+ * Asks who hosts, 5 s at most. Threads: any, as for all calls that follow. Sentences: lattice_explain(@node, ...).
+ * @return 0, or with *out NULL
+ *   -EACCES     this user may not make capabilities of the node
+ *   -EINVAL     no receiver, no rights or one that there is not, neither a holder nor bearer or both
+ *   -ENOBUFS    too many live, or too many are being asked for
+ *   -ENOSPC, -EDQUOT, -EROFS, -EFBIG, -EIO   it could not be written to the disk, so it was not made
+ *   -EBADMSG    the file that keeps them is damaged
+ *   -ETIMEDOUT  who hosts does not answer
+ *   -ESHUTDOWN  the node was closed
+ *   -EPERM, -EAGAIN, -ENOMEM, -EMFILE, -ENFILE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_grant(struct lattice_cap **out, struct lattice_node *node,
+						   const struct lattice_cap_terms *terms);
+
+/**
+ * Has this node make one of @parent, which it has made and which has LATTICE_RIGHT_GRANT: less, for another holder if need be, and to be
+ * revoked by itself. It dies with @parent. What @terms leaves out is as in @parent, but for the holder, who must be named, or bearer.
+ * @return as lattice_cap_grant(), and
+ *   -EACCES      @parent is none of this node's, another holder's, without that right, or allows less
+ *   -EKEYREVOKED it was revoked
+ *   -EKEYEXPIRED its time is over
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_derive(struct lattice_cap **out, struct lattice_node *node,
+						    const struct lattice_cap *parent,
+						    const struct lattice_cap_terms *terms);
+
+/* What a revocation did. */
+struct lattice_cap_told {
+	uint32_t ended;    /* capabilities: it, and those that were made of it */
+	uint32_t channels; /* from other nodes, that it has cut */
+	uint32_t told;     /* of them, whose senders know */
+	uint32_t nodes;    /* where those are */
+	uint64_t ns;       /* from the call until the last of them knew */
+};
+
+/**
+ * Ends a capability of this node by its life (struct lattice_cap_info), and all that were made of it. Once it returns, no message that was
+ * sent by one of them is received any more; on the disk, too, if it returns 0.
+ *
+ * @param told        filled in, whatever is returned; NULL is fine
+ * @param timeout_ns  how long to wait until every sender on another node knows; 0: not. One that is out of reach learns it when it is back
+ * @return 0, also if some were not told in time; or
+ *   -EKEYREVOKED  no such life
+ *   -EACCES       this user may not end capabilities of the node
+ *   -ENOSPC, -EDQUOT, -EFBIG, -EIO   it has ended, but that could not be written to the disk: should the node's process end before the next
+ *                 capability is made or revoked, it lives again
+ *   -ENOBUFS, -ETIMEDOUT, -ESHUTDOWN, -EINVAL, -EPERM, -EAGAIN, -ENOMEM, -EMFILE, -ENFILE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_revoke(struct lattice_node *node, uint32_t slot, uint32_t gen,
+						    struct lattice_cap_told *told, int64_t timeout_ns);
+
+/**
+ * The same for all that name @holder, and for channels that it has by being who it is; those it may open again, if the node's policy still
+ * allows it.
+ * @return 0, also when there was nothing; or as lattice_cap_revoke()
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_revoke_holder(struct lattice_node *node,
+							   const uint8_t holder[LATTICE_CAP_HOLDER_BYTES],
+							   struct lattice_cap_told *told, int64_t timeout_ns);
+
+/**
+ * The first capability of this node's that lives in a slot above @after (-1: the first of all); without its key, which only its holder has.
+ * @return 0, or
+ *   -ENOENT     there is none
+ *   -EACCES     this user may not see them
+ *   -ENOBUFS, -ETIMEDOUT, -ESHUTDOWN, -EINVAL, -EPERM, -EAGAIN, -ENOMEM, -EMFILE, -ENFILE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_next(struct lattice_node *node, int64_t after,
+						  struct lattice_cap_info *out);
+
 /* Wipes it. NULL is fine. What was opened by it stays open. */
 LATTICE_API void lattice_cap_free(struct lattice_cap *cap);
 

@@ -5,6 +5,7 @@
  *   node         the node's number
  *   mesh_key     optional: 32 bytes in base64, the same on every node of one deployment (0600)
  *   peers/N      one file per peer, N its node number: name, fingerprint, public key, endpoint, transport
+ *   capabilities the key and the journal of the capabilities that the node gave out (0600); no older copy may be put back
  *   allow_keylog optional: LATTICE_KEYLOG may name a file for session keys (lattice(1))
  *   lock         held by the node that runs on it
  *   edit.lock    held while one of the calls below changes something

@@ -386,6 +386,7 @@ static int host_ourselves(struct lat_attach *a)
 		.uplink = a->cfg.node->network != NULL ? a->member : 0,
 		.uplink_len_max = a->cfg.node->len_max,
 		.probes = a->cfg.node->probes,
+		.grants = a->cfg.node->grants,
 	};
 	struct lat_host *host;
 	pid_t holder = 0;

@@ -30,6 +30,7 @@ enum lat_claims_act {
 	LAT_ACT_ATTACH,  /* be a member */
 	LAT_ACT_RECEIVE, /* as @pid */
 	LAT_ACT_SEND,    /* as @pid */
+	LAT_ACT_ISSUE,   /* make, see and end capabilities of the node */
 };
 
 /* @key is copied. 0, -ENOMEM. */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "node/claims.h"
+#include "node/grants.h"
 #include "node/post.h"
 #include "node/probe.h"
 #include "node/stats.h"
@@ -69,6 +70,7 @@ struct lat_host {
 	uint64_t uplink;
 	uint32_t uplink_len_max;
 	struct lat_probes *probes;
+	struct lat_grants *grants;
 	uint32_t strangers, waiting_count;
 	struct waiting *waiting;
 	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
@@ -387,6 +389,20 @@ static void on_probe(struct lat_host *h, struct member *m, const struct lat_note
 		(void)tell(h, m, &out);
 }
 
+static void on_issue(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	const struct lat_grants_asker who = {
+		.member = m->cred.member,
+		.uid = (uint32_t)m->cred.process.uid,
+		.owner = lat_claims_may(h->claims, &m->cred, LAT_ACT_ISSUE, 0) == 0,
+	};
+	struct lat_note out = { .kind = LAT_NOTE_ISSUED, .token = in->token };
+
+	out.rc = lat_grants_ask(h->grants, &who, in);
+	if (out.rc < 0)
+		(void)tell(h, m, &out);
+}
+
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n)
 {
 	struct member *m;
@@ -419,6 +435,9 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		return 0;
 	case LAT_NOTE_PROBE:
 		on_probe(h, m, n);
+		return 0;
+	case LAT_NOTE_ISSUE:
+		on_issue(h, m, n);
 		return 0;
 	default:
 		on_meet(h, m, n);
@@ -588,6 +607,7 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	h->uplink = cfg->uplink;
 	h->uplink_len_max = cfg->uplink_len_max;
 	h->probes = cfg->probes;
+	h->grants = cfg->grants;
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
 	h->stop_tag.what = TAG_STOP;

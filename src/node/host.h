@@ -21,6 +21,7 @@ enum {
 /* How long after it took over a host waits for a pid to be claimed again before it says that nobody has it. */
 #define LAT_HOST_GRACE_NS (1 * LAT_NS_PER_S)
 
+struct lat_grants;
 struct lat_host;
 struct lat_probes;
 struct lat_stats;
@@ -31,6 +32,7 @@ struct lat_host_config {
 	uint64_t uplink;           /* the member that reaches other nodes (relay.h); 0: none does */
 	uint32_t uplink_len_max;   /* longest message that it takes to them */
 	struct lat_probes *probes; /* answers what is asked of other nodes; NULL: nobody does */
+	struct lat_grants *grants; /* answers what is asked of capabilities */
 };
 
 /*

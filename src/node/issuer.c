@@ -24,7 +24,7 @@ struct lat_issuer {
 	struct lat_captable *table;
 	struct lat_capfile *file; /* NULL: nothing is kept */
 	struct lat_arena *arena;
-	uint8_t *root; /* in the arena */
+	uint8_t *root; /* in the arena; NULL: shut down */
 	uint32_t node;
 	void (*ended)(void *ctx, struct lat_cap_ref life);
 	void *ctx;
@@ -164,6 +164,17 @@ int lat_issuer_open(struct lat_issuer **out, const struct lat_issuer_config *cfg
 	return 0;
 }
 
+void lat_issuer_shutdown(struct lat_issuer *iss)
+{
+	pthread_mutex_lock(&iss->lock);
+	lat_capfile_close(iss->file);
+	iss->file = NULL;
+	lat_arena_close(iss->arena);
+	iss->arena = NULL;
+	iss->root = NULL;
+	pthread_mutex_unlock(&iss->lock);
+}
+
 void lat_issuer_close(struct lat_issuer *iss)
 {
 	if (iss == NULL)
@@ -182,11 +193,14 @@ int lat_issuer_key(struct lat_issuer *iss, const uint8_t desc[LAT_CAP_DESC], con
 		   size_t count, uint8_t k[LAT_CAP_KEY])
 {
 	struct lat_cap_desc d;
+	int rc;
 
-	/* Neither changes while the issuer is open, so no lock is needed. */
 	if (lat_cap_desc_decode(&d, desc) < 0 || d.node != iss->node)
 		return -EACCES;
-	return lat_cap_key_chain(k, iss->root, desc, caveats, count);
+	pthread_mutex_lock(&iss->lock);
+	rc = iss->root != NULL ? lat_cap_key_chain(k, iss->root, desc, caveats, count) : -EACCES;
+	pthread_mutex_unlock(&iss->lock);
+	return rc;
 }
 
 static bool is_any(const uint8_t holder[LAT_CAP_HOLDER])
@@ -287,7 +301,7 @@ static int admit_locked(struct lat_issuer *iss, const struct lat_issuer_ask *ask
 	if (rc < 0)
 		return rc;
 	if ((s.allows.src_pid != LAT_CAP_ANY_PID && s.allows.src_pid != ask->src) ||
-	    s.allows.dst_pid != ask->dst || (s.allows.rights & LAT_RIGHT_OPEN) == 0)
+	    s.allows.dst_pid != ask->dst || (s.allows.rights & LAT_RIGHT_OPEN) == 0 || iss->root == NULL)
 		return -EACCES;
 	compact(iss);
 	rc = lat_captable_use(iss->table, s.lives[s.count - 1]);
@@ -374,6 +388,8 @@ static int mint_locked(struct lat_issuer *iss, const struct lat_cap_ref *parent,
 	struct lat_cap_desc made;
 	int rc;
 
+	if (iss->root == NULL)
+		return -ESHUTDOWN;
 	compact(iss);
 	rc = lat_captable_mint(iss->table, parent, want, badge, uses, &made);
 	if (rc == -ENOBUFS && sweep(iss, lat_clock_wall_s()))
@@ -443,7 +459,7 @@ int lat_issuer_grant_identity(struct lat_issuer *iss, const struct lat_cap_desc 
 	int rc;
 
 	pthread_mutex_lock(&iss->lock);
-	rc = lat_captable_mint_transient(iss->table, want, badge, &made);
+	rc = iss->root == NULL ? -ESHUTDOWN : lat_captable_mint_transient(iss->table, want, badge, &made);
 	pthread_mutex_unlock(&iss->lock);
 	if (rc == 0)
 		*life = (struct lat_cap_ref){ made.slot, made.gen };
@@ -456,6 +472,8 @@ static int revoke_locked(struct lat_issuer *iss, struct lat_cap_ref life, uint32
 {
 	int rc;
 
+	if (iss->root == NULL)
+		return -ESHUTDOWN;
 	compact(iss);
 	rc = lat_captable_revoke(iss->table, life, count);
 	if (rc < 0 && rc != -EKEYREVOKED)

@@ -31,6 +31,8 @@ struct lat_issuer_config {
 
 /* 0, or with a sentence as lat_capfile_open(), -ENOMEM, -EINVAL, -ENOSYS. */
 LAT_MUST_CHECK int lat_issuer_open(struct lat_issuer **out, const struct lat_issuer_config *cfg);
+/* Wipes the key and closes the file: what lives stays so, nothing that is shown is good any more, and nothing can be made or ended (-ESHUTDOWN). */
+void lat_issuer_shutdown(struct lat_issuer *iss);
 /* Ends no life. Wipes. NULL is fine. */
 void lat_issuer_close(struct lat_issuer *iss);
 

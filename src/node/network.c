@@ -4,6 +4,8 @@
 #include "node/network.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "fastpath/wait.h"
 #include "net/driver.h"
 #include "node/explain.h"
+#include "node/grants.h"
 #include "node/keyfile.h"
 #include "node/keylog.h"
 #include "node/node.h"
@@ -462,6 +465,19 @@ static void open_window(struct lat_network *net)
 			lat_state_dir(net->state), lattice_error_name(rc));
 }
 
+/* What this node gave out when it ran before is good from the first packet on. */
+static int open_issuer(struct lat_network *net)
+{
+	char path[PATH_MAX];
+	uint8_t id[LATTICE_FINGERPRINT_BYTES];
+	int n = snprintf(path, sizeof(path), "%s/capabilities", lat_state_dir(net->state));
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return lat_why(NULL, -ENAMETOOLONG, "the state directory's path is too long");
+	lat_key_fingerprint(id, lat_state_public_key(net->state));
+	return lat_grants_make(net->node->grants, path, id, NULL);
+}
+
 int lat_network_open(struct lat_network **out, struct lattice_node *node,
 		     const struct lattice_node_config *cfg, lattice_node_id *id)
 {
@@ -498,6 +514,10 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 	if (rc < 0)
 		goto fail;
 	*id = lat_state_node(net->state);
+	node->id = *id;
+	rc = open_issuer(net);
+	if (rc < 0)
+		goto fail;
 	*out = net; /* the I/O thread may call us as soon as it runs */
 	pthread_mutex_lock(&net->lock);
 	rc = open_driver(net, cfg);

@@ -16,6 +16,7 @@
 #include "node/endpoint.h"
 #include "node/channel.h"
 #include "node/explain.h"
+#include "node/grants.h"
 #include "node/keyfile.h"
 #include "node/network.h"
 #include "node/packets.h"
@@ -42,6 +43,7 @@ void lat_node_put(struct lattice_node *node)
 	lat_attach_free(lat_node_attach(node));
 	lat_relays_close(node->relays);
 	lat_probes_close(node->probes);
+	lat_grants_close(node->grants);
 	lat_channels_close(node->channels);
 	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
@@ -154,6 +156,8 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 	rc = lat_channels_open(&node->channels, 0);
 	if (rc == 0)
 		rc = lat_work_open(&node->work, NULL);
+	if (rc == 0)
+		rc = lat_grants_open(&node->grants, node);
 	if (rc == 0 && cfg->host == LATTICE_HOST_SELF)
 		rc = lat_network_open(&node->network, node, cfg, &node->id);
 	else if (rc == 0)
@@ -177,6 +181,7 @@ void lattice_node_close(struct lattice_node *node)
 {
 	if (node == NULL || lat_node_foreign(node))
 		return;
+	lat_grants_shutdown(node->grants); /* while the state directory is ours */
 	if (node->network != NULL)
 		lat_network_shutdown(node->network);
 	atomic_store_explicit(&node->closed, true, memory_order_release);

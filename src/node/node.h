@@ -25,6 +25,7 @@ enum {
 
 struct lat_attach;
 struct lat_channels;
+struct lat_grants;
 struct lat_network;
 struct lat_packets;
 struct lat_probes;
@@ -47,7 +48,8 @@ struct lattice_node {
 	struct lat_probes *probes;
 	_Atomic(struct lat_attach *)
 		attach; /* NULL: inside this process only. Set once at open, the network's threads look on */
-	atomic_bool elsewhere; /* it should host, and another process does */
+	struct lat_grants *grants; /* its capabilities. Set once at open */
+	atomic_bool elsewhere;     /* it should host, and another process does */
 	lattice_node_id id;
 	uint32_t len_max;    /* bytes of data that a message carries */
 	uint32_t generation; /* of the process that opened it (os/fork.h) */

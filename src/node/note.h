@@ -16,6 +16,8 @@
  *                         <--   LISTED rc number(pid) process     (the next pid that somebody receives as)
  *   PROBE node flags number(timeout) -->                          (of another node: enum lat_note_probe)
  *                         <--   PROBED rc tier(protocol) number(round trip) counts
+ *   ISSUE flags ...       -->                                     (of a capability: issue.h)
+ *                         <--   ISSUED rc ...
  *
  * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
  *   JOIN fd               <->   JOIN fd
@@ -40,7 +42,7 @@
 
 #include "base/util.h"
 
-enum { LAT_NOTE_VERSION = 3, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 42 };
+enum { LAT_NOTE_VERSION = 4, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 42 };
 
 enum lat_note_kind {
 	LAT_NOTE_HELLO = 1,
@@ -70,6 +72,8 @@ enum lat_note_kind {
 	LAT_NOTE_HOSTED,
 	LAT_NOTE_BYE,
 	LAT_NOTE_REPLIES,
+	LAT_NOTE_ISSUE,
+	LAT_NOTE_ISSUED,
 	LAT_NOTE_KINDS,
 };
 
@@ -83,7 +87,8 @@ struct lat_note {
 	uint32_t origin;  /* the same of src */
 	uint32_t chan, tier;
 	int32_t process; /* pid of the operating system, 0: not known */
-	uint32_t flags;  /* enum lattice_channel_flag; of PROBE, enum lat_note_probe */
+	uint32_t
+		flags; /* enum lattice_channel_flag; of PROBE, enum lat_note_probe; of ISSUE, enum lat_note_issue */
 	uint32_t spare;
 	uint64_t member; /* a number that a member chose at random, and keeps from host to host */
 	uint64_t grant;

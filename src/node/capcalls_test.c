@@ -1,0 +1,259 @@
+/* Capabilities made, seen and ended, by a process that hosts, by one that is attached, and by one that is alone. */
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lattice/cap.h>
+#include <lattice/error.h>
+#include <lattice/node.h>
+
+#include "base/test.h"
+#include "node/capability.h"
+#include "node/grants.h"
+#include "node/issuer.h"
+#include "node/node.h"
+
+enum { PID = 7 };
+
+static const struct lattice_cap_terms plain = {
+	.dst = PID, .rights = LATTICE_RIGHT_SEND | LATTICE_RIGHT_OPEN, .badge = 5, .bearer = true
+};
+
+static struct lattice_node *opened(enum lattice_host host, const char *dir)
+{
+	const struct lattice_node_config cfg = {
+		.host = host, .port = LATTICE_PORT_ANY, .bind_host = "127.0.0.1", .state_dir = dir
+	};
+	struct lattice_node *node;
+	char why[256] = "";
+	int rc = lattice_node_open(&node, &cfg);
+
+	if (rc < 0)
+		(void)lattice_explain(NULL, rc, why, sizeof(why));
+	CHECK_STR(why, "");
+	return node;
+}
+
+/* What the issuer, which is @host's, says to it. */
+static int shown(const struct lattice_node *host, const struct lattice_cap *cap)
+{
+	static const uint8_t someone[LAT_CAP_HOLDER] = { 3 };
+	struct lat_admission got;
+	struct lat_cap_right right;
+	int rc;
+
+	CHECK_EQ(lat_capability_take(cap, &right), 0);
+	rc = lat_issuer_present(lat_grants_issuer(host->grants), &right, someone, 1, PID, 1000, &got);
+	return rc < 0 ? rc : (int)got.badge;
+}
+
+static uint32_t listed(struct lattice_node *node)
+{
+	struct lattice_cap_info info;
+	uint32_t count = 0;
+
+	for (int64_t at = -1; lattice_cap_next(node, at, &info) == 0; at = info.slot)
+		count++;
+	return count;
+}
+
+/* From @asker, of the node that @host hosts. */
+static void whole_life(struct lattice_node *host, struct lattice_node *asker)
+{
+	struct lattice_cap_terms terms = plain;
+	struct lattice_cap *cap, *child, *less;
+	struct lattice_cap_info info, entry;
+	struct lattice_cap_told told;
+
+	CHECK_EQ(listed(asker), 0);
+	CHECK_EQ(lattice_cap_next(asker, -1, &entry), -ENOENT);
+	CHECK_EQ(lattice_cap_revoke(asker, 0, 1, &told, 0), -EKEYREVOKED);
+
+	terms.rights |= LATTICE_RIGHT_GRANT;
+	CHECK_EQ(lattice_cap_grant(&cap, asker, &terms), 0);
+	CHECK_EQ(lattice_cap_info(cap, &info), 0);
+	CHECK_EQ(info.node, lattice_node_number(host));
+	CHECK_EQ(info.dst, PID);
+	CHECK_EQ(info.src, LATTICE_CAP_ANY);
+	CHECK_EQ(info.max_msg_bytes, 1 << 20);
+	CHECK_EQ(shown(host, cap), 5);
+	CHECK_EQ(listed(asker), 1);
+	CHECK_EQ(lattice_cap_next(asker, -1, &entry), 0);
+	CHECK_EQ(entry.slot, info.slot);
+	CHECK_EQ(entry.gen, info.gen);
+	CHECK_EQ(entry.id, info.id);
+	CHECK_EQ(entry.badge, 5);
+	CHECK_EQ(entry.uses == UINT64_MAX, true);
+	CHECK_EQ(entry.parent_gen, 0);
+
+	terms = (struct lattice_cap_terms){ .rights = LATTICE_RIGHT_OPEN, .badge = 6, .bearer = true };
+	CHECK_EQ(lattice_cap_derive(&child, asker, cap, &terms), 0);
+	CHECK_EQ(shown(host, child), 6);
+	CHECK_EQ(lattice_cap_next(asker, info.slot, &entry), 0);
+	CHECK_EQ(entry.parent_slot, info.slot);
+	CHECK_EQ(entry.parent_gen, info.gen);
+	terms.rights |= LATTICE_RIGHT_BULK;
+	CHECK_EQ(lattice_cap_derive(&less, asker, cap, &terms), -EACCES);
+	CHECK(less == NULL);
+	terms.rights = LATTICE_RIGHT_OPEN;
+	CHECK_EQ(lattice_cap_derive(&less, asker, child, &terms), -EACCES); /* it has not the right GRANT */
+	CHECK_EQ(lattice_cap_attenuate(&less, cap,
+				       &(struct lattice_cap_terms){ .rights = LATTICE_RIGHT_OPEN }),
+		 0);
+	CHECK_EQ(shown(host, less), 5);
+
+	CHECK_EQ(lattice_cap_revoke(asker, info.slot, info.gen, &told, LATTICE_FOREVER), 0);
+	CHECK_EQ(told.ended, 2);
+	CHECK_EQ(told.channels, 0);
+	CHECK_EQ(shown(host, cap), -EKEYREVOKED);
+	CHECK_EQ(shown(host, child), -EKEYREVOKED);
+	CHECK_EQ(shown(host, less), -EKEYREVOKED);
+	lattice_cap_free(child);
+	CHECK_EQ(lattice_cap_revoke(asker, info.slot, info.gen, &told, 0), -EKEYREVOKED);
+	CHECK_EQ(told.ended, 0);
+	CHECK_EQ(lattice_cap_derive(&child, asker, cap, &terms), -EKEYREVOKED);
+	CHECK_EQ(listed(asker), 0);
+	lattice_cap_free(cap);
+	lattice_cap_free(less);
+	/* By its holder. */
+	terms = (struct lattice_cap_terms){ .dst = PID, .rights = LATTICE_RIGHT_OPEN, .holder = { 3 } };
+	CHECK_EQ(lattice_cap_grant(&cap, asker, &terms), 0);
+	CHECK_EQ(lattice_cap_grant(&child, asker, &plain), 0);
+	CHECK_EQ(lattice_cap_revoke_holder(asker, terms.holder, &told, 0), 0);
+	CHECK_EQ(told.ended, 1);
+	CHECK_EQ(shown(host, cap), -EKEYREVOKED);
+	CHECK_EQ(shown(host, child), 5);
+	lattice_cap_free(cap);
+	lattice_cap_free(child);
+	CHECK_EQ(lattice_cap_next(asker, -1, &entry), 0);
+	CHECK_EQ(lattice_cap_revoke(asker, entry.slot, entry.gen, NULL, 0), 0);
+}
+
+TEST(alone)
+{
+	struct lattice_node *node = opened(LATTICE_HOST_PRIVATE, NULL);
+
+	whole_life(node, node);
+	lattice_node_close(node);
+}
+
+TEST(hosting_and_attached)
+{
+	struct lattice_node *host = opened(LATTICE_HOST_AUTO, NULL),
+			    *member = opened(LATTICE_HOST_AUTO, NULL);
+
+	whole_life(host, host);
+	whole_life(host, member);
+	lattice_node_close(member);
+	lattice_node_close(host);
+}
+
+TEST(what_cannot_be_granted)
+{
+	struct lattice_node *node = opened(LATTICE_HOST_PRIVATE, NULL);
+	const struct {
+		const char *why;
+		struct lattice_cap_terms terms;
+	} rows[] = {
+		{ "to nobody's pid", { .rights = 1, .bearer = true } },
+		{ "to a pid that there is not", { .dst = -1, .rights = 1, .bearer = true } },
+		{ "by a pid that there is not", { .dst = 1, .src = -2, .rights = 1, .bearer = true } },
+		{ "no rights", { .dst = 1, .bearer = true } },
+		{ "the right that is reserved", { .dst = 1, .rights = 8, .bearer = true } },
+		{ "a right that there is not", { .dst = 1, .rights = 513, .bearer = true } },
+		{ "a right of more than 16 bits", { .dst = 1, .rights = 0x10001, .bearer = true } },
+		{ "to nobody", { .dst = 1, .rights = 1 } },
+		{ "to somebody and to anybody", { .dst = 1, .rights = 1, .holder = { 1 }, .bearer = true } },
+	};
+	const uint8_t nobody[LATTICE_CAP_HOLDER_BYTES] = { 0 };
+	struct lattice_cap *cap;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char why[256];
+
+		CHECK_EQ_ROW(rows[i].why, lattice_cap_grant(&cap, node, &rows[i].terms), -EINVAL);
+		CHECK_ROW(rows[i].why, cap == NULL);
+		(void)lattice_explain(node, -EINVAL, why, sizeof(why));
+		CHECK_ROW(rows[i].why, strncmp(why, "an argument", 11) != 0); /* one of its own */
+	}
+	CHECK_EQ(lattice_cap_revoke_holder(node, nobody, NULL, 0), -EINVAL);
+	CHECK_EQ(lattice_cap_grant(NULL, node, &plain), -EINVAL);
+	CHECK_EQ(lattice_cap_grant(&cap, NULL, &plain), -EINVAL);
+	CHECK_EQ(lattice_cap_next(node, -1, NULL), -EINVAL);
+	lattice_node_close(node);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+/* A node with a state directory knows after a restart what it gave out, and what it took back. */
+TEST(a_restart)
+{
+	char dir[] = "/tmp/lattice-capcalls-XXXXXX", path[96];
+	struct lattice_node *node;
+	struct lattice_cap *kept, *gone, *brief;
+	struct lattice_cap_info info;
+	struct lattice_cap_terms terms = plain;
+	struct stat st;
+
+	CHECK(mkdtemp(dir) != NULL);
+	(void)snprintf(path, sizeof(path), "%s/capabilities", dir);
+	node = opened(LATTICE_HOST_SELF, dir);
+	CHECK(stat(path, &st) < 0); /* there is none before there is a capability */
+	CHECK_EQ(lattice_cap_grant(&kept, node, &plain), 0);
+	CHECK_EQ(lattice_cap_grant(&gone, node, &plain), 0);
+	terms.uses = 3;
+	CHECK_EQ(lattice_cap_grant(&brief, node, &terms), 0);
+	CHECK_EQ(stat(path, &st), 0);
+	CHECK_EQ(st.st_mode & 0777, 0600);
+	CHECK_EQ(lattice_cap_info(gone, &info), 0);
+	CHECK_EQ(lattice_cap_revoke(node, info.slot, info.gen, NULL, 0), 0);
+	CHECK_EQ(shown(node, brief), 5);
+	lattice_node_close(node);
+
+	node = opened(LATTICE_HOST_SELF, dir);
+	CHECK_EQ(shown(node, kept), 5);
+	CHECK_EQ(shown(node, gone), -EKEYREVOKED);
+	CHECK_EQ(shown(node, brief), -EKEYEXPIRED); /* those that were set aside are lost, none comes back */
+	CHECK_EQ(listed(node), 2);
+	lattice_node_close(node);
+
+	/* Without its file, all are void. */
+	CHECK_EQ(unlink(path), 0);
+	node = opened(LATTICE_HOST_SELF, dir);
+	CHECK_EQ(shown(node, kept), -EACCES);
+	CHECK_EQ(listed(node), 0);
+	lattice_node_close(node);
+	lattice_cap_free(kept);
+	lattice_cap_free(gone);
+	lattice_cap_free(brief);
+	CHECK_EQ(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* Handles that outlive the node. */
+TEST(a_node_that_was_closed)
+{
+	struct lattice_node *node = opened(LATTICE_HOST_PRIVATE, NULL);
+	struct lattice_cap *cap;
+	struct lattice_cap_info info;
+
+	CHECK_EQ(lattice_cap_grant(&cap, node, &plain), 0);
+	lattice_cap_free(cap);
+	(void)lat_node_get(node);
+	lattice_node_close(node);
+	CHECK_EQ(lattice_cap_grant(&cap, node, &plain), -ESHUTDOWN);
+	CHECK_EQ(lattice_cap_revoke(node, 0, 1, NULL, 0), -ESHUTDOWN);
+	CHECK_EQ(lattice_cap_next(node, -1, &info), -ESHUTDOWN);
+	lat_node_put(node);
+}
+
+TEST_MAIN
