@@ -40,7 +40,7 @@ enum {
 	LAT_HS_RATE_BURST = 5,
 	LAT_UNDER_LOAD_QUEUED = 32,    /* this many queued M1s, or */
 	LAT_UNDER_LOAD_PER_S = 200,    /* more M1s a second than this */
-	LAT_COOKIE_RATE_PER_S = 50000, /* answered; the rest is dropped */
+	LAT_COOKIE_RATE_PER_S = 30000, /* answered; the rest is dropped */
 	LAT_COOKIE_RATE_BURST = 500,
 
 	LAT_REASM_PEER_BYTES = 16 << 20,
