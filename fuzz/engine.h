@@ -32,7 +32,6 @@ struct fuzz_chan {
 struct fuzz_engine {
 	struct lat_engine *e;
 	uint64_t now, random;
-	uint8_t seed[32];
 	int secrets;
 	int secrets_left;            /* so many more; less than 0: as many as are wanted */
 	int transmit_rc;             /* what the hostile peer's path does */
@@ -337,14 +336,25 @@ static inline struct lat_peer *fuzz_peer(struct fuzz_engine *f, uint32_t node)
 }
 
 /* The keys of node @who: the same for every input, and made once. */
-static inline const uint8_t *fuzz_pk(uint32_t who, uint8_t seed[32])
+static inline const struct lat_kem_key *fuzz_kem_key(uint32_t who)
+{
+	static struct lat_kem_key key[HONEST + 1];
+	static bool made[HONEST + 1];
+
+	memset(key[who].seed, (int)(0x40 + who), sizeof(key[who].seed));
+	if (!made[who])
+		FUZZ_REQUIRE(lat_kem_key_init(&key[who], key[who].seed) == 0);
+	made[who] = true;
+	return &key[who];
+}
+
+static inline const uint8_t *fuzz_pk(uint32_t who)
 {
 	static uint8_t pk[HONEST + 1][LAT_KEM_PK];
 	static bool made[HONEST + 1];
 
-	memset(seed, (int)(0x40 + who), 32);
 	if (!made[who])
-		FUZZ_REQUIRE(lat_kem_keypair(pk[who], seed) == 0);
+		FUZZ_REQUIRE(lat_kem_keypair(pk[who], fuzz_kem_key(who)->seed) == 0);
 	made[who] = true;
 	return pk[who];
 }
@@ -355,14 +365,13 @@ static inline void fuzz_open(struct fuzz_engine *f, uint8_t proto, uint32_t max_
 
 	FUZZ_REQUIRE(lat_crypto_init() == 0);
 	*f = (struct fuzz_engine){ .now = UINT64_C(1000) * LAT_NS_PER_S, .random = 1, .secrets_left = -1 };
-	memcpy(cfg.pk, fuzz_pk(ME, f->seed), sizeof(cfg.pk));
-	cfg.seed = f->seed;
+	memcpy(cfg.pk, fuzz_pk(ME), sizeof(cfg.pk));
+	cfg.key = fuzz_kem_key(ME);
 	FUZZ_REQUIRE(lat_engine_open(&f->e, &cfg, &fuzz_ops, f, f->now) == 0);
 	for (uint32_t node = HOSTILE; node <= HONEST; node++) {
 		struct lat_peer_config peer = { .node = node, .path = fuzz_path(node, proto) };
-		uint8_t seed[32];
 
-		memcpy(peer.pk, fuzz_pk(node, seed), sizeof(peer.pk));
+		memcpy(peer.pk, fuzz_pk(node), sizeof(peer.pk));
 		FUZZ_REQUIRE(lat_engine_peer_add(f->e, &peer) == 0);
 	}
 }

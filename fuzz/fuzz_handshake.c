@@ -59,15 +59,15 @@ static void hello_again_and_again(void)
 	const struct lat_hs_initiator_random same = { { 9 }, { 10 } };
 	const struct lat_path from = fuzz_path(HOSTILE, LAT_PROTO_TCP);
 	struct lat_hs_params p = { .ver_max = 1, .ver_min = 1, .node = HOSTILE };
-	uint8_t seed[32], packet[LAT_M1_LEN], e_m[LAT_WIRE_EM], none[32] = { 0 };
+	uint8_t packet[LAT_M1_LEN], e_m[LAT_WIRE_EM], none[32] = { 0 };
 	struct lat_peer *peer = fuzz_peer(&f, HOSTILE);
 	uint32_t before = peer->half_count;
 	struct lat_hs_public me, them;
 	struct lat_hs_initiator hs;
 
 	peer->good = from;
-	lat_hs_public_init(&me, fuzz_pk(ME, seed), none);
-	lat_hs_public_init(&them, fuzz_pk(HOSTILE, seed), none);
+	lat_hs_public_init(&me, fuzz_pk(ME), none);
+	lat_hs_public_init(&them, fuzz_pk(HOSTILE), none);
 	for (uint32_t i = 0; i < 6; i++) {
 		if (i == 5) /* the oldest makes room once it is a second old */
 			f.now += 1100 * FUZZ_MS;
@@ -110,16 +110,17 @@ static void prepare_theirs(void)
 	struct lat_path from = fuzz_path(HOSTILE, LAT_PROTO_UDP);
 	struct lat_hs_public me, them;
 	struct lat_hs_initiator hs;
-	uint8_t seed[32], packet[LAT_M1_LEN], e_m[LAT_WIRE_EM];
+	uint8_t packet[LAT_M1_LEN], e_m[LAT_WIRE_EM];
 
 	from.node = 0;
-	lat_hs_public_init(&me, fuzz_pk(ME, seed), zeros);
-	lat_hs_public_init(&them, fuzz_pk(HOSTILE, seed), zeros);
+	lat_hs_public_init(&me, fuzz_pk(ME), zeros);
+	lat_hs_public_init(&them, fuzz_pk(HOSTILE), zeros);
 	FUZZ_REQUIRE(lat_hs_m1_make(&hs, packet, e_m, &them, &me, zeros, &p, 77, &rnd) == 0);
 	keep(0, packet, LAT_M1_LEN);
 	FUZZ_REQUIRE(hand_in(&from, packet, LAT_M1_LEN) == 0 && f.e->half_count == 1);
 	FUZZ_REQUIRE(f.last_bytes == LAT_M2_LEN);
-	FUZZ_REQUIRE(lat_hs_m2_open_m3_make(&hs, f.last, packet, e_m, seed, zeros, &p3) == 0);
+	FUZZ_REQUIRE(lat_hs_m2_open_m3_make(&hs, f.last, packet, e_m, fuzz_kem_key(HOSTILE), zeros, &p3) ==
+		     0);
 	keep(1, packet, LAT_M3_LEN);
 	rnd.e_seed[1] = 8;
 	FUZZ_REQUIRE(lat_hs_m1_make(&hs, packet, e_m, &them, &me, zeros, &p, 78, &rnd) == 0);
@@ -137,17 +138,18 @@ static void prepare_ours(bool has)
 	struct lat_hs_responder hs;
 	struct lat_hs_result result;
 	struct lat_hs_params p1;
-	uint8_t seed[32], packet[LAT_M1_LEN], id[LAT_ID];
+	uint8_t packet[LAT_M1_LEN], id[LAT_ID];
 
 	from.node = 0;
 	FUZZ_REQUIRE(lat_engine_peer_connect(f.e, f.now, HONEST) == 0);
 	fuzz_tick(&f);
 	FUZZ_REQUIRE(f.last_bytes == LAT_M1_LEN && fuzz_peer(&f, HONEST)->attempt != NULL);
-	lat_hs_public_init(&me, fuzz_pk(ME, seed), zeros);
-	lat_hs_public_init(&them, fuzz_pk(HONEST, seed), zeros);
+	lat_hs_public_init(&me, fuzz_pk(ME), zeros);
+	lat_hs_public_init(&them, fuzz_pk(HONEST), zeros);
 	lat_hs_cookie_make(packet, &them, f.last, nonce, cookie);
 	keep(3, packet, LAT_COOKIE_LEN);
-	FUZZ_REQUIRE(lat_hs_m1_open(&hs, f.last, &them, seed, zeros, id, &p1) == 0 && p1.node == ME);
+	FUZZ_REQUIRE(lat_hs_m1_open(&hs, f.last, &them, fuzz_kem_key(HONEST), zeros, id, &p1) == 0 &&
+		     p1.node == ME);
 	FUZZ_REQUIRE(lat_hs_m2_make(&hs, packet, &me, zeros, &p, 88, salt, enc_seed) == 0);
 	keep(5, packet, LAT_M2_LEN);
 	if (!has)
@@ -161,9 +163,9 @@ static void prepare_ours(bool has)
 static void prepare_forged(void)
 {
 	struct lat_hs_public me;
-	uint8_t seed[32], *packet = real[7].data;
+	uint8_t *packet = real[7].data;
 
-	lat_hs_public_init(&me, fuzz_pk(ME, seed), zeros);
+	lat_hs_public_init(&me, fuzz_pk(ME), zeros);
 	keep(7, real[0].data, LAT_M1_LEN);
 	packet[LAT_M1_MAC1 - 1] ^= 1;
 	lat_blake2b(packet + LAT_M1_MAC1, LAT_M1_MAC2 - LAT_M1_MAC1, me.km, sizeof(me.km),

@@ -48,6 +48,7 @@ TEST(matches_the_published_vectors)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t seed[LAT_KEM_SEED], eseed[LAT_KEM_ENC_SEED], want[32], hash[32];
 		uint8_t pk[LAT_KEM_PK], ct[LAT_KEM_CT], ss[LAT_KEM_SS], back[LAT_KEM_SS];
+		struct lat_kem_key key;
 
 		unhex(seed, sizeof(seed), rows[i].seed);
 		unhex(eseed, sizeof(eseed), rows[i].eseed);
@@ -67,6 +68,10 @@ TEST(matches_the_published_vectors)
 		unhex(want, 32, rows[i].ss);
 		CHECK_MEM_ROW(rows[i].why, ss, want, 32);
 		CHECK_EQ_ROW(rows[i].why, lat_kem_decaps(back, ct, seed), 0);
+		CHECK_MEM_ROW(rows[i].why, back, want, 32);
+		CHECK_EQ_ROW(rows[i].why, lat_kem_key_init(&key, seed), 0);
+		memset(back, 0, sizeof(back));
+		CHECK_EQ_ROW(rows[i].why, lat_kem_key_decaps(back, ct, &key), 0);
 		CHECK_MEM_ROW(rows[i].why, back, want, 32);
 	}
 }
@@ -111,6 +116,7 @@ TEST(bad_encodings_are_refused)
 	};
 	uint8_t seed[LAT_KEM_SEED] = { 1 }, eseed[LAT_KEM_ENC_SEED] = { 2 }, good[LAT_KEM_PK], pk[LAT_KEM_PK];
 	uint8_t ct[LAT_KEM_CT], ss[LAT_KEM_SS], ct_was[LAT_KEM_CT], ss_was[LAT_KEM_SS];
+	struct lat_kem_key key;
 
 	CHECK_EQ(lat_kem_keypair(good, seed), 0);
 	memset(ct, 0x5a, sizeof(ct));
@@ -129,19 +135,29 @@ TEST(bad_encodings_are_refused)
 	memcpy(ss, ss_was, sizeof(ss));
 	CHECK_EQ(lat_kem_decaps(ss, ct, seed), -EBADMSG);
 	CHECK_MEM(ss, ss_was, sizeof(ss));
+	CHECK_EQ(lat_kem_key_init(&key, seed), 0);
+	CHECK_EQ(lat_kem_key_decaps(ss, ct, &key), -EBADMSG);
+	CHECK_MEM(ss, ss_was, sizeof(ss));
 }
 
 TEST(a_changed_ciphertext_gives_another_secret)
 {
 	uint8_t seed[LAT_KEM_SEED] = { 1 }, eseed[LAT_KEM_ENC_SEED] = { 2 }, pk[LAT_KEM_PK], ct[LAT_KEM_CT];
-	uint8_t ss[LAT_KEM_SS], back[LAT_KEM_SS];
+	uint8_t ss[LAT_KEM_SS], back[LAT_KEM_SS], by_key[LAT_KEM_SS];
+	struct lat_kem_key key;
 
+	memcpy(key.seed, seed, sizeof(seed)); /* it may lie there already */
+	CHECK_EQ(lat_kem_key_init(&key, key.seed), 0);
+	CHECK_MEM(key.seed, seed, sizeof(seed));
 	CHECK_EQ(lat_kem_keypair(pk, seed), 0);
+	CHECK_MEM(key.pk_x, pk + LAT_KEM_PK_M, LAT_KEM_PK_X);
 	CHECK_EQ(lat_kem_encaps(ct, ss, pk, eseed), 0);
 	for (size_t at = 0; at < sizeof(ct); at += 111) {
 		ct[at] ^= 1;
 		CHECK_EQ(lat_kem_decaps(back, ct, seed), 0);
 		CHECK(memcmp(back, ss, sizeof(ss)) != 0);
+		CHECK_EQ(lat_kem_key_decaps(by_key, ct, &key), 0);
+		CHECK_MEM(by_key, back, sizeof(back));
 		ct[at] ^= 1;
 	}
 	CHECK_EQ(lat_kem_decaps(back, ct, seed), 0);

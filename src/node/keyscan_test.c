@@ -155,7 +155,7 @@ static void note_keys(const struct side *s)
 	pthread_mutex_lock(&net->lock);
 	p = net->engine->peer_list;
 	session = p->slot[LAT_SLOT_CURRENT];
-	look_for("an identity's seed", net->seed);
+	look_for("an identity's seed", net->key->seed);
 	look_for("a psk", p->psk);
 	look_for("the mesh key", net->engine->secret->mesh_key);
 	look_for("the key of source addresses", net->engine->secret->source_key);

@@ -416,7 +416,7 @@ uint16_t lat_network_port(const struct lat_network *net)
 static int open_engine(struct lat_network *net, const struct lattice_node_config *cfg)
 {
 	struct lat_engine_config ec = { .node = lat_state_node(net->state),
-					.seed = net->seed,
+					.key = net->key,
 					.max_msg = cfg->max_msg_bytes };
 	int rc;
 
@@ -498,12 +498,14 @@ int lat_network_open(struct lat_network **out, struct lattice_node *node,
 		(void)lat_why(NULL, rc, "%s", keys_unlocked);
 	if (rc < 0)
 		goto fail;
-	net->seed = lat_arena_get(net->arena);
-	if (net->seed == NULL) {
+	net->key = lat_arena_get_long(net->arena, sizeof(*net->key));
+	if (net->key == NULL) {
 		rc = lat_why(NULL, -EPERM, "%s", keys_unlocked);
 		goto fail;
 	}
-	rc = lat_state_open(&net->state, cfg->state_dir, cfg->node_id, net->seed);
+	rc = lat_state_open(&net->state, cfg->state_dir, cfg->node_id, net->key->seed);
+	if (rc == 0)
+		rc = lat_kem_key_init(net->key, net->key->seed);
 	if (rc < 0)
 		goto fail;
 	rc = open_engine(net, cfg);

@@ -53,7 +53,7 @@ struct lat_network {
 	struct lattice_node *node;
 	struct lat_arena *arena;
 	struct lat_state *state;
-	uint8_t *seed;             /* in the arena */
+	struct lat_kem_key *key;   /* in the arena */
 	struct lat_engine *engine; /* NULL once closed */
 	struct lat_driver *driver;
 	uint64_t ran_ns;                   /* when the engine last ran */

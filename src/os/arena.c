@@ -108,38 +108,64 @@ void lat_arena_close(struct lat_arena *a)
 	free(a);
 }
 
-static void *chunk_get(struct chunk *c)
+/* The first of @count free slots that follow each other; CHUNK_SLOTS: there are none. */
+static size_t chunk_find(const struct chunk *c, size_t count)
 {
-	for (size_t word = 0; word < MAP_WORDS; word++) {
-		unsigned bit;
+	size_t run = 0;
 
-		if (c->used[word] == UINT64_MAX)
+	for (size_t n = 0; n < CHUNK_SLOTS; n++) {
+		if (c->used[n / 64] == UINT64_MAX) {
+			n += 63 - n % 64;
+			run = 0;
 			continue;
-		bit = (unsigned)__builtin_ctzll(~c->used[word]);
-		c->used[word] |= UINT64_C(1) << bit;
-		c->used_count++;
-		return c->slots + (word * 64 + bit) * LAT_ARENA_SLOT;
+		}
+		run = (c->used[n / 64] >> n % 64 & 1) != 0 ? 0 : run + 1;
+		if (run == count)
+			return n + 1 - count;
 	}
-	return NULL;
+	return CHUNK_SLOTS;
+}
+
+static void *chunk_get(struct chunk *c, size_t first, size_t count)
+{
+	for (size_t n = first; n < first + count; n++)
+		c->used[n / 64] |= UINT64_C(1) << n % 64;
+	c->used_count += count;
+	return c->slots + first * LAT_ARENA_SLOT;
+}
+
+static void *get_locked(struct lat_arena *a, size_t count)
+{
+	size_t first = CHUNK_SLOTS, i;
+
+	if (count > a->slots_max - a->slots_used || count > CHUNK_SLOTS)
+		return NULL;
+	for (i = 0; i < a->chunk_count; i++)
+		if (a->chunks[i].used_count + count <= CHUNK_SLOTS &&
+		    (first = chunk_find(&a->chunks[i], count)) != CHUNK_SLOTS)
+			break;
+	if (i == a->chunk_count) {
+		if (a->chunk_count == a->chunks_max || chunk_add_locked(a) < 0)
+			return NULL;
+		first = 0;
+	}
+	a->slots_used += count;
+	return chunk_get(&a->chunks[i], first, count);
 }
 
 void *lat_arena_get(struct lat_arena *a)
 {
-	void *slot = NULL;
+	return lat_arena_get_long(a, LAT_ARENA_SLOT);
+}
+
+void *lat_arena_get_long(struct lat_arena *a, size_t bytes)
+{
+	void *slots;
 
 	pthread_mutex_lock(&a->lock);
-	if (a->slots_used < a->slots_max) {
-		size_t i = 0;
-
-		while (i < a->chunk_count && a->chunks[i].used_count == CHUNK_SLOTS)
-			i++;
-		if (i < a->chunk_count || chunk_add_locked(a) == 0)
-			slot = chunk_get(&a->chunks[i]);
-		if (slot != NULL)
-			a->slots_used++;
-	}
+	slots = get_locked(a, (bytes + LAT_ARENA_SLOT - 1) / LAT_ARENA_SLOT);
 	pthread_mutex_unlock(&a->lock);
-	return slot;
+	return slots;
 }
 
 void lat_arena_put(struct lat_arena *a, void *slot)
@@ -166,6 +192,14 @@ void lat_arena_put(struct lat_arena *a, void *slot)
 		break;
 	}
 	pthread_mutex_unlock(&a->lock);
+}
+
+void lat_arena_put_long(struct lat_arena *a, void *slots, size_t bytes)
+{
+	unsigned char *slot = slots;
+
+	for (size_t at = 0; slot != NULL && at < bytes; at += LAT_ARENA_SLOT)
+		lat_arena_put(a, slot + at);
 }
 
 void lat_arena_stats(struct lat_arena *a, struct lat_arena_stats *out)

@@ -40,6 +40,9 @@ void lat_arena_close(struct lat_arena *a);
 LAT_MUST_CHECK void *lat_arena_get(struct lat_arena *a);
 /* Wipes and gives back. NULL is fine; anything else must have come from this arena's get, once. */
 void lat_arena_put(struct lat_arena *a, void *slot);
+/* The same for a secret that is longer than a slot: slots that follow each other. At most 64 KiB. */
+LAT_MUST_CHECK void *lat_arena_get_long(struct lat_arena *a, size_t bytes);
+void lat_arena_put_long(struct lat_arena *a, void *slots, size_t bytes);
 void lat_arena_stats(struct lat_arena *a, struct lat_arena_stats *out);
 
 #endif

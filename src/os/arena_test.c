@@ -62,6 +62,45 @@ TEST(zero_when_got_wiped_when_put)
 	lat_arena_close(NULL);
 }
 
+/* Slots that follow each other, among others that come and go. */
+TEST(longer_secrets)
+{
+	enum { LONG = 10 * LAT_ARENA_SLOT - 7 };
+	struct lat_arena_stats st;
+	struct lat_arena *a;
+	unsigned char *slot[3], *secret[3];
+
+	CHECK_EQ(lat_arena_open(&a, (size_t)2 * CHUNK, true), 0);
+	CHECK(lat_arena_get_long(a, (size_t)CHUNK * LAT_ARENA_SLOT + 1) == NULL);
+	for (int i = 0; i < 3; i++) {
+		slot[i] = lat_arena_get(a);
+		secret[i] = lat_arena_get_long(a, LONG);
+		CHECK(slot[i] != NULL && secret[i] != NULL && all_zero(secret[i], LONG));
+		memset(slot[i], i + 1, LAT_ARENA_SLOT);
+		memset(secret[i], i + 11, LONG);
+	}
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(slot[i][0], i + 1);
+		CHECK_EQ(slot[i][LAT_ARENA_SLOT - 1], i + 1);
+		CHECK_EQ(secret[i][0], i + 11);
+		CHECK_EQ(secret[i][LONG - 1], i + 11);
+	}
+	lat_arena_stats(a, &st);
+	CHECK_EQ(st.slots_used, 33);
+	lat_arena_put(a, slot[1]); /* a gap of one is none for ten */
+	lat_arena_put_long(a, secret[0], LONG);
+	CHECK(all_zero(secret[0], LONG));
+	CHECK(lat_arena_get_long(a, LONG) == secret[0]);
+	CHECK(lat_arena_get(a) == slot[1]);
+	secret[1] = lat_arena_get_long(a, (size_t)CHUNK * LAT_ARENA_SLOT); /* a chunk of its own */
+	CHECK(secret[1] != NULL);
+	CHECK(lat_arena_get_long(a, (size_t)CHUNK * LAT_ARENA_SLOT) == NULL);
+	lat_arena_stats(a, &st);
+	CHECK_EQ(st.slots_used, 33 + CHUNK);
+	lat_arena_put_long(a, NULL, LONG);
+	lat_arena_close(a);
+}
+
 TEST(putting_one_leaves_its_neighbours)
 {
 	struct lat_arena *a;

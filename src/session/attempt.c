@@ -130,7 +130,7 @@ static int accept_m2(struct lat_attempt *a, const struct attempt_input *in)
 	int rc;
 
 	lat_hs_own_params(p, &p3);
-	rc = lat_hs_m2_open_m3_make(a->hs, in->packet, a->packet, a->e_m, e->seed, p->psk, &p3);
+	rc = lat_hs_m2_open_m3_make(a->hs, in->packet, a->packet, a->e_m, e->key, p->psk, &p3);
 	if (rc < 0 && lat_fault(LAT_FAULT_M2_OLD)) {
 		a->hs->idx_r = lat_get_le32(in->packet + LAT_M2_IDX_R);
 		a->hs->peer = p3;

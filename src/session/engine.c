@@ -133,7 +133,7 @@ int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg
 	uint32_t max_msg = cfg->max_msg == 0 ? LAT_MAX_MSG_DEFAULT : cfg->max_msg;
 
 	*out = NULL;
-	if (cfg->node == LAT_NODE_NONE || cfg->node == LAT_NODE_RESERVED || cfg->seed == NULL ||
+	if (cfg->node == LAT_NODE_NONE || cfg->node == LAT_NODE_RESERVED || cfg->key == NULL ||
 	    max_msg > LAT_MAX_MSG_HARD || max_msg < LAT_PIDS_LEN + 4)
 		return -EINVAL;
 	e = calloc(1, sizeof(*e));
@@ -144,7 +144,7 @@ int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg
 	e->now = now;
 	e->node = cfg->node;
 	e->boot_id = cfg->boot_id;
-	e->seed = cfg->seed;
+	e->key = cfg->key;
 	e->max_msg = max_msg;
 	e->udp_max = cfg->udp_max == 0 ? LAT_UDP_SEARCH_MAX : cfg->udp_max;
 	e->cc = cfg->cc == NULL ? &lat_cc_cubic : cfg->cc;

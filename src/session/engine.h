@@ -142,10 +142,10 @@ struct lat_engine_ops {
 enum { LAT_SECRET_SLOT = 256 };
 
 struct lat_engine_config {
-	uint32_t node;          /* our number */
-	uint64_t boot_id;       /* random, once per process start */
-	uint8_t pk[LAT_KEM_PK]; /* our public key */
-	const uint8_t *seed;    /* its secret, in the key arena; must outlive the engine */
+	uint32_t node;                 /* our number */
+	uint64_t boot_id;              /* random, once per process start */
+	uint8_t pk[LAT_KEM_PK];        /* our public key */
+	const struct lat_kem_key *key; /* its secret, in the key arena; must outlive the engine */
 	uint8_t mesh_key[32];
 	uint32_t max_msg;            /* longest message (msg_len) in bytes; 0 = LAT_MAX_MSG_DEFAULT */
 	uint16_t udp_max;            /* largest UDP payload we take; 0 = LAT_UDP_SEARCH_MAX */
@@ -216,7 +216,7 @@ struct lat_peer_info {
 	uint64_t counters[LAT_COUNT_MAX]; /* those of the engine's that are about this peer */
 };
 
-/* 0, -ENOMEM, -EINVAL. The engine copies the configuration but for the seed. ops and ctx must outlive it. */
+/* 0, -ENOMEM, -EINVAL. The engine copies the configuration but for the key. ops and ctx must outlive it. */
 int lat_engine_open(struct lat_engine **out, const struct lat_engine_config *cfg,
 		    const struct lat_engine_ops *ops, void *ctx, uint64_t now);
 /* Wipes. Sends nothing: call lat_engine_peer_close() before, where a goodbye is wanted. No ops but secret_put are called. */

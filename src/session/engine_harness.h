@@ -337,7 +337,7 @@ static inline void world_node_open(struct world *w, int i, const struct world_op
 	struct world_node *n = &w->node[i];
 	struct lat_engine_config cfg = { .node = world_node_number(i),
 					 .boot_id = ++n->boot_id + (uint64_t)i * 1000,
-					 .seed = n->seed,
+					 .key = &n->key,
 					 .max_msg = o->max_msg,
 					 .sendq_max = o->sendq_max,
 					 .cc = o->cc };
@@ -378,8 +378,9 @@ static inline struct world *world_open(int nodes, uint64_t seed, const struct wo
 		n->world = w;
 		n->index = i;
 		n->room = UINT64_MAX;
-		memset(n->seed, 0x41 + i, sizeof(n->seed));
-		CHECK_EQ(lat_kem_keypair(n->pk, n->seed), 0);
+		memset(n->key.seed, 0x41 + i, sizeof(n->key.seed));
+		CHECK_EQ(lat_kem_key_init(&n->key, n->key.seed), 0);
+		CHECK_EQ(lat_kem_keypair(n->pk, n->key.seed), 0);
 		n->issuer = calloc(1, sizeof(*n->issuer));
 		CHECK(n->issuer != NULL);
 		world_issuer_open(n->issuer, i);

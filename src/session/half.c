@@ -289,7 +289,7 @@ static int admit(struct lat_engine *e, uint64_t now, const struct lat_path *from
 	struct lat_hs_params p1;
 	struct lat_peer *p;
 
-	if (lat_hs_m1_open(hs, m1, &e->me, e->seed, e->secret->mesh_key, id, &p1) < 0) {
+	if (lat_hs_m1_open(hs, m1, &e->me, e->key, e->secret->mesh_key, id, &p1) < 0) {
 		lat_count(e, LAT_COUNT_M1_OPEN);
 		return -EPROTO;
 	}
@@ -377,7 +377,7 @@ static int confirm(struct lat_half *h, uint64_t now, const struct lat_path *from
 	struct lat_session *s;
 	int rc;
 
-	lat_hs_stale_token(token, e->seed, h->idx);
+	lat_hs_stale_token(token, e->key->seed, h->idx);
 	e->ops->random(e->ctx, enc, sizeof(enc));
 	rc = lat_hs_m3_open_m4_make(h->hs, m3, m4, token, enc, r);
 	lat_wipe(enc, sizeof(enc));

@@ -87,10 +87,12 @@ static int box_open(struct lat_hs_sym *s, const uint8_t *box, size_t bytes, uint
 	return rc == 0 ? 0 : -EBADMSG;
 }
 
-static int mix_decaps(struct lat_hs_sym *s, const uint8_t ct[LAT_KEM_CT], const uint8_t seed[LAT_KEM_SEED])
+/* With our own key, or with one that is used once. */
+static int mix_decaps(struct lat_hs_sym *s, const uint8_t ct[LAT_KEM_CT], const struct lat_kem_key *key,
+		      const uint8_t *e_seed)
 {
 	uint8_t ss[LAT_KEM_SS];
-	int rc = lat_kem_decaps(ss, ct, seed);
+	int rc = key != NULL ? lat_kem_key_decaps(ss, ct, key) : lat_kem_decaps(ss, ct, e_seed);
 
 	if (rc == 0)
 		mix_key(s, ss);
@@ -168,7 +170,7 @@ out:
 }
 
 int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_LEN], uint8_t m3[LAT_M3_LEN],
-			   const uint8_t e_m[LAT_WIRE_EM], const uint8_t seed[LAT_KEM_SEED],
+			   const uint8_t e_m[LAT_WIRE_EM], const struct lat_kem_key *key,
 			   const uint8_t psk[32], const struct lat_hs_params *p3)
 {
 	struct lat_hs_initiator next = *hs;
@@ -180,7 +182,7 @@ int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_
 		goto out;
 	mix_hash(&next.sym, m2, LAT_M2_HDR);
 	if (box_open(&next.sym, m2 + LAT_M2_BOX2A, LAT_M2_BOX2A_LEN, ct) != 0 ||
-	    mix_decaps(&next.sym, ct, seed) != 0)
+	    mix_decaps(&next.sym, ct, key, NULL) != 0)
 		goto out;
 	mix_key(&next.sym, psk);
 	if (box_open(&next.sym, m2 + LAT_M2_BOX2B, LAT_M2_BOX2B_LEN, p2) != 0)
@@ -215,7 +217,7 @@ int lat_hs_m4_open(struct lat_hs_initiator *hs, const uint8_t m4[LAT_M4_LEN], st
 		goto out;
 	mix_hash(&sym, m4, LAT_M4_HDR);
 	if (box_open(&sym, m4 + LAT_M4_BOX4A, LAT_M4_BOX4A_LEN, ct) != 0 ||
-	    mix_decaps(&sym, ct, hs->e_seed) != 0 ||
+	    mix_decaps(&sym, ct, NULL, hs->e_seed) != 0 ||
 	    box_open(&sym, m4 + LAT_M4_BOX4B, LAT_M4_BOX4B_LEN, p4) != 0)
 		goto out;
 	memcpy(out->peer_stale_token, p4, LAT_WIRE_STALE_TOKEN);
@@ -233,7 +235,7 @@ out:
 /* -------------------------------------------------------------------------------------------- responder */
 
 int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
-		   const uint8_t seed[LAT_KEM_SEED], const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
+		   const struct lat_kem_key *key, const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
 		   struct lat_hs_params *p1)
 {
 	struct lat_hs_responder next = { 0 };
@@ -250,7 +252,7 @@ int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], co
 	sym_init(&next.sym, mesh_key, me->pk);
 	mix_hash(&next.sym, m1, LAT_M1_CT_R);
 	mix_hash(&next.sym, m1 + LAT_M1_CT_R, LAT_KEM_CT);
-	if (mix_decaps(&next.sym, m1 + LAT_M1_CT_R, seed) != 0 ||
+	if (mix_decaps(&next.sym, m1 + LAT_M1_CT_R, key, NULL) != 0 ||
 	    box_open(&next.sym, m1 + LAT_M1_BOX1, LAT_M1_BOX1_LEN, plain) != 0)
 		goto out;
 	rc = lat_hs_p1_decode(&params, plain + LAT_WIRE_ID);

@@ -71,9 +71,9 @@ int lat_hs_m1_make(struct lat_hs_initiator *hs, uint8_t m1[LAT_M1_LEN], uint8_t 
 		   const struct lat_hs_initiator_random *rnd);
 /* Sets mac2 of a made M1 from a cookie. */
 void lat_hs_m1_set_mac2(uint8_t m1[LAT_M1_LEN], const uint8_t cookie[16]);
-/* Opens M2 and makes M3; hs->peer and hs->idx_r are set. @e_m: of M1. @seed: own static seed. 0, -EBADMSG, -EPROTO. */
+/* Opens M2 and makes M3; hs->peer and hs->idx_r are set. @e_m: of M1. @key: our own. 0, -EBADMSG, -EPROTO. */
 int lat_hs_m2_open_m3_make(struct lat_hs_initiator *hs, const uint8_t m2[LAT_M2_LEN], uint8_t m3[LAT_M3_LEN],
-			   const uint8_t e_m[LAT_WIRE_EM], const uint8_t seed[LAT_KEM_SEED],
+			   const uint8_t e_m[LAT_WIRE_EM], const struct lat_kem_key *key,
 			   const uint8_t psk[32], const struct lat_hs_params *p3);
 /* Opens M4 and derives; *hs is wiped. 0, or -EBADMSG. */
 int lat_hs_m4_open(struct lat_hs_initiator *hs, const uint8_t m4[LAT_M4_LEN], struct lat_hs_result *out);
@@ -94,7 +94,7 @@ int lat_hs_mac2_check(const uint8_t m1[LAT_M1_LEN], const uint8_t cookie[16]);  
  * 0, -EBADMSG, -EPROTO.
  */
 int lat_hs_m1_open(struct lat_hs_responder *hs, const uint8_t m1[LAT_M1_LEN], const struct lat_hs_public *me,
-		   const uint8_t seed[LAT_KEM_SEED], const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
+		   const struct lat_kem_key *key, const uint8_t mesh_key[32], uint8_t id_i[LAT_ID],
 		   struct lat_hs_params *p1);
 /* Makes M2 for the peer found by id. 0, or -EBADMSG: the peer's key does not encapsulate. */
 int lat_hs_m2_make(struct lat_hs_responder *hs, uint8_t m2[LAT_M2_LEN], const struct lat_hs_public *peer,

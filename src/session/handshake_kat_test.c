@@ -34,10 +34,13 @@ static void run(struct both *b, const struct lat_kat *kat)
 {
 	struct lat_hs_initiator_random rnd;
 	struct lat_hs_params p1, p2, p3, seen;
+	struct lat_kem_key key_i, key_r;
 	uint8_t id[LAT_ID];
 
 	memset(b, 0, sizeof(*b));
 	CHECK_EQ(lat_crypto_init(), 0);
+	CHECK_EQ(lat_kem_key_init(&key_i, kat->seed_I), 0);
+	CHECK_EQ(lat_kem_key_init(&key_r, kat->seed_R), 0);
 	public_of(&b->pub_i, kat, kat->seed_I);
 	public_of(&b->pub_r, kat, kat->seed_R);
 	memcpy(rnd.e_seed, kat->seed_E, sizeof(rnd.e_seed));
@@ -51,16 +54,15 @@ static void run(struct both *b, const struct lat_kat *kat)
 				    kat->idx_I, &rnd),
 		     0);
 	CHECK_EQ_ROW(kat->name, lat_hs_mac1_check(&b->pub_r, b->m1), 0);
-	CHECK_EQ_ROW(kat->name,
-		     lat_hs_m1_open(&b->r, b->m1, &b->pub_r, kat->seed_R, kat->mesh_key, id, &seen), 0);
+	CHECK_EQ_ROW(kat->name, lat_hs_m1_open(&b->r, b->m1, &b->pub_r, &key_r, kat->mesh_key, id, &seen), 0);
 	CHECK_MEM_ROW(kat->name, id, kat->fp_I, LAT_ID);
 	CHECK_EQ_ROW(kat->name, seen.node, p1.node);
 	CHECK_EQ_ROW(kat->name,
 		     lat_hs_m2_make(&b->r, b->m2, &b->pub_i, kat->psk, &p2, kat->idx_R, kat->salt_R,
 				    kat->eseed_ct_I),
 		     0);
-	CHECK_EQ_ROW(kat->name,
-		     lat_hs_m2_open_m3_make(&b->i, b->m2, b->m3, b->e_m, kat->seed_I, kat->psk, &p3), 0);
+	CHECK_EQ_ROW(kat->name, lat_hs_m2_open_m3_make(&b->i, b->m2, b->m3, b->e_m, &key_i, kat->psk, &p3),
+		     0);
 	CHECK_EQ_ROW(kat->name, b->i.idx_r, kat->idx_R);
 	CHECK_EQ_ROW(kat->name,
 		     lat_hs_m3_open_m4_make(&b->r, b->m3, b->m4, kat->p4, kat->eseed_ct_E, &b->res_r), 0);

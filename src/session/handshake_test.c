@@ -31,6 +31,14 @@ static void fill(uint8_t *p, size_t bytes, uint8_t with)
 		p[k] = (uint8_t)(with + 3 * k);
 }
 
+static const struct lat_kem_key *key_of(const uint8_t seed[32])
+{
+	static struct lat_kem_key key;
+
+	CHECK_EQ(lat_kem_key_init(&key, seed), 0);
+	return &key;
+}
+
 static void public_of(struct lat_hs_public *pub, const uint8_t seed[32], const uint8_t mesh[32])
 {
 	uint8_t pk[LAT_KEM_PK];
@@ -71,7 +79,7 @@ static int do_m1_open(struct pair *p)
 {
 	struct lat_hs_params p1;
 	uint8_t id[LAT_ID];
-	int rc = lat_hs_m1_open(&p->r, p->m1, &p->r_pub, p->seed_r, p->mesh_r, id, &p1);
+	int rc = lat_hs_m1_open(&p->r, p->m1, &p->r_pub, key_of(p->seed_r), p->mesh_r, id, &p1);
 
 	if (rc == 0)
 		CHECK_MEM(id, p->i_pub.fp, LAT_ID);
@@ -89,7 +97,7 @@ static int do_m2_make(struct pair *p)
 
 static int do_m2_open(struct pair *p)
 {
-	return lat_hs_m2_open_m3_make(&p->i, p->m2, p->m3, p->e_m, p->seed_i, p->psk_i, &p->p3);
+	return lat_hs_m2_open_m3_make(&p->i, p->m2, p->m3, p->e_m, key_of(p->seed_i), p->psk_i, &p->p3);
 }
 
 static int do_m3_open(struct pair *p)
@@ -449,8 +457,8 @@ TEST(roles_cannot_be_swapped)
 	run_to(&p, OPEN2);
 	CHECK_EQ_ROW("own M1 comes back", lat_hs_mac1_check(&p.i_pub, p.m1), -EBADMSG);
 	q = p;
-	CHECK_EQ_ROW("own M1 comes back", lat_hs_m1_open(&q.r, p.m1, &p.i_pub, p.seed_i, p.mesh_i, id, &p1),
-		     -EBADMSG);
+	CHECK_EQ_ROW("own M1 comes back",
+		     lat_hs_m1_open(&q.r, p.m1, &p.i_pub, key_of(p.seed_i), p.mesh_i, id, &p1), -EBADMSG);
 	q = p;
 	memcpy(q.m2, p.m1, LAT_M2_LEN);
 	CHECK_EQ_ROW("M1 as M2", do_m2_open(&q), -EBADMSG);

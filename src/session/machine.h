@@ -382,7 +382,7 @@ struct lat_engine {
 	uint64_t now; /* of the call being served, or of the last one */
 	uint64_t
 		open_ns; /* opening the packet that is being looked at took, if it is one of the control channel */
-	const uint8_t *seed;
+	const struct lat_kem_key *key;
 	struct lat_engine_secret *secret;
 	struct lat_hs_public me;
 	uint32_t max_msg;

@@ -70,7 +70,8 @@ struct world_node {
 	struct world *world;
 	int index;
 	struct lat_engine *engine; /* NULL: it crashed */
-	uint8_t seed[32], pk[LAT_KEM_PK];
+	struct lat_kem_key key;
+	uint8_t pk[LAT_KEM_PK];
 	uint64_t boot_id, tick_at;
 	uint64_t skew; /* its clock is ahead of the world's by this */
 	int secrets;

@@ -260,7 +260,7 @@ static void append_params(struct lat_out *o)
 
 	if (!s->want_params)
 		return;
-	lat_hs_stale_token(params.stale_token, e->seed, s->idx_local);
+	lat_hs_stale_token(params.stale_token, e->key->seed, s->idx_local);
 	if (lat_frame_params_encode(&o->w, &params) < 0)
 		return;
 	lat_out_note(o, LAT_FRAME_PARAMS, 0, 0, NULL, 0);

@@ -429,7 +429,7 @@ void lat_peer_stale_answer(struct lat_engine *e, uint64_t now, const struct lat_
 	    !lat_bucket_take(&e->stale_rate, now, LAT_STALE_RATE_ALL_PER_S, LAT_STALE_RATE_ALL_PER_S))
 		return;
 	p->stale_sent_ns = now;
-	lat_hs_stale_token(stale.token, e->seed, idx);
+	lat_hs_stale_token(stale.token, e->key->seed, idx);
 	lat_stale_encode(packet, &stale);
 	(void)!lat_engine_reply(e, from, packet, sizeof(packet));
 }

@@ -336,8 +336,9 @@ static void a_peer_comes_back_with_another_key(const struct way *way)
 	open_both(w, c);
 	exchange(w, c, 10, way->why);
 	world_crash(w, 1);
-	memset(w->node[1].seed, 0x77, sizeof(w->node[1].seed));
-	CHECK_EQ(lat_kem_keypair(w->node[1].pk, w->node[1].seed), 0);
+	memset(w->node[1].key.seed, 0x77, sizeof(w->node[1].key.seed));
+	CHECK_EQ(lat_kem_key_init(&w->node[1].key, w->node[1].key.seed), 0);
+	CHECK_EQ(lat_kem_keypair(w->node[1].pk, w->node[1].key.seed), 0);
 	world_boot(w, 1, &o);
 	(void)!world_chan_send(w, 0, c[0], 100);
 	world_run(w, way->carrier == NULL ? 30 * SEC : 500 * MS);

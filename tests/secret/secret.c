@@ -56,6 +56,11 @@ KNOWN_RESULT(crypto_kem_xwing_enc_deterministic,
 	     (ct, ss, pk, seed))
 KNOWN_RESULT(crypto_kem_xwing_dec, (unsigned char *ss, const unsigned char *ct, const unsigned char *sk),
 	     (ss, ct, sk))
+KNOWN_RESULT(crypto_kem_mlkem768_seed_keypair,
+	     (unsigned char *pk, unsigned char *sk, const unsigned char *seed), (pk, sk, seed))
+KNOWN_RESULT(crypto_kem_mlkem768_dec, (unsigned char *ss, const unsigned char *ct, const unsigned char *sk),
+	     (ss, ct, sk))
+KNOWN_RESULT(crypto_scalarmult, (unsigned char *q, const unsigned char *n, const unsigned char *p), (q, n, p))
 
 /* What was opened is authentic, and no secret to who goes by it. */
 #define OPENS(name)                                                                                          \
@@ -83,7 +88,8 @@ OPENS(crypto_aead_chacha20poly1305_ietf_decrypt)
 /* ---- the uses ---- */
 
 struct end {
-	uint8_t seed[32], pk[LAT_KEM_PK];
+	struct lat_kem_key key;
+	uint8_t pk[LAT_KEM_PK];
 	struct lat_hs_public pub;
 	struct lat_hs_params params;
 };
@@ -101,9 +107,10 @@ static void must(const char *what, int rc)
 
 static void make_end(struct end *e, uint8_t fill)
 {
-	memset(e->seed, fill, sizeof(e->seed));
-	SECRET(e->seed);
-	must("keypair", lat_kem_keypair(e->pk, e->seed));
+	memset(e->key.seed, fill, sizeof(e->key.seed));
+	SECRET(e->key.seed);
+	must("key", lat_kem_key_init(&e->key, e->key.seed));
+	must("keypair", lat_kem_keypair(e->pk, e->key.seed));
 	KNOWN(e->pk);
 	lat_hs_public_init(&e->pub, e->pk, mesh_key); /* its km and cookie key are secret: the mesh key is */
 	e->params = (struct lat_hs_params){ .ver_max = 1, .ver_min = 1, .node = fill };
@@ -145,14 +152,14 @@ static void handshake(const struct end *i, const struct end *r, struct lat_hs_re
 	KNOWN(e_m);
 	must("mac1", lat_hs_mac1_check(&r->pub, m1));
 	cookies(r, m1);
-	must("M1 opens", lat_hs_m1_open(&hs_r, m1, &r->pub, r->seed, mesh_key, id, &p1));
+	must("M1 opens", lat_hs_m1_open(&hs_r, m1, &r->pub, &r->key, mesh_key, id, &p1));
 	SECRET(id); /* who calls is told to nobody else */
 	must("id", lat_equal_ct(id, i->pub.fp, LAT_ID) ? 0 : -1);
 	must("M2", lat_hs_m2_make(&hs_r, m2, &i->pub, psk, &r->params, 2, salt, enc[0]));
 	KNOWN(m2);
-	must("M2 opens", lat_hs_m2_open_m3_make(&hs_i, m2, m3, e_m, i->seed, psk, &i->params));
+	must("M2 opens", lat_hs_m2_open_m3_make(&hs_i, m2, m3, e_m, &i->key, psk, &i->params));
 	KNOWN(m3);
-	lat_hs_stale_token(stale, r->seed, 2);
+	lat_hs_stale_token(stale, r->key.seed, 2);
 	must("M3 opens", lat_hs_m3_open_m4_make(&hs_r, m3, m4, stale, enc[1], at_r));
 	KNOWN(m4);
 	m4[LAT_M4_BOX4B] ^= 1;
