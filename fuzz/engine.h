@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "crypto/aead.h"
 #include "fuzz.h"
 #include "session/machine.h"
@@ -286,6 +287,22 @@ static inline void fuzz_op_pong(void *ctx, uint32_t node, uint64_t token, const 
 	(void)trip;
 }
 
+static inline int fuzz_op_resolve(void *ctx, uint32_t node, const char *name, int32_t *pid)
+{
+	(void)ctx;
+	FUZZ_REQUIRE(lat_name_valid(name, LAT_SERVICE_MAX));
+	*pid = (int32_t)node;
+	return name[0] == 's' ? 0 : name[0] == 'b' ? -EBUSY : -ENOENT;
+}
+
+static inline void fuzz_op_resolved(void *ctx, uint32_t node, uint32_t req, int err, int32_t pid)
+{
+	(void)ctx;
+	(void)node;
+	(void)req;
+	FUZZ_REQUIRE(err == 0 ? pid >= 1 : pid == 0);
+}
+
 static inline uint64_t fuzz_op_clock(void *ctx)
 {
 	const struct fuzz_engine *f = ctx;
@@ -319,6 +336,8 @@ static const struct lat_engine_ops fuzz_ops = {
 	.outbound_room = fuzz_op_outbound_room,
 	.net_frame = fuzz_op_net_frame,
 	.pong = fuzz_op_pong,
+	.resolve = fuzz_op_resolve,
+	.resolved = fuzz_op_resolved,
 	.clock = fuzz_op_clock,
 	.path_silent = fuzz_op_path_silent,
 };

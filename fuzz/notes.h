@@ -34,6 +34,7 @@ static inline int notes_lowest_fd(void)
 /* A note that the kind could be, mostly. @mask: which of its fields are set. */
 static inline void notes_fill(struct lat_note *n, struct fuzz_input *in)
 {
+	static const char *const names[] = { "", "a", "store", "42" };
 	uint32_t mask = (uint32_t)fuzz_take(in, 2);
 
 	*n = (struct lat_note){ .version = LAT_NOTE_VERSION };
@@ -68,6 +69,7 @@ static inline void notes_fill(struct lat_note *n, struct fuzz_input *in)
 		n->origin = (uint32_t)fuzz_take(in, 4);
 	if ((mask & 1 << 14) != 0)
 		n->counts[0] = fuzz_take(in, 8);
+	(void)snprintf(n->name, sizeof(n->name), "%s", names[fuzz_take(in, 1) % ARRAY_LEN(names)]);
 	if ((mask & 1 << 15) != 0) { /* any byte of it */
 		size_t at = fuzz_take(in, 2) % sizeof(*n);
 

@@ -28,6 +28,28 @@ struct lattice_endpoint;
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open(struct lattice_endpoint **out,
 						       struct lattice_node *node, int32_t pid);
 
+/**
+ * Starts to receive as the service @name: others find its pid by that name (lattice_node_resolve()), on this node and on others that
+ * may send to it. The name is the endpoint's until that is closed or its process ends, also from one process that hosts to the
+ * next. Otherwise as lattice_endpoint_open().
+ *
+ * @param name  1 to LATTICE_SERVICE_MAX of a-z A-Z 0-9 - _ . and not digits only
+ * @param pid   the one to receive as; 0: that of lattice_service_pid(), or, if something else receives as that, one near it
+ * @return as lattice_endpoint_open(), and -EEXIST (something is this service on this node already, maybe in another process)
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_open_name(struct lattice_endpoint **out,
+							    struct lattice_node *node, const char *name,
+							    int32_t pid);
+
+/* What it receives as; 0 for NULL. */
+LATTICE_API int32_t lattice_endpoint_pid(const struct lattice_endpoint *ep);
+
+/*
+ * The pid that a service of this name receives as unless it asks for another: the same on every node, at all times, so it can be
+ * named before there is the service. 0: that is no name.
+ */
+LATTICE_API int32_t lattice_service_pid(const char *name);
+
 /*
  * Ends it: senders are told, blocked receivers return -ESHUTDOWN, what was not received is lost. (A sender of this node is told
  * from which message on; one of another node, which did not arrive.) NULL is fine.

@@ -112,7 +112,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_host(struct lattice_node *node, st
 
 struct lattice_receiver {
 	int32_t pid;
-	int32_t process; /* as in struct lattice_node_host */
+	int32_t process;                    /* as in struct lattice_node_host */
+	char name[LATTICE_SERVICE_MAX + 1]; /* the service that it is; "": none */
 };
 
 /**
@@ -122,6 +123,29 @@ struct lattice_receiver {
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_receiver(struct lattice_node *node, int32_t after,
 						       struct lattice_receiver *out);
+
+/**
+ * Which pid a service is, for lattice_channel_open(). On another node that is asked for over an authenticated session, and answered
+ * only to who may open a channel to it.
+ *
+ * @param name        as of lattice_endpoint_open_name()
+ * @param node_id     0 or this node's number: this node
+ * @param pid         where the answer goes
+ * @param timeout_ns  longest wait for another node, more than 0; of this one who hosts is asked, 5 s at most
+ *
+ * Threads: any.
+ * @return 0, or
+ *   -ENOENT     there is no such service, or none that this node may send to
+ *   -EACCES     this user may not send to it
+ *   -ETIMEDOUT  who hosts, or the other node, does not answer
+ *   -EINVAL     that is no name, or timeout_ns is 0
+ *   -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ENOKEY, -EDESTADDRREQ, -EPROTO, -EOPNOTSUPP, -ENOBUFS, -EAGAIN  as
+ *     lattice_node_connect()
+ *   -ESHUTDOWN, -EPERM, -ENOMEM, -EMFILE, -ENFILE
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_resolve(struct lattice_node *node, const char *name,
+						      lattice_node_id node_id, int32_t *pid,
+						      int64_t timeout_ns);
 
 /* This node's number; 0 for NULL. */
 LATTICE_API lattice_node_id lattice_node_number(const struct lattice_node *node);

@@ -18,6 +18,9 @@ extern "C" {
 /* A node's number in the network. 0 means "this node"; 0xffffffff is never used. A name, not a proof: that is the key. */
 typedef uint32_t lattice_node_id;
 
+/* Letters of a service's name: a-z A-Z 0-9 - _ . and not digits only. */
+#define LATTICE_SERVICE_MAX 64
+
 /*
  * How a peer is reached. LATTICE_TCP: a connection is kept, and opened again by itself. LATTICE_TCP_TRANSIENT: one is opened when there
  * is something to send, and closed again when for 5 to 10 s nothing went either way and nothing is unsent or unacknowledged.

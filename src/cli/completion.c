@@ -31,6 +31,17 @@ static bool takes_peer(const struct cli_command *cmd)
 	return strncmp(cmd->args, "NAME", 4) == 0 || strcmp(cmd->args, "TARGET") == 0;
 }
 
+/* Or a service of this machine. */
+static bool takes_service(const struct cli_command *cmd)
+{
+	return strncmp(cmd->args, "TARGET ", 7) == 0;
+}
+
+static const char *argument(const struct cli_command *cmd)
+{
+	return takes_file(cmd) ? "file" : takes_peer(cmd) ? "peer" : takes_service(cmd) ? "service" : "''";
+}
+
 /* The first word of a command; true when it is not the same as that of the one before. */
 static bool first_word(size_t i, char out[static 32])
 {
@@ -102,7 +113,7 @@ static void print_bash(void)
 		print_options(cmd, KIND_FOLDER, false);
 		printf("'\n\t\tvalues='");
 		print_values(cmd);
-		printf("'\n\t\targ=%s\n\t\t;;\n", takes_file(cmd) ? "file" : takes_peer(cmd) ? "peer" : "''");
+		printf("'\n\t\targ=%s\n\t\t;;\n", argument(cmd));
 	}
 	printf("\tesac\n"
 	       "\tcase \" $files\" in *\" $prev \"*) COMPREPLY=($(compgen -f -- \"$cur\")); return ;; esac\n"
@@ -116,6 +127,9 @@ static void print_bash(void)
 	       "\t\tCOMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" peers list 2>/dev/null |\n"
 	       "\t\t\twhile read -r number name _; do echo \"$number\"; [ \"$name\" = - ] || echo \"$name\"; done)\""
 	       " -- \"$cur\"))\n"
+	       "\telif [ $arg = service ]; then\n"
+	       "\t\tCOMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" node status 2>/dev/null |\n"
+	       "\t\t\tsed -n 's/.*, service //p')\" -- \"$cur\"))\n"
 	       "\tfi\n}\ncomplete -F _lattice lattice\n");
 }
 
@@ -154,6 +168,9 @@ static void print_zsh(void)
 	       "_lattice_peers()\n{\n\tlocal -a peers\n"
 	       "\tpeers=(${(f)\"$(lattice peers list 2>/dev/null | while read -r number name rest; do\n"
 	       "\t\techo $number; [[ $name == - ]] || echo $name; done)\"})\n\tcompadd -a peers\n}\n\n"
+	       "_lattice_services()\n{\n\tlocal -a services\n"
+	       "\tservices=(${(f)\"$(lattice node status 2>/dev/null | sed -n 's/.*, service //p')\"})\n"
+	       "\tcompadd -a services\n}\n\n"
 	       "_lattice()\n{\n\tlocal cmd=$words[2]\n\tif (( CURRENT == 2 )); then\n\t\tcompadd");
 	for (size_t i = 0; cli_commands[i] != NULL; i++)
 		if (first_word(i, word))
@@ -178,6 +195,8 @@ static void print_zsh(void)
 			printf(" \\\n\t\t\t'1:file:_files'");
 		if (takes_peer(cmd))
 			printf(" \\\n\t\t\t'1:node:_lattice_peers'");
+		if (takes_service(cmd))
+			printf(" \\\n\t\t\t'1:service:_lattice_services'");
 		printf("\n\t\t;;\n");
 	}
 	printf("\tesac\n}\n\n_lattice \"$@\"\n");
@@ -206,6 +225,10 @@ static void print_fish(void)
 			quote(cmd->summary, false);
 			putchar('\n');
 		}
+		if (takes_service(cmd))
+			printf("complete -c lattice -n '__fish_seen_subcommand_from %s' -a "
+			       "\"(lattice node status 2>/dev/null | string replace -rf '.*, service ' '')\"\n",
+			       word);
 		for (const int *o = cmd->options; *o != 0; o++) {
 			const struct cli_row *row = cli_row(*o);
 
@@ -248,7 +271,7 @@ const struct cli_command cli_completion = {
 	.args = "bash|zsh|fish",
 	.summary = "print what a shell needs to complete this command",
 	.text = "Prints a script for the shell, whose first line says where it belongs. It completes commands, options, files,\n"
-		"and the names of known nodes.",
+		"and the names of known nodes and of this machine's services.",
 	.options = (const int[]){ OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 1,

@@ -71,6 +71,18 @@ const struct cli_command cli_node_run = {
 	.run = run_run,
 };
 
+static void show_receiver(const struct cli_options *opt, const struct lattice_receiver *one)
+{
+	if (!opt->json) {
+		printf("pid %" PRId32 ": process %" PRId32 "%s%s\n", one->pid, one->process,
+		       one->name[0] != '\0' ? ", service " : "", one->name);
+		return;
+	}
+	printf("{\"pid\": %" PRId32 ", \"process\": %" PRId32 ", \"service\": ", one->pid, one->process);
+	cli_json_text(stdout, one->name);
+	printf("}\n");
+}
+
 static int run_status(const struct cli_options *opt, int argc, char **argv)
 {
 	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
@@ -94,9 +106,7 @@ static int run_status(const struct cli_options *opt, int argc, char **argv)
 		       host.process, host.socket);
 	}
 	while (rc == 0 && (rc = lattice_node_receiver(node, one.pid, &one)) == 0)
-		printf(opt->json ? "{\"pid\": %" PRId32 ", \"process\": %" PRId32 "}\n"
-				 : "pid %" PRId32 ": process %" PRId32 "\n",
-		       one.pid, one.process);
+		show_receiver(opt, &one);
 	if (rc < 0 && rc != -ENOENT)
 		rc = cli_fail(node, rc, "it does not say who receives");
 	else
@@ -109,8 +119,8 @@ const struct cli_command cli_node_status = {
 	.name = "node status",
 	.args = "",
 	.summary = "show the node that this machine's processes share",
-	.text = "Says which node that is, which process hosts it, where they meet, and which process receives as which pid. Status 3\n"
-		"when there is none.",
+	.text = "Says which node that is, which process hosts it, where they meet, and which process receives as which pid,\n"
+		"and as which service. Status 3 when there is none.",
 	.options = (const int[]){ OPT_JSON, OPT_VERBOSE, OPT_HELP, 0 },
 	.run = run_status,
 };

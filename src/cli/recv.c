@@ -403,19 +403,35 @@ static int receive(struct receiver *r)
 	return status;
 }
 
+static void say_ready(struct lattice_node *node, const char *service, int32_t pid)
+{
+	char as[LATTICE_SERVICE_MAX + 32], from[48] = "from this machine's processes";
+
+	if (service != NULL)
+		(void)snprintf(as, sizeof(as), "'%s', pid %" PRId32, service, pid);
+	else
+		(void)snprintf(as, sizeof(as), "pid %" PRId32, pid);
+	if (lattice_node_port(node) != 0)
+		(void)snprintf(from, sizeof(from), "port %u", (unsigned)lattice_node_port(node));
+	cli_note("node %" PRIu32 " receives as %s, %s", lattice_node_number(node), as, from);
+}
+
 static int run_recv(const struct cli_options *opt, int argc, char **argv)
 {
 	struct receiver r = {
 		.opt = opt, .terminal = isatty(STDOUT_FILENO), .signals = -1, .file = { .fd = -1 }
 	};
 	struct lattice_node *node = NULL;
-	uint64_t pid;
+	uint64_t pid = 0; /* 0: argv[0] is a service's name */
 	sigset_t ends;
 	int status, rc;
 
 	(void)argc;
-	if (!cli_number(argv[0], 1, INT32_MAX, &pid))
-		return cli_usage("'%s' is not a pid, a number from 1 up", argv[0]);
+	if (!cli_number(argv[0], 1, INT32_MAX, &pid) && !cli_is_service(argv[0]))
+		return cli_usage(
+			"'%s' is neither a pid, a number from 1 up, nor a service's name of at most %d "
+			"letters, digits, '-', '_', '.'",
+			argv[0], LATTICE_SERVICE_MAX);
 	if (opt->output != NULL &&
 	    (check_output(opt->output) != CLI_OK || check_folder(opt->output) != CLI_OK))
 		return CLI_FAILED;
@@ -430,17 +446,15 @@ static int run_recv(const struct cli_options *opt, int argc, char **argv)
 	status = cli_node_receive(&node, opt);
 	if (status != CLI_OK)
 		goto out;
-	rc = lattice_endpoint_open(&r.endpoint, node, (int32_t)pid);
+	if (pid != 0)
+		rc = lattice_endpoint_open(&r.endpoint, node, (int32_t)pid);
+	else
+		rc = lattice_endpoint_open_name(&r.endpoint, node, argv[0], 0);
 	if (rc < 0) {
-		status = cli_fail(NULL, rc, "pid %" PRIu64, pid);
+		status = cli_fail(NULL, rc, "%s %s", pid != 0 ? "pid" : "service", argv[0]);
 		goto out;
 	}
-	if (lattice_node_port(node) != 0)
-		cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", port %u", lattice_node_number(node),
-			 pid, (unsigned)lattice_node_port(node));
-	else
-		cli_note("node %" PRIu32 " receives as pid %" PRIu64 ", from this machine's processes",
-			 lattice_node_number(node), pid);
+	say_ready(node, pid != 0 ? NULL : argv[0], lattice_endpoint_pid(r.endpoint));
 	status = receive(&r);
 	(void)cli_flush();
 	cli_stats_print(opt, node);
@@ -455,9 +469,9 @@ out:
 
 const struct cli_command cli_recv = {
 	.name = "recv",
-	.args = "PID",
+	.args = "PID|SERVICE",
 	.summary = "receive messages or files",
-	.text = "Receives as PID on this machine's node: from the other processes of this user, and, where the state directory has\n"
+	.text = "Receives as PID, or as the service of that name, on this machine's node: from the other processes of this user, and, where the state directory has\n"
 		"an identity or -d, --port or --bind asks for the network, from other nodes. A message is a line on standard output: on a terminal with its sender,\n"
 		"\"PID@NODE: text\", and with control characters and what is not UTF-8 shown as '?'; otherwise its bytes as they\n"
 		"are and a newline. A file (of 'lattice send -f') goes to -o FILE, which appears whole or not at all, and may\n"

@@ -179,6 +179,8 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 	status = target.node == 0 ? cli_node_meet(&node) : cli_node_send(&node, opt);
 	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
 		status = cli_node_reach(node, opt, &target);
+	if (status == CLI_OK)
+		status = cli_target_find(&target, node, s.timeout_ns);
 	if (status != CLI_OK)
 		goto out;
 	rc = lattice_channel_open(&s.channel, node, from, target.pid, target.node, 0);
@@ -219,8 +221,9 @@ const struct cli_command cli_send = {
 	.name = "send",
 	.args = "TARGET -m TEXT | -f FILE | -",
 	.summary = "send a text, lines or a file",
-	.text = "TARGET is PID@NODE: the receiver's pid, and its node by number, by name, or by HOST:PORT, which is looked\n"
-		"for among the known nodes' addresses; with --key FILE the node need not be known. A lone PID is one of this\n"
+	.text = "TARGET is PID@NODE: the receiver's pid, or the name of its service ('lattice recv NAME'), and its node by\n"
+		"number, by name, or by HOST:PORT, which is looked\n"
+		"for among the known nodes' addresses; with --key FILE the node need not be known. A lone PID or service is one of this\n"
 		"machine's node, in whatever process of this user. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
 		"--port says which. The longest wait is 10 s, for the session, for each message and, at the end, for each\n"

@@ -36,11 +36,16 @@ static int match(void *ctx, const struct lattice_peer *peer)
 	return 0;
 }
 
-static bool is_name(const char *text)
+static bool is_name(const char *text, size_t max)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
 
-	return n > 0 && n <= LATTICE_NAME_MAX && text[n] == '\0' && strspn(text, "0123456789") != n;
+	return n > 0 && n <= max && text[n] == '\0' && strspn(text, "0123456789") != n;
+}
+
+bool cli_is_service(const char *text)
+{
+	return is_name(text, LATTICE_SERVICE_MAX);
 }
 
 static bool is_endpoint(const char *text)
@@ -109,7 +114,7 @@ static int find_node(struct cli_target *t, const struct cli_options *opt, const 
 		want.endpoint = text;
 		want.node = t->identity.node;
 		status = find_endpoint(t, &want, opt);
-	} else if (is_name(text)) {
+	} else if (is_name(text, LATTICE_NAME_MAX)) {
 		want.name = text;
 		status = look_up(&want, opt);
 	} else {
@@ -127,27 +132,41 @@ static int find_node(struct cli_target *t, const struct cli_options *opt, const 
 	return CLI_OK;
 }
 
+/* What stands before the '@', or alone: the pid or the service. */
+static bool read_receiver(struct cli_target *t, const char *text, size_t length)
+{
+	char word[LATTICE_SERVICE_MAX + 2];
+	uint64_t n;
+
+	if (length >= sizeof(word))
+		length = sizeof(word) - 1; /* too long for either */
+	memcpy(word, text, length);
+	word[length] = '\0';
+	if (cli_number(word, 1, INT32_MAX, &n))
+		t->pid = (int32_t)n;
+	else if (cli_is_service(word))
+		memcpy(t->service, word, length + 1);
+	else
+		return false;
+	(void)snprintf(t->label, sizeof(t->label), "%s", word);
+	return true;
+}
+
 int cli_target_parse(struct cli_target *out, const struct cli_options *opt, const char *text, bool node_only)
 {
 	const char *at = strchr(text, '@');
 	const char *node = at != NULL ? at + 1 : node_only ? text : NULL;
 	struct cli_target target = { 0 };
-	char label[sizeof(target.label)];
+	char receiver[LATTICE_SERVICE_MAX + 1], label[sizeof(target.label)];
 	int status;
-	uint64_t n;
 
-	if (at != NULL || !node_only) {
-		char pid[16];
-		size_t length = at != NULL ? (size_t)(at - text) : strlen(text);
-
-		if (length >= sizeof(pid))
-			length = sizeof(pid) - 1; /* too long for a number anyway */
-		memcpy(pid, text, length);
-		pid[length] = '\0';
-		if (!cli_number(pid, 1, INT32_MAX, &n))
-			return cli_usage("'%s': a target is PID@NODE, a pid from 1 up", text);
-		target.pid = (int32_t)n;
-	}
+	if ((at != NULL || !node_only) &&
+	    !read_receiver(&target, text, at != NULL ? (size_t)(at - text) : strlen(text)))
+		return cli_usage(
+			"'%s': a target is PID@NODE or SERVICE@NODE, a pid from 1 up, a service's name of at "
+			"most %d letters, digits, '-', '_', '.'",
+			text, LATTICE_SERVICE_MAX);
+	(void)snprintf(receiver, sizeof(receiver), "%.*s", LATTICE_SERVICE_MAX, target.label);
 	if (opt->key_file != NULL) {
 		if (node == NULL)
 			return cli_usage("--key is another node's, and '%s' is a pid of this one", text);
@@ -157,7 +176,6 @@ int cli_target_parse(struct cli_target *out, const struct cli_options *opt, cons
 		target.has_key = true;
 	}
 	if (node == NULL) {
-		(void)snprintf(target.label, sizeof(target.label), "%" PRId32, target.pid);
 		*out = target;
 		return CLI_OK;
 	}
@@ -165,14 +183,23 @@ int cli_target_parse(struct cli_target *out, const struct cli_options *opt, cons
 	if (status != CLI_OK)
 		return status;
 	memcpy(label, target.label, sizeof(label));
-	if (at != NULL)
-		(void)snprintf(target.label, sizeof(target.label), "%" PRId32 "@%.*s", target.pid,
-			       (int)(sizeof(label) - 16), label);
-	else
-		(void)snprintf(target.label, sizeof(target.label), "node %.*s", (int)(sizeof(label) - 16),
-			       label);
+	(void)snprintf(target.label, sizeof(target.label), "%s%s%.*s", at != NULL ? receiver : "node",
+		       at != NULL ? "@" : " ", (int)(sizeof(label) - sizeof(receiver) - 1), label);
 	*out = target;
 	return CLI_OK;
+}
+
+int cli_target_find(struct cli_target *t, struct lattice_node *node, int64_t timeout_ns)
+{
+	int rc, status;
+
+	if (t->service[0] == '\0')
+		return CLI_OK;
+	rc = lattice_node_resolve(node, t->service, t->node, &t->pid, timeout_ns);
+	if (rc == 0)
+		return CLI_OK;
+	status = cli_fail(node, rc, "to %s", t->label);
+	return rc == -ENOENT ? CLI_UNREACHABLE : status; /* as for a pid that nobody receives as */
 }
 
 int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const char *text)
@@ -185,7 +212,7 @@ int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const ch
 		*out = (lattice_node_id)n;
 		return CLI_OK;
 	}
-	if (!is_name(text))
+	if (!is_name(text, LATTICE_NAME_MAX))
 		return cli_usage("'%s' is neither a node's number nor a name", text);
 	status = look_up(&want, opt);
 	if (status == CLI_OK)

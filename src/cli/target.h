@@ -1,4 +1,4 @@
-/* Targets, "PID@NODE", and the node that a command opens for itself. */
+/* Targets, "PID@NODE" or "SERVICE@NODE", and the node that a command opens for itself. */
 #ifndef LAT_CLI_TARGET_H
 #define LAT_CLI_TARGET_H
 
@@ -7,20 +7,28 @@
 #include <lattice/state.h>
 
 struct cli_target {
-	int32_t pid;                             /* 0: none given */
+	int32_t pid;                             /* 0: none given, or */
+	char service[LATTICE_SERVICE_MAX + 1];   /* empty: none given */
 	lattice_node_id node;                    /* 0: this node */
 	char endpoint[LATTICE_ENDPOINT_MAX + 1]; /* as the target says it; empty: it does not */
 	bool has_key;                            /* --key: identity is the node's */
 	struct lattice_identity identity;
-	char label[LATTICE_NAME_MAX + LATTICE_ENDPOINT_MAX + 32]; /* for people: "7@2 (bob)" */
+	char label[LATTICE_SERVICE_MAX + LATTICE_NAME_MAX + LATTICE_ENDPOINT_MAX +
+		   32]; /* for people: "7@2 (bob)" */
 };
 
 /*
- * Reads "PID@NODE", "PID@NAME", "PID@HOST:PORT" or "PID" (of this node); with @node_only also without "PID@", and then a
- * lone number is a node. Names and endpoints are those of the state directory's peers, or --key says whose endpoint it is.
+ * Reads "PID@NODE", "PID@NAME", "PID@HOST:PORT" or "PID" (of this node), or a service's name in place of PID; with @node_only also
+ * without "PID@", and then what stands alone is a node. Names and endpoints are those of the state directory's peers, or --key says whose endpoint it is.
  * CLI_OK, or an exit status after it has said why.
  */
 int cli_target_parse(struct cli_target *out, const struct cli_options *opt, const char *text, bool node_only);
+
+/* Whether it may be a service's name; it may be another node's, too. */
+bool cli_is_service(const char *text);
+
+/* Finds the pid of the target's service, if it names one. CLI_OK, or an exit status after it has said why. */
+int cli_target_find(struct cli_target *t, struct lattice_node *node, int64_t timeout_ns);
 
 /* "NAME" or "N" of a peer. A number need not be known. */
 int cli_peer_parse(lattice_node_id *out, const struct cli_options *opt, const char *text);

@@ -46,6 +46,7 @@ enum state {
 
 struct held { /* a pid that is ours */
 	int32_t pid;
+	char name[LAT_NOTE_NAME];
 	uint8_t ticket[LAT_NOTE_TICKET];
 	UT_hash_handle hh;
 };
@@ -112,6 +113,7 @@ static void send_claim_locked(struct lat_attach *a, const struct held *held)
 	struct lat_note n = { .kind = LAT_NOTE_CLAIM, .dst = held->pid };
 
 	memcpy(n.ticket, held->ticket, sizeof(n.ticket));
+	memcpy(n.name, held->name, sizeof(n.name));
 	send_locked(a, &n);
 }
 
@@ -242,6 +244,7 @@ static int hold_locked(struct lat_attach *a, const struct lat_note *n)
 		}
 	}
 	memcpy(held->ticket, n->ticket, sizeof(held->ticket));
+	memcpy(held->name, n->name, sizeof(held->name));
 	return 0;
 }
 
@@ -761,17 +764,48 @@ int lat_attach_bring(struct lat_attach *a, struct lat_note *n)
 	return rc;
 }
 
-int lat_attach_claim(struct lat_attach *a, int32_t pid)
+int lat_attach_resolve(struct lat_attach *a, const char *name, int32_t *pid, uint64_t deadline_ns)
+{
+	struct lat_note n = { .kind = LAT_NOTE_RESOLVE };
+	int rc;
+
+	(void)snprintf(n.name, sizeof(n.name), "%s", name);
+	rc = lat_attach_ask(a, &n, deadline_ns);
+	if (rc == 0)
+		rc = n.rc;
+	if (rc == 0)
+		*pid = (int32_t)n.number;
+	return rc;
+}
+
+int lat_attach_named(struct lat_attach *a, const char *name, int32_t *pid)
+{
+	int rc;
+
+	pthread_mutex_lock(&a->lock);
+	rc = a->hosting != NULL ? lat_host_named(a->hosting, name, pid) : -ENOENT;
+	pthread_mutex_unlock(&a->lock);
+	return rc;
+}
+
+int lat_attach_claim(struct lat_attach *a, int32_t pid, const char *name)
 {
 	struct lat_note n = { .kind = LAT_NOTE_CLAIM, .dst = pid };
-	int rc = lat_attach_ask(a, &n, after((uint64_t)LAT_ATTACH_PATIENCE_NS));
+	int rc;
 
+	(void)snprintf(n.name, sizeof(n.name), "%s", name);
+	rc = lat_attach_ask(a, &n, after((uint64_t)LAT_ATTACH_PATIENCE_NS));
 	if (rc == 0)
 		rc = n.rc;
 	switch (rc) {
 	case -EADDRINUSE:
 		return lat_why(NULL, rc, "process %d receives as pid %d already", n.process, pid);
+	case -EEXIST:
+		return lat_why(NULL, rc, "process %d is the service '%s' already", n.process, name);
 	case -EACCES:
+		if (name[0] != '\0')
+			return lat_why(NULL, rc, "the host does not allow this user to be the service '%s'",
+				       name);
 		return lat_why(NULL, rc, "the host does not allow this user to receive as pid %d", pid);
 	case -ENOBUFS:
 		return lat_why(NULL, rc, "the node has its %d endpoints already", LAT_CLAIMS_MAX);
@@ -814,6 +848,8 @@ int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_rece
 		rc = n.rc;
 	if (rc == 0)
 		*out = (struct lattice_receiver){ .pid = (int32_t)n.number, .process = n.process };
+	if (rc == 0)
+		memcpy(out->name, n.name, sizeof(out->name)); /* its end is there: lat_note_check() */
 	return rc;
 }
 

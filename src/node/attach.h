@@ -54,10 +54,10 @@ void lat_attach_shutdown(struct lat_attach *a);
 void lat_attach_free(struct lat_attach *a);
 
 /*
- * The node receives as @pid from now on. Waits for the host. 0, or with a sentence -EADDRINUSE (another process does), -EACCES,
- * -ENOBUFS, -ENOMEM, -ETIMEDOUT, -ESHUTDOWN, -EMFILE, -ENFILE.
+ * The node receives as @pid, as the service @name (""; none), from now on. Waits for the host. 0, or with a sentence -EADDRINUSE (another
+ * process does), -EEXIST (the name is that of another pid), -EACCES, -ENOBUFS, -ENOMEM, -ETIMEDOUT, -ESHUTDOWN, -EMFILE, -ENFILE.
  */
-LAT_MUST_CHECK int lat_attach_claim(struct lat_attach *a, int32_t pid);
+LAT_MUST_CHECK int lat_attach_claim(struct lat_attach *a, int32_t pid, const char *name);
 /* No longer. One that it does not is fine. Does not wait. */
 void lat_attach_unclaim(struct lat_attach *a, int32_t pid);
 
@@ -81,6 +81,13 @@ void lat_attach_begin(struct lat_attach *a, struct lat_attach_call *call, struct
 bool lat_attach_end(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w, bool give_up);
 /* As lat_host_bring(); -ECONNREFUSED also when this process does not host. */
 LAT_MUST_CHECK int lat_attach_bring(struct lat_attach *a, struct lat_note *n);
+/*
+ * Which pid the service @name is: the host is asked. 0, or -ENOENT (there is none), -EACCES, or as lat_attach_ask().
+ */
+LAT_MUST_CHECK int lat_attach_resolve(struct lat_attach *a, const char *name, int32_t *pid,
+				      uint64_t deadline_ns);
+/* As lat_host_named(); -ENOENT also when this process does not host. */
+LAT_MUST_CHECK int lat_attach_named(struct lat_attach *a, const char *name, int32_t *pid);
 /* As lat_host_tell(), if this process hosts. */
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 

@@ -1,4 +1,4 @@
-/* A table by pid. */
+/* A table by pid, and those of services by name, too. */
 #include "node/claims.h"
 
 #include <errno.h>
@@ -16,11 +16,13 @@ struct claim {
 	int32_t pid;
 	bool ticketed;
 	uint64_t member;
-	UT_hash_handle hh;
+	char name[LAT_SERVICE_MAX + 1]; /* "": none */
+	UT_hash_handle hh, hh_name;
 };
 
 struct lat_claims {
 	struct claim *by_pid; /* if sorted, also in that order */
+	struct claim *by_name;
 	bool sorted;
 	uint64_t began_ns;
 	uid_t owner;
@@ -40,8 +42,34 @@ int lat_claims_open(struct lat_claims **out, const uint8_t key[LAT_CLAIMS_KEY], 
 	return 0;
 }
 
+static void unname(struct lat_claims *c, struct claim *claim)
+{
+	if (claim->name[0] != '\0')
+		HASH_DELETE(hh_name, c->by_name,
+			    claim); /* NOLINT(clang-analyzer-unix.Malloc): its neighbours live */
+	claim->name[0] = '\0';
+}
+
+static int give_name(struct lat_claims *c, struct claim *claim, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (strcmp(claim->name, name) == 0)
+		return 0;
+	unname(c, claim);
+	if (length == 0)
+		return 0;
+	memcpy(claim->name, name, length + 1);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh_name, c->by_name, claim->name, length, lat_name_hash(name), claim);
+	if (claim->hh_name.tbl != NULL)
+		return 0;
+	claim->name[0] = '\0';
+	return -ENOMEM;
+}
+
 static void drop(struct lat_claims *c, struct claim *claim)
 {
+	unname(c, claim);
 	HASH_DEL(c->by_pid, claim); /* NOLINT(clang-analyzer-unix.Malloc): its neighbours live */
 	free(claim);
 }
@@ -66,10 +94,20 @@ static struct claim *find(const struct lat_claims *c, int32_t pid)
 	return claim;
 }
 
+static struct claim *find_name(const struct lat_claims *c, const char *name)
+{
+	struct claim *claim;
+
+	HASH_FIND_BYHASHVALUE(hh_name, c->by_name, name, strlen(name), lat_name_hash(name), claim);
+	return claim;
+}
+
 int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who, enum lat_claims_act act,
-		   int32_t pid)
+		   int32_t pid, const char *name)
 {
 	const struct claim *claim;
+
+	(void)name;
 
 	if (who->process.uid != c->owner)
 		return -EACCES;
@@ -80,11 +118,13 @@ int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who
 }
 
 static void make_ticket(const struct lat_claims *c, const struct lat_credentials *who, int32_t pid,
-			uint8_t out[LAT_NOTE_TICKET])
+			const char *name, uint8_t out[LAT_NOTE_TICKET])
 {
-	static const char label[] = "lattice ticket 1";
+	static const char label[] = "lattice ticket 2";
 	uint8_t rest[24];
-	const struct lat_bytes parts[] = { { label, sizeof(label) }, { rest, sizeof(rest) } };
+	const struct lat_bytes parts[] = { { label, sizeof(label) },
+					   { rest, sizeof(rest) },
+					   { name, strlen(name) } };
 
 	lat_put_le32(rest, (uint32_t)who->process.uid);
 	lat_put_le64(rest + 4, who->process.started);
@@ -93,37 +133,68 @@ static void make_ticket(const struct lat_claims *c, const struct lat_credentials
 	lat_hmac(out, c->key, parts, ARRAY_LEN(parts));
 }
 
-int lat_claims_take(struct lat_claims *c, const struct lat_credentials *who, int32_t pid,
-		    uint8_t ticket[LAT_NOTE_TICKET], uint64_t now_ns, uint64_t *loser)
+/* Whether @who may have what @claim has; then, or if not, *loser is who has it. */
+static bool may_take(const struct claim *claim, const struct lat_credentials *who, bool ticketed,
+		     struct lat_claims_holder *loser)
 {
-	int rc = lat_claims_may(c, who, LAT_ACT_RECEIVE, pid);
-	struct claim *claim = find(c, pid);
+	*loser = (struct lat_claims_holder){ .member = claim->member, .pid = claim->pid };
+	return claim->member != who->member && ticketed && !claim->ticketed;
+}
+
+/* One for @pid, of nobody yet. */
+static int add(struct lat_claims *c, int32_t pid, struct claim **out)
+{
+	struct claim *claim;
+
+	if (HASH_COUNT(c->by_pid) == LAT_CLAIMS_MAX)
+		return -ENOBUFS;
+	claim = calloc(1, sizeof(*claim));
+	if (claim == NULL)
+		return -ENOMEM;
+	claim->pid = pid;
+	HASH_ADD(hh, c->by_pid, pid, sizeof(claim->pid), claim);
+	if (claim->hh.tbl == NULL) {
+		free(claim);
+		return -ENOMEM;
+	}
+	c->sorted = false;
+	*out = claim;
+	return 0;
+}
+
+int lat_claims_take(struct lat_claims *c, const struct lat_credentials *who, int32_t pid, const char *name,
+		    uint8_t ticket[LAT_NOTE_TICKET], uint64_t now_ns, struct lat_claims_holder losers[2])
+{
+	struct claim *claim = find(c, pid), *named = name[0] != '\0' ? find_name(c, name) : NULL;
+	int rc = lat_claims_may(c, who, LAT_ACT_RECEIVE, pid, name);
 	uint8_t right[LAT_NOTE_TICKET];
 	bool ticketed;
 
-	*loser = 0;
+	memset(losers, 0, 2 * sizeof(*losers));
 	if (rc < 0)
 		return rc;
-	make_ticket(c, who, pid, right);
+	make_ticket(c, who, pid, name, right);
 	ticketed = now_ns - c->began_ns < (uint64_t)LAT_CLAIMS_TICKETS_NS &&
 		   lat_equal_ct(right, ticket, sizeof(right));
-	if (claim != NULL && claim->member != who->member) {
-		*loser = claim->member;
-		if (!ticketed || claim->ticketed)
-			return -EADDRINUSE;
-	} else if (claim == NULL) {
-		if (HASH_COUNT(c->by_pid) == LAT_CLAIMS_MAX)
-			return -ENOBUFS;
-		claim = calloc(1, sizeof(*claim));
-		if (claim == NULL)
-			return -ENOMEM;
-		claim->pid = pid;
-		HASH_ADD(hh, c->by_pid, pid, sizeof(claim->pid), claim);
-		if (claim->hh.tbl == NULL) {
-			free(claim);
-			return -ENOMEM;
+	if (named != NULL && named != claim && !may_take(named, who, ticketed, &losers[1]))
+		return -EEXIST;
+	if (claim != NULL && claim->member != who->member && !may_take(claim, who, ticketed, &losers[0])) {
+		memset(&losers[1], 0, sizeof(losers[1]));
+		return -EADDRINUSE;
+	}
+	if (claim == NULL) {
+		rc = add(c, pid, &claim);
+		if (rc < 0) {
+			memset(losers, 0, 2 * sizeof(*losers));
+			return rc;
 		}
-		c->sorted = false;
+	}
+	if (named != NULL && named != claim)
+		drop(c, named);
+	rc = give_name(c, claim, name);
+	if (rc < 0) {
+		drop(c, claim);
+		return rc;
 	}
 	claim->member = who->member;
 	claim->ticketed = claim->ticketed || ticketed;
@@ -153,6 +224,20 @@ uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid)
 	const struct claim *claim = find(c, pid);
 
 	return claim != NULL ? claim->member : 0;
+}
+
+int32_t lat_claims_named(const struct lat_claims *c, const char *name)
+{
+	const struct claim *claim = find_name(c, name);
+
+	return claim != NULL ? claim->pid : 0;
+}
+
+const char *lat_claims_name(const struct lat_claims *c, int32_t pid)
+{
+	const struct claim *claim = find(c, pid);
+
+	return claim != NULL ? claim->name : "";
 }
 
 static int compare_pids(const struct claim *a, const struct claim *b)

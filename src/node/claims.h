@@ -1,8 +1,8 @@
 /*
- * Which member receives as which pid, and who may (LOCAL 15): the host's table. No lock, no clock, no socket: the caller has
+ * Which member receives as which pid, as which service, and who may (LOCAL 15): the host's table. No lock, no clock, no socket: the caller has
  * one thread, and says what time it is.
  *
- * A ticket is HMAC(the host's key, user, start time of the process, member, pid). The key lies beside the lock, so who hosts next knows
+ * A ticket is HMAC(the host's key, user, start time of the process, member, pid, name). The key lies beside the lock, so who hosts next knows
  * the tickets of who hosted before: for CLAIMS_TICKETS_NS after it began, a claim with a ticket wins over one without.
  */
 #ifndef LAT_NODE_CLAIMS_H
@@ -28,9 +28,16 @@ struct lat_credentials {
 
 enum lat_claims_act {
 	LAT_ACT_ATTACH,  /* be a member */
-	LAT_ACT_RECEIVE, /* as @pid */
+	LAT_ACT_RECEIVE, /* as @pid, under @name */
 	LAT_ACT_SEND,    /* as @pid */
 	LAT_ACT_ISSUE,   /* make, see and end capabilities of the node */
+	LAT_ACT_RESOLVE, /* learn that @name is @pid */
+};
+
+/* A member that has, or had, a pid. */
+struct lat_claims_holder {
+	uint64_t member; /* 0: nobody */
+	int32_t pid;
 };
 
 /* @key is copied. 0, -ENOMEM. */
@@ -44,15 +51,17 @@ void lat_claims_close(struct lat_claims *c);
  * another member receives as. 0, -EACCES.
  */
 LAT_MUST_CHECK int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who,
-				  enum lat_claims_act act, int32_t pid);
+				  enum lat_claims_act act, int32_t pid, const char *name);
 
 /*
- * @who receives as @pid from now on. @ticket: in, what it was given by an earlier host, all zero if nothing; out, what to give it.
- * *loser: the member that had the pid until now and has lost it, 0 if none.
- * 0, -EADDRINUSE (*loser is who has it), -EACCES, -ENOBUFS (LAT_CLAIMS_MAX), -ENOMEM.
+ * @who receives as @pid from now on, as the service @name; "": as none. @ticket: in, what it was given by an earlier host for both, all
+ * zero if nothing; out, what to give it. losers: who had the pid until now and has lost it; and who had the name, under another
+ * pid, and has lost that.
+ * 0, -EADDRINUSE (losers[0] is who has the pid), -EEXIST (losers[1] is who has the name), -EACCES, -ENOBUFS (LAT_CLAIMS_MAX), -ENOMEM.
  */
 LAT_MUST_CHECK int lat_claims_take(struct lat_claims *c, const struct lat_credentials *who, int32_t pid,
-				   uint8_t ticket[LAT_NOTE_TICKET], uint64_t now_ns, uint64_t *loser);
+				   const char *name, uint8_t ticket[LAT_NOTE_TICKET], uint64_t now_ns,
+				   struct lat_claims_holder losers[2]);
 /* One that @member does not have is fine. */
 void lat_claims_give(struct lat_claims *c, uint64_t member, int32_t pid);
 /* All that @member has. */
@@ -60,6 +69,10 @@ void lat_claims_give_all(struct lat_claims *c, uint64_t member);
 
 /* The member that receives as @pid; 0: nobody. */
 uint64_t lat_claims_holder(const struct lat_claims *c, int32_t pid);
+/* The pid of the service @name; 0: there is none. */
+int32_t lat_claims_named(const struct lat_claims *c, const char *name);
+/* The service that @pid is; "": none. */
+const char *lat_claims_name(const struct lat_claims *c, int32_t pid);
 /* The smallest pid above @after that somebody receives as; 0: none. *holder: who. */
 int32_t lat_claims_next(struct lat_claims *c, int32_t after, uint64_t *holder);
 uint32_t lat_claims_count(const struct lat_claims *c);

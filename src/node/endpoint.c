@@ -4,16 +4,21 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/name.h"
 #include "fastpath/inbox_fast.h"
 #include "node/attach.h"
 #include "node/explain.h"
+#include "node/names.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "sched/park.h"
+
+enum { PIDS_TRIED = 16 }; /* of a service's that may have any */
 
 static struct lattice_endpoint *endpoint_get(struct lattice_endpoint *ep)
 {
@@ -50,7 +55,39 @@ struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pi
 	return ep;
 }
 
-/* Puts it into the node's table. */
+static struct lattice_endpoint *find_named_locked(const struct lattice_node *node, const char *name)
+{
+	struct lattice_endpoint *ep;
+
+	HASH_FIND_BYHASHVALUE(hh_name, node->services, name, strlen(name), lat_name_hash(name), ep);
+	return ep;
+}
+
+int32_t lat_endpoint_named(struct lattice_node *node, const char *name)
+{
+	const struct lattice_endpoint *ep;
+	int32_t pid;
+
+	pthread_mutex_lock(&node->lock);
+	ep = find_named_locked(node, name);
+	pid = ep != NULL ? ep->pid : 0;
+	pthread_mutex_unlock(&node->lock);
+	return pid;
+}
+
+static void enter_name_locked(struct lattice_endpoint *ep)
+{
+	if (ep->name[0] == '\0')
+		return;
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh_name, ep->node->services, ep->name, strlen(ep->name),
+				    lat_name_hash(ep->name), ep);
+	if (ep->hh_name.tbl != NULL)
+		return;
+	HASH_DEL(ep->node->endpoints, ep);
+	ep->open = false;
+}
+
+/* Puts it into the node's tables. */
 static int enter(struct lattice_endpoint *ep)
 {
 	struct lattice_node *node = ep->node;
@@ -59,7 +96,9 @@ static int enter(struct lattice_endpoint *ep)
 
 	pthread_mutex_lock(&node->lock);
 	HASH_FIND(hh, node->endpoints, &ep->pid, sizeof(ep->pid), other);
-	if (other != NULL) {
+	if (ep->name[0] != '\0' && find_named_locked(node, ep->name) != NULL) {
+		rc = lat_why(NULL, -EEXIST, "this process is the service '%s' already", ep->name);
+	} else if (other != NULL) {
 		rc = lat_why(NULL, -EADDRINUSE, "pid %d has an endpoint on this node already", ep->pid);
 	} else if (HASH_COUNT(node->endpoints) >= LAT_ENDPOINTS_MAX) {
 		rc = lat_why(NULL, -ENOBUFS, "the node has its %d endpoints already", LAT_ENDPOINTS_MAX);
@@ -68,6 +107,8 @@ static int enter(struct lattice_endpoint *ep)
 	} else {
 		HASH_ADD(hh, node->endpoints, pid, sizeof(ep->pid), ep);
 		ep->open = ep->hh.tbl != NULL;
+		if (ep->open)
+			enter_name_locked(ep);
 		if (!ep->open)
 			rc = -ENOMEM;
 	}
@@ -75,7 +116,7 @@ static int enter(struct lattice_endpoint *ep)
 	return rc;
 }
 
-/* Takes it out of the table; false if it was. */
+/* Takes it out of the tables; false if it was. */
 static bool leave(struct lattice_endpoint *ep)
 {
 	struct lattice_node *node = ep->node;
@@ -85,6 +126,8 @@ static bool leave(struct lattice_endpoint *ep)
 	was = ep->open;
 	if (was)
 		HASH_DEL(node->endpoints, ep);
+	if (was && ep->name[0] != '\0')
+		HASH_DELETE(hh_name, node->services, ep);
 	ep->open = false;
 	pthread_mutex_unlock(&node->lock);
 	return was;
@@ -100,27 +143,16 @@ static void drop(void *owner)
 	lat_endpoint_put(owner);
 }
 
-int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node, int32_t pid)
+static int open_as(struct lattice_endpoint **out, struct lattice_node *node, int32_t pid, const char *name)
 {
-	struct lattice_endpoint *ep;
+	struct lattice_endpoint *ep = calloc(1, sizeof(*ep));
 	int rc;
 
-	lat_why_forget();
-	if (out == NULL)
-		return -EINVAL;
-	*out = NULL;
-	if (node == NULL)
-		return -EINVAL;
-	if (pid < 1)
-		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", pid);
-	rc = lat_node_check(node, NULL);
-	if (rc < 0)
-		return rc;
-	ep = calloc(1, sizeof(*ep));
 	if (ep == NULL)
 		return -ENOMEM;
 	ep->node = lat_node_get(node);
 	ep->pid = pid;
+	memcpy(ep->name, name, strlen(name));
 	atomic_init(&ep->refs, 1);
 	rc = lat_inbox_open(&ep->inbox);
 	if (rc == 0) {
@@ -128,7 +160,7 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 		rc = enter(ep);
 	}
 	if (rc == 0 && lat_node_attach(node) != NULL) {
-		rc = lat_attach_claim(lat_node_attach(node), pid);
+		rc = lat_attach_claim(lat_node_attach(node), pid, name);
 		if (rc < 0)
 			(void)leave(ep);
 	}
@@ -138,6 +170,50 @@ int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *no
 	}
 	*out = ep;
 	return 0;
+}
+
+static int open_begin(struct lattice_endpoint **out, const struct lattice_node *node)
+{
+	lat_why_forget();
+	if (out == NULL)
+		return -EINVAL;
+	*out = NULL;
+	return node != NULL ? lat_node_check(node, NULL) : -EINVAL;
+}
+
+int lattice_endpoint_open(struct lattice_endpoint **out, struct lattice_node *node, int32_t pid)
+{
+	int rc = open_begin(out, node);
+
+	if (rc < 0)
+		return rc;
+	if (pid < 1)
+		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more", pid);
+	return open_as(out, node, pid, "");
+}
+
+int lattice_endpoint_open_name(struct lattice_endpoint **out, struct lattice_node *node, const char *name,
+			       int32_t pid)
+{
+	int rc = open_begin(out, node);
+
+	if (rc < 0)
+		return rc;
+	if (name == NULL || !lat_name_valid(name, LATTICE_SERVICE_MAX))
+		return lat_names_why(NULL, name);
+	if (pid < 0)
+		return lat_why(NULL, -EINVAL, "pid %d is not 1 or more, nor 0 for the one of the name", pid);
+	if (pid > 0)
+		rc = open_as(out, node, pid, name);
+	else
+		for (unsigned int i = 0; i == 0 || (rc == -EADDRINUSE && i < PIDS_TRIED); i++)
+			rc = open_as(out, node, lat_service_pid(name, i), name);
+	return rc;
+}
+
+int32_t lattice_endpoint_pid(const struct lattice_endpoint *ep)
+{
+	return ep != NULL ? ep->pid : 0;
 }
 
 void lattice_endpoint_close(struct lattice_endpoint *ep)

@@ -21,11 +21,12 @@ struct lattice_endpoint {
 	struct lattice_node *node;
 	struct lat_inbox *inbox; /* closed with the last reference */
 	int32_t pid;
-	bool open;        /* in the node's table; its lock */
-	atomic_bool lost; /* another process has the pid now */
-	bool single;      /* lattice_tuning */
+	char name[LATTICE_SERVICE_MAX + 1]; /* "": no service */
+	bool open;                          /* in the node's table; its lock */
+	atomic_bool lost;                   /* another process has the pid now */
+	bool single;                        /* lattice_tuning */
 	_Atomic(uint32_t) refs;
-	UT_hash_handle hh;
+	UT_hash_handle hh, hh_name; /* the second: of those with a name */
 };
 
 /* Where a message goes: to a buffer, or (@hold) it stays where it is. */
@@ -43,6 +44,8 @@ int lat_endpoint_receive(struct lattice_endpoint *ep, struct lattice_msg *msg,
 /* The endpoint that receives as @pid, with a reference, or NULL. */
 struct lattice_endpoint *lat_endpoint_find(struct lattice_node *node, int32_t pid);
 void lat_endpoint_put(struct lattice_endpoint *ep);
+/* The pid of this process's endpoint that is the service @name; 0: none is. */
+int32_t lat_endpoint_named(struct lattice_node *node, const char *name);
 /*
  * In the inbox's turn, for a call that goes on after it: whoever waits for the turn may be closing the endpoint. true: it is kept until
  * lat_endpoint_put().

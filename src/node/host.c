@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ struct member {
 	UT_hash_handle hh;         /* by number: those that have said HELLO */
 };
 
-/* A channel to a pid whose member has not come back from the host before. */
+/* A channel to a pid, or a question for a service, whose member has not come back from the host before. */
 struct waiting {
 	struct waiting *next;
 	struct member *member;
@@ -183,7 +184,7 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 	if (m->greeted)
 		return -EPROTO;
 	m->cred.member = in->member;
-	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0);
+	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "");
 	if (out.rc == 0 && find(h, in->member) != NULL)
 		out.rc = -EEXIST;
 	if (out.rc == 0 && HASH_COUNT(h->greeted) == LAT_HOST_MEMBERS_MAX)
@@ -205,14 +206,21 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 }
 
 static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in);
+static void on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in);
 
-/* Those who waited for @pid; 0: all. */
-static void go_on(struct lat_host *h, int32_t pid)
+static bool waits_for(const struct waiting *w, const struct lat_note *claim)
+{
+	return w->note.kind == LAT_NOTE_OPEN ? w->note.dst == claim->dst
+					     : strcmp(w->note.name, claim->name) == 0;
+}
+
+/* Those who waited for what is claimed; NULL: all. */
+static void go_on(struct lat_host *h, const struct lat_note *claim)
 {
 	struct waiting **at = &h->waiting, *due = NULL, *w;
 
 	while ((w = *at) != NULL) {
-		if (pid != 0 && w->note.dst != pid) {
+		if (claim != NULL && !waits_for(w, claim)) {
 			at = &w->next;
 			continue;
 		}
@@ -224,13 +232,13 @@ static void go_on(struct lat_host *h, int32_t pid)
 	while ((w = due) != NULL) {
 		due = w->next;
 		if (!w->member->gone)
-			on_open(h, w->member, &w->note);
+			(w->note.kind == LAT_NOTE_OPEN ? on_open : on_resolve)(h, w->member, &w->note);
 		free(w);
 	}
 }
 
-/* true: it waits for its pid to be claimed. */
-static bool wait_for_pid(struct lat_host *h, struct member *m, const struct lat_note *in)
+/* true: it waits for its pid, or name, to be claimed. */
+static bool wait_for_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
 	struct waiting *w;
 
@@ -248,17 +256,22 @@ static bool wait_for_pid(struct lat_host *h, struct member *m, const struct lat_
 static void on_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
 	struct lat_note out = { .kind = LAT_NOTE_CLAIMED, .token = in->token, .dst = in->dst };
-	struct member *other;
-	uint64_t loser;
+	struct lat_claims_holder losers[2];
 
 	memcpy(out.ticket, in->ticket, sizeof(out.ticket));
-	out.rc = lat_claims_take(h->claims, &m->cred, in->dst, out.ticket, lat_clock_monotonic_ns(), &loser);
-	other = loser != 0 ? find(h, loser) : NULL;
-	if (other != NULL)
+	memcpy(out.name, in->name, sizeof(out.name));
+	out.rc = lat_claims_take(h->claims, &m->cred, in->dst, in->name, out.ticket, lat_clock_monotonic_ns(),
+				 losers);
+	for (size_t i = 0; i < ARRAY_LEN(losers); i++) {
+		struct member *other = losers[i].member != 0 ? find(h, losers[i].member) : NULL;
+
+		if (other == NULL)
+			continue;
 		out.process = (int32_t)other->cred.process.pid;
-	if (out.rc == 0 && other != NULL) {
+		if (out.rc < 0)
+			continue;
 		count(&h->lost);
-		(void)tell(h, other, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = in->dst });
+		(void)tell(h, other, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = losers[i].pid });
 	}
 	if (out.rc < 0)
 		memset(out.ticket, 0, sizeof(out.ticket));
@@ -266,7 +279,37 @@ static void on_claim(struct lat_host *h, struct member *m, const struct lat_note
 		count(&h->refused);
 	(void)tell(h, m, &out);
 	if (out.rc == 0)
-		go_on(h, in->dst);
+		go_on(h, in);
+}
+
+static void on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_RESOLVED, .token = in->token };
+	int32_t pid = lat_claims_named(h->claims, in->name);
+
+	if (pid == 0 && wait_for_claim(h, m, in))
+		return;
+	out.rc = pid != 0 ? lat_claims_may(h->claims, &m->cred, LAT_ACT_RESOLVE, pid, in->name) : -ENOENT;
+	if (out.rc == -EACCES)
+		count(&h->refused);
+	if (out.rc == 0)
+		out.number = (uint64_t)pid;
+	(void)tell(h, m, &out);
+}
+
+int lat_host_named(struct lat_host *h, const char *name, int32_t *pid)
+{
+	int32_t is;
+	bool grace;
+
+	pthread_mutex_lock(&h->lock);
+	is = lat_claims_named(h->claims, name);
+	grace = h->grace_ns != 0;
+	pthread_mutex_unlock(&h->lock);
+	if (is == 0)
+		return grace ? -EBUSY : -ENOENT;
+	*pid = is;
+	return 0;
 }
 
 /* The receiver hears who comes before the sender hears that it may. */
@@ -281,13 +324,13 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 	uint64_t holder = in->node != 0 ? h->uplink : lat_claims_holder(h->claims, in->dst);
 	struct member *other = holder != 0 ? find(h, holder) : NULL;
 
-	if (in->node == 0 && other == NULL && wait_for_pid(h, m, in))
+	if (in->node == 0 && other == NULL && wait_for_claim(h, m, in))
 		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
 	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : 0;
 	if (out.rc == 0)
-		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src);
+		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src, "");
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	if (out.rc == 0 && (other == NULL || other == m || tell(h, other, &grant) < 0))
@@ -376,6 +419,7 @@ static void on_list(struct lat_host *h, struct member *m, const struct lat_note 
 		out.rc = 0;
 		out.number = (uint64_t)pid;
 		out.process = (int32_t)other->cred.process.pid;
+		(void)snprintf(out.name, sizeof(out.name), "%s", lat_claims_name(h->claims, pid));
 	}
 	(void)tell(h, m, &out);
 }
@@ -394,7 +438,7 @@ static void on_issue(struct lat_host *h, struct member *m, const struct lat_note
 	const struct lat_grants_asker who = {
 		.member = m->cred.member,
 		.uid = (uint32_t)m->cred.process.uid,
-		.owner = lat_claims_may(h->claims, &m->cred, LAT_ACT_ISSUE, 0) == 0,
+		.owner = lat_claims_may(h->claims, &m->cred, LAT_ACT_ISSUE, 0, "") == 0,
 	};
 	struct lat_note out = { .kind = LAT_NOTE_ISSUED, .token = in->token };
 
@@ -429,6 +473,9 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		return 0;
 	case LAT_NOTE_OPEN:
 		on_open(h, m, n);
+		return 0;
+	case LAT_NOTE_RESOLVE:
+		on_resolve(h, m, n);
 		return 0;
 	case LAT_NOTE_LIST:
 		on_list(h, m, n);
@@ -547,7 +594,7 @@ static bool turn_locked(struct lat_host *h, const struct lat_watch_event *events
 {
 	if (h->grace_ns != 0 && lat_clock_monotonic_ns() >= h->grace_ns) {
 		h->grace_ns = 0;
-		go_on(h, 0);
+		go_on(h, NULL);
 	}
 	if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
 		h->resume_ns = UINT64_MAX;

@@ -50,6 +50,12 @@ void lat_host_close(struct lat_host *h);
  */
 LAT_MUST_CHECK int lat_host_bring(struct lat_host *h, struct lat_note *n);
 
+/*
+ * Another node asks which pid a service is. Any thread. 0, -ENOENT (there is none), -EBUSY (perhaps it has not come back from the
+ * host before).
+ */
+LAT_MUST_CHECK int lat_host_named(struct lat_host *h, const char *name, int32_t *pid);
+
 /* Tells @member, if it is one still. Any thread. */
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n);
 

@@ -11,6 +11,7 @@
 
 #include <lattice/error.h>
 
+#include "base/name.h"
 #include "crypto/base64.h"
 #include "crypto/hash.h"
 #include "net/resolve.h"
@@ -105,11 +106,7 @@ int lat_peer_complete(struct lattice_peer *peer)
 
 bool lat_peer_name_valid(const char *name)
 {
-	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-
-	if (name[length] != '\0' || length > LATTICE_NAME_MAX)
-		return false;
-	return length == 0 || strspn(name, "0123456789") != length;
+	return name[0] == '\0' || lat_name_valid(name, LATTICE_NAME_MAX);
 }
 
 bool lat_peer_endpoint_valid(const char *endpoint)

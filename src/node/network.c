@@ -20,6 +20,7 @@
 #include "node/grants.h"
 #include "node/keyfile.h"
 #include "node/keylog.h"
+#include "node/names.h"
 #include "node/node.h"
 #include "node/packets.h"
 #include "node/remote.h"
@@ -280,6 +281,8 @@ static const struct lat_engine_ops engine_ops = {
 	.outbound_room = lat_outbound_on_room,
 	.net_frame = on_net_frame,
 	.pong = lat_network_on_pong,
+	.resolve = lat_names_on_resolve,
+	.resolved = lat_names_on_resolved,
 	.clock = on_clock,
 };
 

@@ -30,6 +30,7 @@ struct lat_inbound;
 struct lat_netsend;
 struct lat_outbound;
 struct lat_ping;
+struct lat_question;
 struct lat_state;
 struct lat_statsock;
 struct lat_stats;
@@ -66,6 +67,8 @@ struct lat_network {
 	size_t neighbour_count, neighbour_room;
 	struct lat_ping *pings; /* waiting */
 	uint64_t last_ping;
+	struct lat_question *questions; /* for services of other nodes (names.h), waiting */
+	uint32_t last_question;
 	struct lat_outbound *outbound;        /* all of them */
 	struct lat_inbound *inbound;          /* all of them */
 	struct lat_inbound *starving;         /* of them, those for which the machine holds a message */
@@ -160,6 +163,8 @@ void lat_network_on_pong(void *ctx, uint32_t node, uint64_t token, const struct 
 
 int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const char *endpoint,
 			   enum lattice_proto proto);
+/* Inside begin and end: waits until there is a session. As lat_network_connect(). */
+int lat_network_wait_up(struct lat_network *net, lattice_node_id peer, uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t timeout_ns);
 int lat_network_ping(struct lat_network *net, lattice_node_id peer, struct lattice_round_trip *out,
 		     int64_t timeout_ns);

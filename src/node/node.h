@@ -34,8 +34,9 @@ struct lat_work;
 struct lattice_endpoint;
 
 struct lattice_node {
-	pthread_mutex_t lock; /* of the four below; the network's lock is never taken while this is held */
+	pthread_mutex_t lock; /* of the five below; the network's lock is never taken while this is held */
 	struct lattice_endpoint *endpoints; /* uthash by pid */
+	struct lattice_endpoint *services;  /* those of them with a name, by that */
 	struct lat_channels *channels;
 	struct lat_work *work;                       /* its items are channels' handles */
 	struct lat_tier_stats past_tiers[LAT_TIERS]; /* of channels that are closed */

@@ -23,6 +23,8 @@ enum field {
 	ORIGIN = 1 << 14,
 	FLAGS = 1 << 15,
 	COUNTS = 1 << 16,
+	NAME = 1 << 17,  /* or none */
+	NAMED = 1 << 18, /* there is one */
 };
 
 enum { ERRNO_MAX = 4095 };
@@ -33,8 +35,8 @@ static const struct kind {
 } kinds[LAT_NOTE_KINDS] = {
 	[LAT_NOTE_HELLO] = { MEMBER | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_WELCOME] = { RC | NODE | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
-	[LAT_NOTE_CLAIM] = { TOKEN | DST | TICKET, LAT_NOTE_FROM_MEMBER, 0, 0 },
-	[LAT_NOTE_CLAIMED] = { TOKEN | RC | DST | TICKET | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_CLAIM] = { TOKEN | DST | TICKET | NAME, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_CLAIMED] = { TOKEN | RC | DST | TICKET | PROCESS | NAME, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_UNCLAIM] = { DST, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_LOST] = { DST, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_OPEN] = { TOKEN | SRC | DST | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
@@ -43,8 +45,8 @@ static const struct kind {
 	[LAT_NOTE_MEET] = { TOKEN | MEMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_PEER] = { TOKEN | RC | MEMBER | PROCESS | ANSWER, LAT_NOTE_FROM_HOST, 2, 3 },
 	[LAT_NOTE_LIST] = { TOKEN | NUMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
-	[LAT_NOTE_LISTED] = { TOKEN | RC | NUMBER | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
-	[LAT_NOTE_PROBE] = { TOKEN | NODE | FLAGS | NUMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_LISTED] = { TOKEN | RC | NUMBER | PROCESS | NAME, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_PROBE] = { TOKEN | NODE | FLAGS | NUMBER | NAME, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_PROBED] = { TOKEN | RC | TIER | NUMBER | COUNTS, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_JOIN] = { 0, LAT_NOTE_FROM_PEER, 1, 1 },
 	[LAT_NOTE_CHAN_OPEN] = { CHAN | GRANT | SRC | DST | NODE | ORIGIN | FLAGS | NUMBER,
@@ -61,6 +63,8 @@ static const struct kind {
 	[LAT_NOTE_ISSUE] = { TOKEN | CHAN | TIER | FLAGS | NUMBER | TICKET | COUNTS, LAT_NOTE_FROM_MEMBER, 0,
 			     0 },
 	[LAT_NOTE_ISSUED] = { TOKEN | RC | CHAN | TIER | NUMBER | TICKET | COUNTS, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_RESOLVE] = { TOKEN | NAMED, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_RESOLVED] = { TOKEN | RC | NUMBER, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_REPLIES] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 1, 1 },
 };
 
@@ -76,6 +80,17 @@ static bool zero(const uint8_t *bytes, size_t count)
 static bool number(unsigned fields, unsigned field, bool is_zero)
 {
 	return (fields & field) != 0 || is_zero;
+}
+
+/* A name where there has to be one; its bytes are the same whoever wrote it. */
+static bool name(unsigned fields, const char *text)
+{
+	size_t length = strnlen(text, LAT_NOTE_NAME);
+
+	if (length == 0 || (fields & (NAME | NAMED)) == 0)
+		return (fields & NAMED) == 0 && zero((const uint8_t *)text, LAT_NOTE_NAME);
+	return length < LAT_NOTE_NAME && lat_name_valid(text, LAT_SERVICE_MAX) &&
+	       zero((const uint8_t *)text + length, LAT_NOTE_NAME - length);
 }
 
 /* A pid is 1 or more where it is named. */
@@ -121,7 +136,7 @@ int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds, enum lat_
 	     number(f, CHAN, n->chan == 0) && number(f, TIER, n->tier == 0) &&
 	     number(f, PROCESS, n->process == 0) && n->process >= 0 && number(f, NUMBER, n->number == 0) &&
 	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && number(f, ORIGIN, n->origin == 0) &&
-	     number(f, FLAGS, n->flags == 0) &&
+	     number(f, FLAGS, n->flags == 0) && name(f, n->name) &&
 	     number(f, COUNTS, zero((const uint8_t *)n->counts, sizeof(n->counts))) && n->spare == 0;
 	return ok ? 0 : -EPROTO;
 }

@@ -5,17 +5,19 @@
  *   member                      host                              member
  *   HELLO member node     -->
  *                         <--   WELCOME rc node process
- *   CLAIM dst ticket      -->
- *                         <--   CLAIMED rc dst ticket process
+ *   CLAIM dst ticket name -->                                   (name: none, or of a service; base/name.h)
+ *                         <--   CLAIMED rc dst ticket process name
  *                         <--   LOST dst                          (somebody with a ticket had it before)
  *   OPEN src dst node     -->   GRANT member grant src dst node origin  -->
  *                         <--   OPENED rc member grant number(longest message) (node: of dst; who reaches it is granted, relay.h)
+ *   RESOLVE name          -->
+ *                         <--   RESOLVED rc number(pid)           (which pid the service is)
  *   MEET member           -->   PEER member process fds     -->
  *                         <--   PEER member process fds           (once for each two)
  *   LIST number(after)    -->
- *                         <--   LISTED rc number(pid) process     (the next pid that somebody receives as)
- *   PROBE node flags number(timeout) -->                          (of another node: enum lat_note_probe)
- *                         <--   PROBED rc tier(protocol) number(round trip) counts
+ *                         <--   LISTED rc number(pid) process name (the next pid that somebody receives as)
+ *   PROBE node flags number(timeout) name -->                     (of another node: enum lat_note_probe; name: of a service there)
+ *                         <--   PROBED rc tier(protocol) number(round trip, or pid) counts
  *   ISSUE flags ...       -->                                     (of a capability: issue.h)
  *                         <--   ISSUED rc ...
  *
@@ -37,12 +39,21 @@
 #ifndef LAT_NODE_NOTE_H
 #define LAT_NODE_NOTE_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/name.h"
 #include "base/util.h"
 
-enum { LAT_NOTE_VERSION = 4, LAT_NOTE_FDS = 3, LAT_NOTE_TICKET = 32, LAT_NOTE_COUNTS = 42 };
+enum {
+	LAT_NOTE_VERSION = 5,
+	LAT_NOTE_FDS = 3,
+	LAT_NOTE_TICKET = 32,
+	LAT_NOTE_COUNTS = 42,
+	LAT_NOTE_NAME = 72
+};
+static_assert((int)LAT_NOTE_NAME > (int)LAT_SERVICE_MAX, "a name, and its end");
 
 enum lat_note_kind {
 	LAT_NOTE_HELLO = 1,
@@ -74,6 +85,8 @@ enum lat_note_kind {
 	LAT_NOTE_REPLIES,
 	LAT_NOTE_ISSUE,
 	LAT_NOTE_ISSUED,
+	LAT_NOTE_RESOLVE,
+	LAT_NOTE_RESOLVED,
 	LAT_NOTE_KINDS,
 };
 
@@ -94,6 +107,7 @@ struct lat_note {
 	uint64_t grant;
 	uint64_t number;
 	uint8_t ticket[LAT_NOTE_TICKET]; /* all zero: none */
+	char name[LAT_NOTE_NAME];        /* a service's, and zeros to the end; empty: none */
 	uint64_t counts[LAT_NOTE_COUNTS];
 };
 

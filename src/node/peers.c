@@ -386,8 +386,7 @@ int lat_network_set_remote(struct lat_network *net, lattice_node_id peer, const 
 
 /* ---- sessions ---- */
 
-/* 0: up. Inside begin and end. */
-static int wait_up(struct lat_network *net, lattice_node_id peer, uint64_t deadline)
+int lat_network_wait_up(struct lat_network *net, lattice_node_id peer, uint64_t deadline_ns)
 {
 	struct lat_peer_info info = { .state = LAT_PEER_IDLE };
 	int rc;
@@ -405,7 +404,7 @@ static int wait_up(struct lat_network *net, lattice_node_id peer, uint64_t deadl
 			return 0;
 		if (info.state == LAT_PEER_DOWN)
 			return lat_network_reason(info.err);
-		rc = lat_network_wait(net, &net->changed, deadline);
+		rc = lat_network_wait(net, &net->changed, deadline_ns);
 		if (rc == 0)
 			rc = lat_engine_peer_info(net->engine, lat_network_now(), peer, &info);
 		if (rc < 0)
@@ -420,7 +419,7 @@ int lat_network_connect(struct lat_network *net, lattice_node_id peer, int64_t t
 
 	if (rc < 0)
 		return rc;
-	rc = wait_up(net, peer, deadline);
+	rc = lat_network_wait_up(net, peer, deadline);
 	lat_network_end(net);
 	return rc;
 }
@@ -471,7 +470,7 @@ int lat_network_ping(struct lat_network *net, lattice_node_id peer, struct latti
 	net->pings = &ping;
 	token = ping.id << PING_BITS;
 	while (rc == 0 && !ping.answered) {
-		rc = wait_up(net, peer, deadline);
+		rc = lat_network_wait_up(net, peer, deadline);
 		if (rc == 0)
 			rc = ask(net, &ping, peer, token++, deadline);
 	}

@@ -5,10 +5,12 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/attach.h"
+#include "node/names.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "os/clock.h"
@@ -75,10 +77,10 @@ static void read_stats(struct lattice_peer_stats *out, lattice_node_id peer, con
 	memcpy(out->address, &n->counts[ADDRESS], sizeof(out->address) - 1);
 }
 
-int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what,
-	      struct lattice_round_trip *trip, struct lattice_peer_stats *out, uint64_t deadline_ns)
+/* Asks, again and again where the other node does not answer. *n: the question, then the answer. */
+static int ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns)
 {
-	struct lat_note n;
+	const struct lat_note question = *n;
 	uint64_t now, wait;
 	int rc;
 
@@ -87,15 +89,23 @@ int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe wh
 		wait = now < deadline_ns ? deadline_ns - now : 0;
 		if (wait > (uint64_t)LAT_PROBE_WAIT_NS)
 			wait = (uint64_t)LAT_PROBE_WAIT_NS;
-		n = (struct lat_note){
-			.kind = LAT_NOTE_PROBE, .node = peer, .flags = (uint32_t)what, .number = wait
-		};
+		*n = question;
+		n->number = wait;
 		/* The answer comes after its wait: that the host is silent shows later. */
-		rc = lat_attach_ask(a, &n,
+		rc = lat_attach_ask(a, n,
 				    lat_clock_deadline(now, (int64_t)wait + (int64_t)LAT_ATTACH_PATIENCE_NS));
 		if (rc == 0)
-			rc = n.rc;
+			rc = n->rc;
 	} while (rc == -ETIMEDOUT && lat_clock_monotonic_ns() < deadline_ns);
+	return rc;
+}
+
+int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what,
+	      struct lattice_round_trip *trip, struct lattice_peer_stats *out, uint64_t deadline_ns)
+{
+	struct lat_note n = { .kind = LAT_NOTE_PROBE, .node = peer, .flags = (uint32_t)what };
+	int rc = ask(a, &n, deadline_ns);
+
 	if (rc < 0)
 		return rc;
 	if (trip != NULL)
@@ -108,6 +118,19 @@ int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe wh
 	if (out != NULL)
 		read_stats(out, peer, &n);
 	return 0;
+}
+
+int lat_probe_resolve(struct lat_attach *a, lattice_node_id peer, const char *name, int32_t *pid,
+		      uint64_t deadline_ns)
+{
+	struct lat_note n = { .kind = LAT_NOTE_PROBE, .node = peer, .flags = LAT_PROBE_RESOLVE };
+	int rc;
+
+	(void)snprintf(n.name, sizeof(n.name), "%s", name);
+	rc = ask(a, &n, deadline_ns);
+	if (rc == 0)
+		*pid = (int32_t)n.number;
+	return rc;
 }
 
 /* ---- answering ---- */
@@ -125,28 +148,41 @@ static void write_stats(struct lat_note *n, const struct lattice_peer_stats *st)
 	memcpy(&n->counts[ADDRESS], st->address, sizeof(st->address));
 }
 
+static void answer_stats(struct lat_network *net, const struct probe *p, int64_t wait, struct lat_note *out)
+{
+	struct lattice_round_trip trip = { 0 };
+	struct lattice_peer_stats st;
+
+	if (p->note.flags == LAT_PROBE_PING)
+		out->rc = lat_network_ping(net, p->note.node, &trip, wait);
+	else if (p->note.flags == LAT_PROBE_CONNECT)
+		out->rc = lat_network_connect(net, p->note.node, wait);
+	if (out->rc == 0)
+		out->rc = lat_network_peer(net, p->note.node, &st);
+	if (out->rc < 0)
+		return;
+	write_stats(out, &st);
+	out->number = trip.rtt_ns;
+	out->counts[QUEUE] = trip.queue_ns;
+	out->counts[CRYPTO] = trip.crypto_ns;
+}
+
 static void run(void *arg)
 {
 	struct probe *p = arg;
 	struct lat_probes *ps = p->ps;
 	struct lat_network *net = ps->node->network;
 	struct lat_note out = { .kind = LAT_NOTE_PROBED, .token = p->note.token };
-	struct lattice_round_trip trip = { 0 };
-	struct lattice_peer_stats st;
 	int64_t wait = p->note.number < (uint64_t)LAT_PROBE_WAIT_NS ? (int64_t)p->note.number
 								    : (int64_t)LAT_PROBE_WAIT_NS;
+	int32_t pid;
 
-	if (p->note.flags == LAT_PROBE_PING)
-		out.rc = lat_network_ping(net, p->note.node, &trip, wait);
-	else if (p->note.flags == LAT_PROBE_CONNECT)
-		out.rc = lat_network_connect(net, p->note.node, wait);
-	if (out.rc == 0)
-		out.rc = lat_network_peer(net, p->note.node, &st);
-	if (out.rc == 0) {
-		write_stats(&out, &st);
-		out.number = trip.rtt_ns;
-		out.counts[QUEUE] = trip.queue_ns;
-		out.counts[CRYPTO] = trip.crypto_ns;
+	if (p->note.flags != LAT_PROBE_RESOLVE) {
+		answer_stats(net, p, wait, &out);
+	} else {
+		out.rc = lat_network_resolve(net, p->note.node, p->note.name, &pid, wait);
+		if (out.rc == 0)
+			out.number = (uint64_t)pid;
 	}
 	lat_attach_tell(lat_node_attach(ps->node), p->member, &out);
 	pthread_mutex_lock(&ps->lock);
@@ -185,6 +221,8 @@ int lat_probes_begin(struct lat_probes *ps, uint64_t member, const struct lat_no
 
 	if (ps == NULL)
 		return -EOPNOTSUPP;
+	if ((n->flags == LAT_PROBE_RESOLVE) != (n->name[0] != '\0'))
+		return -EINVAL;
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;

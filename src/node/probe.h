@@ -1,5 +1,5 @@
 /*
- * Probes: what a member asks of another node through the process with the network: a session with it, a ping, what is known of it.
+ * Probes: what a member asks of another node through the process with the network: a session with it, a ping, what is known of it, which pid a service is there.
  * One thread for each that waits, at that process.
  */
 #ifndef LAT_NODE_PROBE_H
@@ -27,6 +27,7 @@ enum lat_note_probe {
 	LAT_PROBE_STATS,
 	LAT_PROBE_CONNECT,
 	LAT_PROBE_PING,
+	LAT_PROBE_RESOLVE, /* which pid a service there is */
 };
 
 /* ---- asking: a node without a network, that is attached ---- */
@@ -38,6 +39,10 @@ enum lat_note_probe {
 LAT_MUST_CHECK int lat_probe(struct lat_attach *a, lattice_node_id peer, enum lat_note_probe what,
 			     struct lattice_round_trip *trip, struct lattice_peer_stats *out,
 			     uint64_t deadline_ns);
+
+/* The same for a service of @peer's: as lattice_node_resolve(). */
+LAT_MUST_CHECK int lat_probe_resolve(struct lat_attach *a, lattice_node_id peer, const char *name,
+				     int32_t *pid, uint64_t deadline_ns);
 
 /* ---- answering: a node with a network ---- */
 

@@ -378,8 +378,7 @@ int lat_engine_peer_info(const struct lat_engine *e, uint64_t now, uint32_t node
 
 /* ---- ping, driver frames ---- */
 
-/* Somebody wants to send: is there a way? 0 with a live session, -EAGAIN while one is made. */
-static int want_session(struct lat_peer *p)
+int lat_peer_want_session(struct lat_peer *p)
 {
 	if (p->closing)
 		return -EAGAIN;
@@ -400,7 +399,7 @@ int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t 
 	if (p == NULL)
 		return -ENOKEY;
 	e->now = now;
-	rc = want_session(p);
+	rc = lat_peer_want_session(p);
 	if (rc < 0)
 		return rc;
 	lat_out_ping(p, token, false);
@@ -415,7 +414,7 @@ int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const
 	if (p == NULL)
 		return -ENOKEY;
 	e->now = now;
-	rc = want_session(p);
+	rc = lat_peer_want_session(p);
 	if (rc < 0)
 		return rc == -EDESTADDRREQ ? -EAGAIN : rc;
 	lat_peer_touch(p);

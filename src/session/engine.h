@@ -133,6 +133,13 @@ struct lat_engine_ops {
 	void (*net_frame)(void *ctx, uint32_t node, const uint8_t *data, size_t bytes);
 	/* A PONG that answers lat_engine_ping(). */
 	void (*pong)(void *ctx, uint32_t node, uint64_t token, const struct lat_round_trip *trip);
+	/*
+	 * The peer asks which pid the service @name of ours is. 0 and *pid; -ENOENT or -EACCES (it is told neither from the other),
+	 * or -EBUSY: this cannot be said yet.
+	 */
+	int (*resolve)(void *ctx, uint32_t node, const char *name, int32_t *pid);
+	/* The answer to lat_engine_resolve(). err: 0 and @pid, or as above; -EPROTO: one of a wrong form. */
+	void (*resolved)(void *ctx, uint32_t node, uint32_t req, int err, int32_t pid);
 	/* The time now, by the clock that the calls' times are of: what a PING waits for is measured inside of calls, too. */
 	uint64_t (*clock)(void *ctx);
 	/* NULL but for debugging: the key of DATA packets with this index and channel number, when it is made. */
@@ -267,12 +274,17 @@ void lat_engine_conn_down(struct lat_engine *e, uint64_t now, uint32_t node, int
  */
 bool lat_engine_peer_rest(struct lat_engine *e, uint32_t node);
 
-/* ---- ping, driver frames ---- */
+/* ---- ping, services, driver frames ---- */
 /*
  * 0: pong() follows, unless PING or PONG is lost; -ENOKEY; -EDESTADDRREQ; -EAGAIN: no session yet, one is being made.
  * At most 16 wait for their answer, the oldest is forgotten first.
  */
 int lat_engine_ping(struct lat_engine *e, uint64_t now, uint32_t node, uint64_t token);
+/*
+ * Asks which pid the service @name (base/name.h) is there. 0: resolved() follows with @req, unless the peer restarts meanwhile, or is
+ * asked for too much at once: ask again. -ENOKEY; -EDESTADDRREQ; -EINVAL: that is no name; -EAGAIN: no session yet, one is being made, or no room.
+ */
+int lat_engine_resolve(struct lat_engine *e, uint64_t now, uint32_t node, uint32_t req, const char *name);
 /*
  * Never sent again. 0; -ENOKEY; -EMSGSIZE: does not fit one packet; -EAGAIN: no room, or no session yet: one is being
  * made where the peer can be called.

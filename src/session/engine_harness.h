@@ -290,6 +290,31 @@ static inline void world_op_pong(void *ctx, uint32_t node, uint64_t token, const
 	n->last_trip = *trip;
 }
 
+/* Each node has one service, and one that it will have, and one that others may not know. */
+static inline int world_op_resolve(void *ctx, uint32_t node, const char *name, int32_t *pid)
+{
+	struct world_node *n = ctx;
+
+	n->asked++;
+	if (strcmp(name, "soon") == 0)
+		return -EBUSY;
+	if (strcmp(name, "secret") == 0)
+		return -EACCES;
+	if (strcmp(name, "store") != 0)
+		return -ENOENT;
+	*pid = 700 + (int32_t)node;
+	return 0;
+}
+
+static inline void world_op_resolved(void *ctx, uint32_t node, uint32_t req, int err, int32_t pid)
+{
+	struct world_node *n = ctx;
+
+	n->resolved++;
+	n->resolved_req[req % WORLD_REQS] = true;
+	n->last_resolved = (struct world_resolved){ .node = node, .req = req, .err = err, .pid = pid };
+}
+
 static inline uint64_t world_op_clock(void *ctx)
 {
 	return world_time(ctx);
@@ -316,6 +341,8 @@ static const struct lat_engine_ops world_ops = {
 	.outbound_room = world_op_outbound_room,
 	.net_frame = world_op_net_frame,
 	.pong = world_op_pong,
+	.resolve = world_op_resolve,
+	.resolved = world_op_resolved,
 	.clock = world_op_clock,
 };
 

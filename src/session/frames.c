@@ -147,23 +147,12 @@ static int on_close(struct lat_session *s, uint64_t now, const struct lat_frame 
 	return LAT_FRAMES_GONE;
 }
 
-/* What nobody here has a use for yet has to be right all the same (section 14). */
-static int check_unused(const struct lat_frame *f)
+/* Nobody here has a use for it yet, and it has to be right all the same (section 14). */
+static int check_probe(const struct lat_frame *f)
 {
-	union {
-		struct lat_frame_resolve resolve;
-		struct lat_frame_resolved resolved;
-		struct lat_frame_probe probe;
-	} u;
+	struct lat_frame_probe probe;
 
-	switch (f->type) {
-	case LAT_FRAME_RESOLVE:
-		return lat_frame_resolve_decode(&u.resolve, f);
-	case LAT_FRAME_RESOLVED:
-		return lat_frame_resolved_decode(&u.resolved, f);
-	default:
-		return lat_frame_probe_decode(&u.probe, f);
-	}
+	return lat_frame_probe_decode(&probe, f);
 }
 
 static int on_frame(struct lat_rx_lane *lane, uint64_t now, const struct lat_frame *f)
@@ -175,9 +164,11 @@ static int on_frame(struct lat_rx_lane *lane, uint64_t now, const struct lat_fra
 	case LAT_FRAME_PAD:
 		return 0;
 	case LAT_FRAME_RESOLVE:
+		return lat_resolve_asked(s, now, f);
 	case LAT_FRAME_RESOLVED:
+		return lat_resolve_answered(s, f);
 	case LAT_FRAME_PROBE:
-		return check_unused(f);
+		return check_probe(f);
 	case LAT_FRAME_PING:
 		return on_ping(s, now, f);
 	case LAT_FRAME_PONG:

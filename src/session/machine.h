@@ -40,10 +40,11 @@ enum {
 	LAT_RATE_BUCKETS = 1024,
 	LAT_PINGS_MAX = 16,
 	LAT_PONGS_MAX = 16,
-	LAT_ANSWERS_MAX = LAT_MAX_CHAN, /* CHAN_NAK and CHAN_CLOSE that belong to no channel, waiting */
+	LAT_ANSWERS_MAX = LAT_MAX_CHAN, /* control frames that belong to no channel, waiting */
 	/* We ask for channels a little slower than a peer may refuse us for (section 6.2). */
 	LAT_ASK_RATE_PER_S = LAT_CHAN_OPEN_RATE_PER_S * 9 / 10,
 	LAT_ASK_BURST = LAT_CHAN_OPEN_BURST * 9 / 10,
+	LAT_RESOLVES_PER_S = 1000,    /* of a peer that are answered; the rest it asks for again */
 	LAT_STALE_LOOKS_PER_S = 1000, /* for the peer that a STALE, or DATA of no session, comes from */
 	LAT_CLOSES_MAX = 2,           /* of TCP connections in a row on which nothing opened (section 7) */
 	LAT_FLIGHT_TCP_BYTES = 4 << 20,
@@ -260,11 +261,11 @@ struct lat_chan_in {
 	struct lat_chan_in *credit_prev, *credit_next; /* peer->credit_waiters */
 };
 
-/* A control frame that belongs to no channel: CHAN_NAK, or CHAN_CLOSE of a number that we did not want. */
+/* A control frame that belongs to no channel: CHAN_NAK, or CHAN_CLOSE of a number that we did not want, RESOLVE, RESOLVED. */
 struct lat_answer {
 	uint8_t type;
 	uint8_t len;
-	uint8_t body[LAT_BODY_CHAN_CLOSE];
+	uint8_t body[LAT_BODY_RESOLVE + LAT_MAX_RESOLVE_NAME];
 };
 
 /* ------------------------------------------------------------------------------------------------ peer */
@@ -348,9 +349,10 @@ struct lat_peer {
 	struct lat_numtab nums_in, nums_out;
 	struct lat_channum numbers;
 	struct lat_budget budget;
-	struct lat_bucket open_rate; /* of the peer's CHAN_OPENs */
-	struct lat_bucket ask_rate;  /* of ours */
-	uint64_t ask_at_ns;          /* 0: none is waiting for the rate */
+	struct lat_bucket open_rate;    /* of the peer's CHAN_OPENs */
+	struct lat_bucket ask_rate;     /* of ours */
+	struct lat_bucket resolve_rate; /* of its questions for services */
+	uint64_t ask_at_ns;             /* 0: none is waiting for the rate */
 	uint64_t stale_sent_ns;
 	uint64_t rights_due_ns; /* no rate and no expiry asks for anything before */
 	uint64_t
@@ -431,6 +433,8 @@ static inline uint64_t lat_engine_clock(const struct lat_engine *e)
 }
 
 /* ---- engine.c ---- */
+/* Somebody wants to send: is there a way? 0 with a live session, -EAGAIN while one is made, -EDESTADDRREQ. */
+int lat_peer_want_session(struct lat_peer *p);
 void lat_peer_touch(struct lat_peer *p); /* it has something to do at the next tick */
 uint32_t lat_engine_idx(struct lat_engine *e, struct lat_owner *owner);    /* a fresh index; 0: no memory */
 uint32_t lat_engine_handle(struct lat_engine *e, struct lat_chan *c);      /* a fresh handle; 0: none left */
@@ -543,6 +547,11 @@ void lat_out_probe(struct lat_peer *p);
 /* A PING to be sent. The oldest is forgotten when too many wait for their answer. */
 void lat_out_ping(struct lat_peer *p, uint64_t token, bool internal);
 bool lat_out_answer(struct lat_peer *p, uint8_t type, const void *body, size_t len);
+
+/* ---- resolve.c ---- */
+/* RESOLVE and RESOLVED. 0, -EPROTO. */
+int lat_resolve_asked(struct lat_session *s, uint64_t now, const struct lat_frame *f);
+int lat_resolve_answered(struct lat_session *s, const struct lat_frame *f);
 
 /* ---- peer.c ---- */
 int lat_peer_new(struct lat_peer **out, struct lat_engine *e, const struct lat_peer_config *cfg);

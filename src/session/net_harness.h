@@ -66,6 +66,14 @@ struct world_chan {
 	size_t seen_bytes;
 };
 
+enum { WORLD_REQS = 256 };
+
+struct world_resolved { /* an answer */
+	uint32_t node, req;
+	int err;
+	int32_t pid;
+};
+
 struct world_node {
 	struct world *world;
 	int index;
@@ -80,6 +88,9 @@ struct world_node {
 	int ups[WORLD_NODES], downs[WORLD_NODES], silences[WORLD_NODES];
 	uint64_t pongs, last_pong, last_rtt;
 	struct lat_round_trip last_trip;
+	uint64_t asked, resolved; /* for services: by others, and answered to us */
+	struct world_resolved last_resolved;
+	bool resolved_req[WORLD_REQS];
 	uint64_t nets, net_bytes, net_bad;
 	struct world_issuer *issuer;
 	bool refuse;   /* nobody listens */

@@ -86,6 +86,56 @@ def who_had_a_pid_gets_it_back_or_hears_that_not(folder):
 
 
 @case
+def a_service_is_found_by_its_name(folder):
+    with opened(folder) as a, opened(folder) as b, opened(folder) as c:
+        pid = b.do("serve_as", "store", 0)
+        assert [w.do("find", "store", 0, -1) for w in (a, b, c)] == [pid] * 3
+        assert str(b.pid) in c.fails("EEXIST", "serve_as", "store", 9)
+        assert "42" in c.fails("EINVAL", "serve_as", "42", 9)
+        c.fails("EINVAL", "find", "a@b", 0, -1)
+        assert "'lattice recv shop'" in c.fails("ENOENT", "find", "shop", 0, -1)
+        assert c.do("serve_as", "shop", 9) == "9"
+        assert a.do("find", "shop", 0, -1) == "9"
+        c.do("deaf", 9)
+        a.fails("ENOENT", "find", "shop", 0, -1)
+        b.kill()    # a name dies with its process, and then is free
+        until(lambda: a.ask("find", "store", 0, -1)[0] == "ENOENT", "the name of a dead process")
+        assert c.do("serve_as", "store", 0) == pid
+
+
+@case
+def services_stay_from_host_to_host(folder):
+    with opened(folder) as a, opened(folder) as b, opened(folder) as c:
+        pid = b.do("serve_as", "store", 0)
+        b.stop()
+        a.kill()
+        c.tell("find", "store", 0, -1)  # waits for the next host, and there for who had the name; not for ever
+        b.go_on()
+        assert c.answer()[0] in ("0", "ENOENT")
+        until(lambda: c.ask("find", "store", 0, -1) == ("0", pid), "the service after another host came")
+        assert b.do("find", "store", 0, -1) == pid
+
+
+@case
+def who_had_a_name_gets_it_back_or_hears_that_not(folder):
+    """Its owner was stopped when the host died, and another took the name at the next host."""
+    with opened(folder) as a, opened(folder) as owner, opened(folder) as other:
+        pid = owner.do("serve_as", "store", 0)
+        owner.stop()
+        a.kill()
+        other.until("local.attached", 2)
+        other.do("serve_as", "store", 9)
+        owner.go_on()
+        until(lambda: 1 in (owner.stat("local.pids_lost"), other.stat("local.pids_lost")), "both have the name")
+        if owner.stat("local.pids_lost"):
+            loser, lost, left = owner, pid, "9"
+        else:
+            loser, lost, left = other, "9", pid
+        assert "another process" in loser.fails("ESHUTDOWN", "take", lost, 1, -1)
+        assert loser.do("find", "store", 0, -1) == left
+
+
+@case
 def a_place_that_is_removed_is_made_again(folder):
     with opened(folder) as a, opened(folder) as b:
         b.do("listen", 7)
@@ -161,12 +211,12 @@ def of_notes(name):
         return int(re.search(rf"\b{name} = (\d+)", header.read()).group(1))
 
 
-VERSION, COUNTS = of_notes("LAT_NOTE_VERSION"), of_notes("LAT_NOTE_COUNTS")
+VERSION, COUNTS, NAME = of_notes("LAT_NOTE_VERSION"), of_notes("LAT_NOTE_COUNTS"), of_notes("LAT_NOTE_NAME")
 
 
 def note(*, kind, token=0, dst=0, member=0):
     """As struct lat_note."""
-    return struct.pack(f"=HHIiiiIIIIiIIQQQ32x{8 * COUNTS}x", VERSION, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
+    return struct.pack(f"=HHIiiiIIIIiIIQQQ32x{NAME}x{8 * COUNTS}x", VERSION, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
 
 
 @case

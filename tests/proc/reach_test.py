@@ -130,6 +130,35 @@ def the_command_does(one, other):
 
 
 @each_way
+def services_are_found(one, other):
+    with one.worker() as a, other.worker("attach") as b, other.worker("attach") as c:
+        pid = b.do("serve_as", "store", 0)
+        assert a.do("find", "store", 2, -1) == pid
+        a.do("join", 0, 5, pid, 2)
+        a.do("send", 0, 1, 100, -1)
+        assert b.do("take", pid, 1, -1) == "1"
+        assert "no service 'shop'" in a.fails("ENOENT", "find", "shop", 2, -1)
+        assert "9 is not known" in a.fails("ENOKEY", "find", "shop", 9, -1)
+        other.kill()    # what was asked meanwhile is asked again, of the next one
+        a.tell("find", "store", 2, -1)
+        other.start()
+        assert a.answer() == ("0", pid)
+        assert c.do("find", "store", 0, -1) == pid
+        recv = subprocess.Popen([harness.LATTICE, "recv", "shop", "-n", "2"], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**ENV, **other.env})
+        try:
+            until(lambda: b"shop" in other.run("node", "status").out, "nobody receives")
+            expect(one.run("send", "shop@other", "-m", "from afar", "--timeout", WAIT), 0)
+            expect(other.run("send", "shop", "-m", "from here", "--timeout", WAIT), 0)
+            assert recv.communicate(timeout=WAIT)[0] == b"from afar\nfrom here\n"
+        finally:
+            recv.kill()
+            recv.wait()
+        expect(one.run("send", "shop@other", "-m", "hi", "--timeout", WAIT), 3, "no service 'shop'")
+        expect(other.run("send", "shop", "-m", "hi"), 3, "no service of this node is called 'shop'")
+
+
+@each_way
 def the_short_calls_do(one, other):
     with one.worker() as a, other.worker() as b:
         b.do("short", "listen", 7)

@@ -18,6 +18,7 @@
  *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
  *   host                                         -> 0 PROCESS
+ *   serve_as NAME PID | find NAME NODE MS        -> 0 PID
  *   fds | fork | close | quit
  */
 #include <dirent.h>
@@ -120,6 +121,26 @@ static void do_listen(char **arg)
 		e->pid = pid;
 	}
 	answer(rc, NULL, "%d", (int)pid);
+}
+
+static void do_serve_as(char **arg)
+{
+	struct ear *e = ear(0);
+	int rc = lattice_endpoint_open_name(&e->ep, node, arg[1], (int32_t)strtol(arg[2], NULL, 10));
+
+	if (rc == 0) {
+		memset(e->from, 0, sizeof(e->from));
+		e->pid = lattice_endpoint_pid(e->ep);
+	}
+	answer(rc, NULL, "%d", (int)e->pid);
+}
+
+static void do_find(char **arg)
+{
+	int32_t pid = 0;
+	int rc = lattice_node_resolve(node, arg[1], number(arg[2]), &pid, ms(arg[3]));
+
+	answer(rc, node, "%d", (int)pid);
 }
 
 static void do_join(char **arg)
@@ -483,14 +504,15 @@ static const struct {
 	int args;
 	void (*run)(char **arg);
 } commands[] = {
-	{ "open", 1, do_open },     { "listen", 1, do_listen }, { "deaf", 1, do_deaf },
-	{ "join", 3, do_join },     { "part", 1, do_part },     { "send", 4, do_send },
-	{ "take", 3, do_take },     { "say", 2, do_say },       { "hear", 2, do_hear },
-	{ "flush", 2, do_flush },   { "stat", 1, do_stat },     { "close", 0, do_close },
-	{ "fds", 0, do_fds },       { "fork", 0, do_fork },     { "drain", 1, do_drain },
-	{ "host", 0, do_host },     { "short", 1, do_short },   { "lend", 3, do_lend },
-	{ "borrow", 2, do_borrow }, { "call", 3, do_call },     { "serve", 3, do_serve },
-	{ "keep", 2, do_keep },     { "reply", 2, do_reply },   { "task", 3, do_task },
+	{ "open", 1, do_open },         { "listen", 1, do_listen }, { "deaf", 1, do_deaf },
+	{ "join", 3, do_join },         { "part", 1, do_part },     { "send", 4, do_send },
+	{ "take", 3, do_take },         { "say", 2, do_say },       { "hear", 2, do_hear },
+	{ "flush", 2, do_flush },       { "stat", 1, do_stat },     { "close", 0, do_close },
+	{ "fds", 0, do_fds },           { "fork", 0, do_fork },     { "drain", 1, do_drain },
+	{ "host", 0, do_host },         { "short", 1, do_short },   { "lend", 3, do_lend },
+	{ "borrow", 2, do_borrow },     { "call", 3, do_call },     { "serve", 3, do_serve },
+	{ "serve_as", 2, do_serve_as }, { "find", 3, do_find },     { "keep", 2, do_keep },
+	{ "reply", 2, do_reply },       { "task", 3, do_task },
 };
 
 static void in_task(void *arg)
