@@ -24,9 +24,12 @@ enum cli_exit {
 struct cli_options {
 	const char *dir, *bind, *at, *name, *psk, *text, *file, *output, *key_file, *fingerprint;
 	const char *cores, *only, *plot;
+	const char *to, *rights, *rate, *expires, *peer, *cap_output;
 	int64_t node, port, from, type, count, rounds, slice_ms, warm_up_ms;
+	int64_t badge, as, max_bytes, uses;
 	int64_t interval_ns, timeout_ns;
 	bool udp, tcp, transient, json, stats, print_key, verbose, unlocked, list, help;
+	bool bearer, wait;
 };
 
 /* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */
@@ -40,7 +43,8 @@ struct cli_command {
 
 extern const struct cli_command cli_keygen, cli_id, cli_peers_add, cli_peers_list, cli_peers_show,
 	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_why, cli_node_run, cli_node_status,
-	cli_bench_local, cli_bench_net, cli_completion;
+	cli_bench_local, cli_bench_net, cli_completion, cli_cap_grant, cli_cap_attenuate, cli_cap_show,
+	cli_cap_list, cli_cap_revoke;
 
 /* The commands in the order of the help; the last is NULL. Dispatch, help, and completion go by it. */
 extern const struct cli_command *const cli_commands[];

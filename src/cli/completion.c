@@ -23,7 +23,7 @@ static void quote(const char *text, bool zsh)
 /* Whether the command's argument is a file, or names another node. */
 static bool takes_file(const struct cli_command *cmd)
 {
-	return strncmp(cmd->args, "FILE", 4) == 0;
+	return strncmp(cmd->args, "FILE", 4) == 0 || strcmp(cmd->args, "ID|FILE") == 0;
 }
 
 static bool takes_peer(const struct cli_command *cmd)
@@ -118,6 +118,7 @@ static void print_bash(void)
 	printf("\tesac\n"
 	       "\tcase \" $files\" in *\" $prev \"*) COMPREPLY=($(compgen -f -- \"$cur\")); return ;; esac\n"
 	       "\tcase \" $folders\" in *\" $prev \"*) COMPREPLY=($(compgen -d -- \"$cur\")); return ;; esac\n"
+	       "\tcase $prev in --to|--peer) opts= arg=peer values= ;; esac\n"
 	       "\tcase \" $values\" in *\" $prev \"*) return ;; esac\n"
 	       "\tif [[ $cur == -* ]]; then\n"
 	       "\t\tCOMPREPLY=($(compgen -W \"$opts\" -- \"$cur\"))\n"
@@ -216,7 +217,7 @@ static void print_fish(void)
 
 		if (first_word(i, word)) {
 			printf("complete -c lattice -n __fish_use_subcommand -a %s -d ", word);
-			quote(space == NULL ? cmd->summary : "other nodes", false);
+			quote(space == NULL ? cmd->summary : "a group of commands", false);
 			putchar('\n');
 		}
 		if (space != NULL) {

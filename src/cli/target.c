@@ -308,6 +308,30 @@ int cli_node_receive(struct lattice_node **out, const struct cli_options *opt)
 	return CLI_OK;
 }
 
+int cli_node_issue(struct lattice_node **out, const struct cli_options *opt)
+{
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_SELF,
+						 .port = LATTICE_PORT_ANY,
+						 .bind_host = "127.0.0.1",
+						 .state_dir = opt->dir };
+	struct lattice_identity id;
+	int rc = lattice_state_identity(opt->dir, &id);
+
+	if (rc == -ENOENT && opt->dir == NULL && join(out, opt))
+		return CLI_OK;
+	if (rc == -ENOENT)
+		return cli_complain(
+			"no node runs here, and there is no identity to grant by: 'lattice node run' starts one, 'lattice "
+			"keygen' makes an identity");
+	if (rc == 0)
+		rc = lattice_node_open(out, &cfg);
+	if (rc == -EBUSY && join(out, opt))
+		return CLI_OK;
+	if (rc == -EBUSY) /* for its sentence, which the other has replaced */
+		rc = lattice_node_open(out, &cfg);
+	return rc < 0 ? cli_fail(NULL, rc, "this node does not start") : CLI_OK;
+}
+
 static int add_key(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *target)
 {
 	const char *at = opt->at != NULL ? opt->at : target->endpoint;

@@ -53,6 +53,12 @@ int cli_node_send(struct lattice_node **out, const struct cli_options *opt);
  */
 int cli_node_receive(struct lattice_node **out, const struct cli_options *opt);
 
+/*
+ * Opens a node whose capabilities are to be made, seen or ended: part of the one that runs on the state directory, or, if none does, that one
+ * for the command's time. Without an identity: part of what runs on this machine. CLI_OK, or an exit status after it has said why.
+ */
+int cli_node_issue(struct lattice_node **out, const struct cli_options *opt);
+
 /* Tells @node where and how @peer is reached for this run, and by --key who it is. */
 int cli_node_reach(struct lattice_node *node, const struct cli_options *opt, const struct cli_target *peer);
 

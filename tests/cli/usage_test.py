@@ -15,6 +15,7 @@ from harness import ENV, LATTICE, WAIT, Node, case, expect, main, run
 HELP = [json.loads(line) for line in run("help", "--json").out.splitlines()]
 # Arguments that a command takes without complaint about usage; others need none.
 NEEDED = {"peers add": ["-"], "peers show": ["9"], "peers remove": ["9"], "send": ["7@2", "-m", "x"], "recv": ["7"],
+          "cap grant": ["7", "--rights", "send", "--bearer"], "cap attenuate": ["-"], "cap show": ["-"],
           "ping": ["2"], "completion": ["bash"], "why": ["1->7"]}
 TOO_BIG = "99999999999999999999"
 
