@@ -16,8 +16,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 
-/* A journal is written anew when it has more than twice the records that its table needs, and this. */
-enum { COMPACT_OVER = 4096 };
+enum { SLACK_DEFAULT = 4096 };
 
 struct lat_issuer {
 	pthread_mutex_t lock;
@@ -25,7 +24,7 @@ struct lat_issuer {
 	struct lat_capfile *file; /* NULL: nothing is kept */
 	struct lat_arena *arena;
 	uint8_t *root; /* in the arena; NULL: shut down */
-	uint32_t node;
+	uint32_t node, slack;
 	void (*ended)(void *ctx, struct lat_cap_ref life);
 	void *ctx;
 	/* Those that a call has ended, for when it has let go of the lock. */
@@ -64,7 +63,7 @@ static void compact(struct lat_issuer *iss)
 
 	if (iss->file == NULL ||
 	    (!lat_capfile_lost(iss->file) &&
-	     lat_capfile_count(iss->file) <= COMPACT_OVER + 2 * (uint64_t)lat_captable_count(iss->table)))
+	     lat_capfile_count(iss->file) <= iss->slack + 2 * (uint64_t)lat_captable_count(iss->table)))
 		return;
 	rc = lat_captable_snapshot(iss->table, keep_next, iss);
 	lat_capfile_next_drop(iss->file);
@@ -150,6 +149,7 @@ int lat_issuer_open(struct lat_issuer **out, const struct lat_issuer_config *cfg
 		return -ENOMEM;
 	pthread_mutex_init(&iss->lock, NULL);
 	iss->node = cfg->node;
+	iss->slack = cfg->slack != 0 ? cfg->slack : SLACK_DEFAULT;
 	rc = lat_arena_open(&iss->arena, 1, true);
 	iss->root = rc == 0 ? lat_arena_get(iss->arena) : NULL;
 	if (rc == 0)

@@ -24,6 +24,8 @@ struct lat_issuer_config {
 	const char *path;         /* of the file (capfile.h); NULL: nothing outlives it */
 	_Atomic(uint32_t) *lives; /* @count words, zeroed, for lat_captable_open(); NULL: its own */
 	uint32_t count;           /* 0: LAT_CAPTABLE_MAX */
+	uint32_t
+		slack; /* the journal is written anew when it has so many records more than twice what its table needs; 0: 4096 */
 	/* Lives that have ended, each once, children after their parents. NULL is fine. */
 	void (*ended)(void *ctx, struct lat_cap_ref life);
 	void *ctx;
