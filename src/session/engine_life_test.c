@@ -454,6 +454,32 @@ TEST(only_one_side_lost_patience)
 	world_close(w);
 }
 
+/* Nothing is on its way: the receiver gives no credit, restarts, and has no reason to call. Over TCP the connection tells. */
+TEST(who_waits_for_credit_notices_a_restart)
+{
+	const struct world_options o = { .proto = LAT_PROTO_UDP };
+	struct world *w = world_open(2, 26, &o);
+	struct world_chan *c = world_chan_open(w, 0, 1, 1, LAT_CFLAG_RELIABLE), *in;
+	uint64_t idle;
+
+	world_run(w, 100 * MS);
+	in = world_chan_at(w, 1, c);
+	in->room = 0;
+	while (world_chan_send(w, 0, c, 1000) == 0)
+		world_run(w, MS);
+	world_run(w, SEC);
+	CHECK(lat_engine_chan_unacked(w->node[0].engine, c->handle) > 0);
+	idle = w->node[0].sent_packets;
+	world_run(w, 100 * SEC);
+	CHECK(w->node[0].sent_packets - idle <= 20); /* it asks now and then */
+	CHECK(!c->ended);
+	world_crash(w, 1);
+	world_boot(w, 1, &o);
+	world_run(w, 12 * SEC);
+	CHECK(c->ended && c->err == -ECONNRESET);
+	world_close(w);
+}
+
 TEST(goodbye)
 {
 	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {

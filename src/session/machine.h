@@ -331,6 +331,7 @@ struct lat_peer {
 	bool look_for_losses;    /* something was acknowledged */
 	uint64_t await_since_ns; /* sent ack-eliciting, heard nothing since; 0: not waiting */
 	uint64_t owe_since_ns;   /* heard ack-eliciting, sent nothing since; 0: not owing */
+	uint64_t heard_ns;       /* something of its session, or asked for it */
 
 	struct lat_ping pings[LAT_PINGS_MAX];
 	struct lat_pong pongs[LAT_PONGS_MAX];

@@ -167,6 +167,7 @@ static void make_current(struct lat_peer *p, struct lat_session *s)
 	p->held_out = false;
 	p->rec.pto_count = 0;
 	p->await_since_ns = 0;
+	p->heard_ns = p->engine->now;
 	p->conn_down = false;
 	p->blocked = false; /* the way before may have been another */
 	s->want_params = true;
@@ -478,6 +479,17 @@ static uint64_t keepalive_at(const struct lat_peer *p)
 	return p->owe_since_ns == 0 ? UINT64_MAX : p->owe_since_ns + (uint64_t)LAT_KEEPALIVE_NS;
 }
 
+/*
+ * Something is open, and all of it waits for the peer, for credit say: nothing is on its way whose loss would be noticed. A peer that has
+ * forgotten the session is found out by asking.
+ */
+static uint64_t ask_at(const struct lat_peer *p)
+{
+	return p->busy_count == 0 || p->rec.flight_bytes > 0 || p->await_since_ns != 0
+		       ? UINT64_MAX
+		       : p->heard_ns + (uint64_t)LAT_KEEPALIVE_NS;
+}
+
 static void run_current(struct lat_peer *p, uint64_t now)
 {
 	struct lat_session *s = p->slot[LAT_SLOT_CURRENT];
@@ -489,6 +501,10 @@ static void run_current(struct lat_peer *p, uint64_t now)
 	if (now >= keepalive_at(p)) {
 		p->owe_since_ns = now;
 		s->want_keepalive = true;
+	}
+	if (now >= ask_at(p)) {
+		p->heard_ns = now;
+		s->want_params = true; /* it is to be acknowledged */
 	}
 	if (now >= dead_at(p) && !p->want_rekey && p->attempt == NULL)
 		p->engine->ops->path_silent(p->engine->ctx, p->node);
@@ -554,7 +570,7 @@ static uint64_t session_due(const struct lat_peer *p, int slot)
 		return due;
 	if (s->initiator && !s->opened)
 		due = min64(due, s->confirm_at_ns);
-	due = min64(due, keepalive_at(p));
+	due = min64(due, min64(keepalive_at(p), ask_at(p)));
 	if (p->attempt == NULL && !p->want_rekey)
 		due = min64(due, min64(rekey_at(s), dead_at(p)));
 	return due;

@@ -224,6 +224,7 @@ static void heard(struct lat_session *s, uint64_t now, const struct lat_path *fr
 
 	p->packets_in++;
 	p->bytes_in += bytes;
+	p->heard_ns = now;
 	lat_recovery_heard(&p->rec, now);
 	/* Over TCP nothing else would notice that what is still on its way is not getting there (section 8.1). */
 	p->await_since_ns = from->proto == LAT_PROTO_TCP && p->rec.flight_bytes > 0 ? now : 0;
