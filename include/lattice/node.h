@@ -42,6 +42,11 @@ struct lattice_node_config {
 				 * 68 to 8 MiB; 0: 1 MiB */
 	bool no_threads; /* the caller runs the network by lattice_node_poll(); and no process attaches, this one neither */
 	bool allow_unlocked_keys; /* go on when the kernel refuses to lock the keys' memory */
+	/*
+	 * With LATTICE_HOST_SELF: who else may attach to this node, listen, and send, by user, group and peer (lattice(1) has its form).
+	 * NULL: no other user may anything, and every peer may send to every pid.
+	 */
+	const char *policy_file;
 };
 
 /**
@@ -51,7 +56,7 @@ struct lattice_node_config {
  * else, or when these cannot be made, /tmp/lattice-UID/node.sock. Who takes the lock beside it hosts. With LATTICE_HOST_AUTO
  * this process attaches to who hosts, or hosts; when the host ends, however that happens, one of the others takes over, and what
  * they receive as and the channels between them stay. If who hosts has a network, the others reach other nodes through it, and are
- * reached. Only processes of the same user meet. A container shares the directory of the
+ * reached. Only processes of the same user meet, unless who hosts has a policy that lets others in. A container shares the directory of the
  * socket, not the socket.
  *
  * With LATTICE_HOST_SELF: hosts, if nobody does (else it says so by log and by the counter local.elsewhere, and goes on); takes the state directory (one node at a time), makes an identity in it at first use, loads
@@ -69,8 +74,9 @@ struct lattice_node_config {
  *   -EADDRINUSE   the port is taken
  *   -EADDRNOTAVAIL, -EAFNOSUPPORT   bind_host is not an address of this machine
  *   -EACCES       the port may not be bound; the state directory cannot be read or written, or others may read its secrets; the
- *                 socket's directory cannot be used
- *   -EBADMSG      a file in the state directory is damaged; lattice_explain() names it and the line
+ *                 socket's directory cannot be used; the policy cannot be read, or others may write it; who hosts does not let
+ *                 this user in
+ *   -EBADMSG      a file in the state directory is damaged, or the policy has a mistake; lattice_explain() names it and the line
  *   -EKEYREJECTED two peers have one key, or a peer's file has a key that is not the one of its fingerprint
  *   -EPERM        the keys' memory cannot be locked (RLIMIT_MEMLOCK) and allow_unlocked_keys is false, or getrandom(2) is
  *                 forbidden; or the socket's directory, or one on the way to it, belongs to another user, or everybody may
@@ -97,6 +103,17 @@ LATTICE_API LATTICE_MUST_USE int lattice_node_open(struct lattice_node **out,
  * Threads: one closes, once; not from a log callback.
  */
 LATTICE_API void lattice_node_close(struct lattice_node *node);
+
+/**
+ * Reads the policy_file of this node again. What it still allows goes on; what it does not any more ends. With a mistake in it nothing
+ * changes.
+ *
+ * Threads: any. Blocks for file work.
+ * @return 0, -EBADMSG (a mistake; lattice_explain() names the line and what would be right), -EACCES (it cannot be read, or others
+ *   may write it), -ENOENT, -EFBIG, -ENOBUFS (more rules than there may be), -EOPNOTSUPP (the node was opened without a policy), -EINVAL,
+ *   -ESHUTDOWN, -EPERM, -EIO, -ELOOP, -EMFILE, -ENFILE, -ENOMEM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_reload(struct lattice_node *node);
 
 enum { LATTICE_SOCKET_PATH_MAX = 4096 };
 

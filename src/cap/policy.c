@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "base/why.h"
 
 enum {
@@ -199,15 +200,6 @@ static bool whole_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 	return number(text, strlen(text), min, max, out);
 }
 
-bool lat_service_name_valid(const char *name)
-{
-	static const char may[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	size_t length = strspn(name, may);
-
-	return name[length] == '\0' && length > 0 && length <= LAT_POLICY_NAME_MAX &&
-	       strspn(name, "0123456789") != length;
-}
-
 /* ---- who ---- */
 
 static int read_id(struct parser *p, const char *text, const char *kind, uint32_t *out)
@@ -291,7 +283,7 @@ static int find_service(struct parser *p, const char *name, size_t *out)
 			return 0;
 		}
 	}
-	if (!lat_service_name_valid(name))
+	if (!lat_name_valid(name, LAT_POLICY_NAME_MAX))
 		return wrong(
 			p,
 			"'%.*s' cannot be the name of a service: up to %d letters, digits, '-', '_' and '.', not "
@@ -761,22 +753,36 @@ static bool is_who(const struct who *w, const struct lat_subject *who)
 	}
 }
 
-/* A pid that a [service] has for itself is that service, whatever somebody registered there. */
+/* The service that has this pid: by its section, or else by its name. NULL: none. */
+static const struct service *owner(const struct lat_policy *p, int32_t pid)
+{
+	const struct service *named = NULL;
+
+	for (size_t i = 0; i < p->service_count && pid != 0; i++) {
+		const struct service *s = &p->services[i];
+
+		if (s->pid == pid)
+			return s;
+		if (s->pid == 0 && named == NULL && lat_service_pid(s->name, 0) == pid)
+			named = s;
+	}
+	return named;
+}
+
+/* A pid that a service has for itself is that service, whatever somebody registered there. */
 static bool is_what(const struct lat_policy *p, const struct object *o, const struct lat_object *what)
 {
-	const struct service *s;
-	const char *owner;
+	const struct service *s, *has;
 
 	if (o->kind == OBJECT_ANY)
 		return true;
 	if (o->kind == OBJECT_PID)
 		return what->pid == o->pid;
 	s = &p->services[o->service];
-	if (s->pid != 0)
-		return what->pid != 0 ? what->pid == s->pid
-				      : what->name != NULL && strcmp(what->name, s->name) == 0;
-	owner = what->pid != 0 ? lat_policy_service_of(p, what->pid) : NULL;
-	return owner == NULL && what->name != NULL && strcmp(what->name, s->name) == 0;
+	has = owner(p, what->pid);
+	if (has != NULL && (has->pid != 0 || what->name == NULL))
+		return has == s;
+	return what->name != NULL && strcmp(what->name, s->name) == 0 && (s->pid == 0 || what->pid == 0);
 }
 
 struct lat_policy_grant lat_policy_judge(const struct lat_policy *p, const struct lat_subject *who,
@@ -844,10 +850,9 @@ bool lat_policy_service(const struct lat_policy *p, const char *name, int32_t *p
 
 const char *lat_policy_service_of(const struct lat_policy *p, int32_t pid)
 {
-	for (size_t i = 0; i < p->service_count; i++)
-		if (p->services[i].pid != 0 && p->services[i].pid == pid)
-			return p->services[i].name;
-	return NULL;
+	const struct service *s = owner(p, pid);
+
+	return s != NULL ? s->name : NULL;
 }
 
 struct lat_policy_size lat_policy_size(const struct lat_policy *p)

@@ -12,11 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/name.h"
 #include "base/util.h"
 #include "cap/chain.h"
 
 enum {
-	LAT_POLICY_NAME_MAX = 63, /* of a service */
+	LAT_POLICY_NAME_MAX = LAT_SERVICE_MAX,
 	LAT_POLICY_BYTES_MAX = 262144,
 	LAT_POLICY_RULES_MAX = 16384, /* a line makes one for each of its subjects and objects */
 	LAT_POLICY_SERVICES_MAX = 1024,
@@ -79,11 +80,8 @@ bool lat_policy_may_reach(const struct lat_policy *p, const struct lat_subject *
 
 /* Whether there is a section for the service, and the pid that it says (0: none). */
 bool lat_policy_service(const struct lat_policy *p, const char *name, int32_t *pid);
-/* The service that has this pid by the policy, or NULL. */
+/* The service that has this pid by the policy or, if that says none, by its name; or NULL. */
 const char *lat_policy_service_of(const struct lat_policy *p, int32_t pid);
-
-/* Whether that is how a service may be called: letters, digits, '-', '_', '.', and not a number. */
-bool lat_service_name_valid(const char *name);
 
 struct lat_policy_size {
 	size_t rules, services;

@@ -59,8 +59,8 @@ static void print_options(const struct cli_command *cmd, enum cli_kind kind, boo
 
 		if (!all && row->kind != kind)
 			continue;
-		if (*o < OPT_LONG)
-			printf("-%c ", *o);
+		if (cli_letter(*o) != 0)
+			printf("-%c ", cli_letter(*o));
 		printf("--%s ", row->name);
 	}
 }
@@ -144,8 +144,9 @@ static void print_zsh_options(const struct cli_command *cmd)
 
 		(void)snprintf(help, sizeof(help), "%s", row->help);
 		printf(" \\\n\t\t\t");
-		if (*o < OPT_LONG)
-			printf("'(-%c --%s)'{-%c,--%s}", *o, row->name, *o, row->name);
+		if (cli_letter(*o) != 0)
+			printf("'(-%c --%s)'{-%c,--%s}", cli_letter(*o), row->name, cli_letter(*o),
+			       row->name);
 		else
 			printf("--%s", row->name);
 		printf("'['");
@@ -237,8 +238,8 @@ static void print_fish(void)
 			if (space != NULL)
 				printf("; and __fish_seen_subcommand_from %s", space + 1);
 			printf("' -l %s", row->name);
-			if (*o < OPT_LONG)
-				printf(" -s %c", *o);
+			if (cli_letter(*o) != 0)
+				printf(" -s %c", cli_letter(*o));
 			if (row->arg != NULL)
 				printf(" -%s",
 				       row->kind == KIND_FILE || row->kind == KIND_FOLDER ? "rF" : "x");

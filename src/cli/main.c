@@ -220,9 +220,8 @@ static void print_json(const struct cli_command *cmd)
 		const struct cli_row *row = cli_row(*o);
 
 		printf("%s{\"name\": \"%s\", \"letter\": \"%s\", \"kind\": \"%s\", \"arg\": \"%s\"",
-		       o == cmd->options ? "" : ", ", row->name,
-		       *o < OPT_LONG ? (const char[]){ (char)*o, '\0' } : "", cli_kind_name(row->kind),
-		       row->arg != NULL ? row->arg : "");
+		       o == cmd->options ? "" : ", ", row->name, (const char[]){ (char)cli_letter(*o), '\0' },
+		       cli_kind_name(row->kind), row->arg != NULL ? row->arg : "");
 		if (row->kind == KIND_NUMBER)
 			printf(", \"min\": %" PRIu64 ", \"max\": %" PRIu64, row->min, row->max);
 		printf("}");

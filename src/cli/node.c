@@ -31,6 +31,27 @@ static void say_running(struct lattice_node *node)
 			lattice_node_number(node), (unsigned)lattice_node_port(node));
 }
 
+/* Waits for it. false: it cannot be waited for. */
+static bool next_signal(int signals, struct signalfd_siginfo *got)
+{
+	ssize_t n;
+
+	do
+		n = read(signals, got, sizeof(*got));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(*got);
+}
+
+static void reload(struct lattice_node *node, const struct cli_options *opt)
+{
+	int rc = lattice_node_reload(node);
+
+	if (rc < 0)
+		(void)cli_fail(node, rc, "what was allowed stays allowed");
+	else
+		cli_note("%s was read again", opt->policy);
+}
+
 static int run_run(const struct cli_options *opt, int argc, char **argv)
 {
 	struct lattice_node *node = NULL;
@@ -44,6 +65,7 @@ static int run_run(const struct cli_options *opt, int argc, char **argv)
 	(void)sigemptyset(&ends);
 	(void)sigaddset(&ends, SIGINT);
 	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
 	signals = signalfd(-1, &ends, SFD_CLOEXEC);
 	if (signals < 0)
@@ -51,8 +73,8 @@ static int run_run(const struct cli_options *opt, int argc, char **argv)
 	status = cli_node_open(&node, opt, LATTICE_PORT_DEFAULT);
 	if (status == CLI_OK) {
 		say_running(node);
-		while (read(signals, &got, sizeof(got)) < 0 && errno == EINTR)
-			;
+		while (next_signal(signals, &got) && got.ssi_signo == SIGHUP && opt->policy != NULL)
+			reload(node, opt);
 		cli_stats_print(opt, node);
 	}
 	lattice_node_close(node);
@@ -65,9 +87,11 @@ const struct cli_command cli_node_run = {
 	.args = "",
 	.summary = "run a node, and nothing else",
 	.text = "Runs the node of the state directory, with the network, until SIGINT or SIGTERM. The processes of this machine that\n"
-		"open a node without saying which are part of it, and reach other nodes through it. The port is 15000 unless --port says which.",
-	.options = (const int[]){ OPT_DIR, OPT_PORT, OPT_BIND, OPT_STATS, OPT_JSON, OPT_UNLOCKED, OPT_VERBOSE,
-				  OPT_HELP, 0 },
+		"open a node without saying which are part of it, and reach other nodes through it. The port is 15000 unless --port says which.\n\n"
+		"Without -c only processes of this user may do that, and every peer may send to every pid. With it the lines of FILE decide\n"
+		"who else may; lattice(1) has its form. SIGHUP has it read again: what is still allowed goes on, what is not ends.",
+	.options = (const int[]){ OPT_POLICY, OPT_DIR, OPT_PORT, OPT_BIND, OPT_STATS, OPT_JSON, OPT_UNLOCKED,
+				  OPT_VERBOSE, OPT_HELP, 0 },
 	.run = run_run,
 };
 

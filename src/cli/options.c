@@ -89,6 +89,8 @@ static const struct cli_row rows[] = {
 	TAKES(KIND_NAME, OPT_PEER, "peer", "HOLDER", peer, "all that name this holder (as --to)"),
 	FLAG(OPT_WAIT, "wait", wait, "until every sender on another node knows, --timeout at most (10)"),
 	FLAG(OPT_LIST, "list", list, "what would be measured, measuring nothing"),
+	TAKES(KIND_FILE, OPT_POLICY, "config", "FILE", policy,
+	      "who may do what on this node, by user, group and peer"),
 	FLAG(OPT_STATS, "stats", stats, "at the end the node's counters, on standard error"),
 	FLAG(OPT_JSON, "json", json, "the result as JSON, an object per line"),
 	FLAG(OPT_UNLOCKED, "allow-unlocked-keys", unlocked,
@@ -96,6 +98,11 @@ static const struct cli_row rows[] = {
 	FLAG(OPT_VERBOSE, "verbose", verbose, "say more"),
 	FLAG(OPT_HELP, "help", help, "this text"),
 };
+
+int cli_letter(int id)
+{
+	return id < OPT_LONG ? id : id >= OPT_OTHER ? id - OPT_OTHER : 0;
+}
 
 const struct cli_row *cli_row(int id)
 {
@@ -251,8 +258,8 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 		longs[count] = (struct option){ .name = row->name,
 						.has_arg = row->arg != NULL ? required_argument : no_argument,
 						.val = row->id };
-		if (*o < OPT_LONG) {
-			shorts[at++] = (char)*o;
+		if (cli_letter(*o) != 0) {
+			shorts[at++] = (char)cli_letter(*o);
 			if (row->arg != NULL)
 				shorts[at++] = ':';
 		}
@@ -286,6 +293,9 @@ int cli_options_parse(struct cli_options *opt, const struct cli_command *cmd, in
 				(void)cli_usage("%s is not understood", argv[optind - 1]);
 			return -1;
 		}
+		for (const int *o = cmd->options; *o != 0; o++)
+			if (cli_letter(*o) == id)
+				id = *o;
 		if (take(opt, cli_row(id), optarg) < 0)
 			return -1;
 	}
@@ -299,7 +309,9 @@ void cli_options_print(const struct cli_command *cmd)
 		char left[64];
 
 		(void)snprintf(left, sizeof(left), "%s--%s%s%s",
-			       *o < OPT_LONG ? (const char[]){ '-', (char)*o, ',', ' ', '\0' } : "    ",
+			       cli_letter(*o) != 0
+				       ? (const char[]){ '-', (char)cli_letter(*o), ',', ' ', '\0' }
+				       : "    ",
 			       row->name, row->arg != NULL ? " " : "", row->arg != NULL ? row->arg : "");
 		printf("  %-27s %s\n", left, row->help);
 	}

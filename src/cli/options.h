@@ -53,7 +53,12 @@ enum cli_option {
 	OPT_USES,
 	OPT_WAIT,
 	OPT_WARM_UP,
+	OPT_OTHER = 512, /* and a letter that is another option's elsewhere */
+	OPT_POLICY = OPT_OTHER + 'c',
 };
+
+/* The letter of an option; 0: it has none. */
+int cli_letter(int id);
 
 /*
  * Reads @cmd's options out of argv (which is reordered). argv[0] is skipped. Returns the index of the first argument

@@ -230,6 +230,7 @@ static int open_network(struct lattice_node **out, const struct cli_options *opt
 		.bind_host = opt->bind,
 		.state_dir = opt->dir,
 		.allow_unlocked_keys = opt->unlocked,
+		.policy_file = opt->policy,
 	};
 	return lattice_node_open(out, &cfg);
 }

@@ -388,6 +388,7 @@ static int host_ourselves(struct lat_attach *a)
 		.again = a->was_up,
 		.uplink = a->cfg.node->network != NULL ? a->member : 0,
 		.uplink_len_max = a->cfg.node->len_max,
+		.judge = a->cfg.node->judge,
 		.probes = a->cfg.node->probes,
 		.grants = a->cfg.node->grants,
 	};
@@ -446,14 +447,18 @@ static bool lasting(int rc)
 static void look(struct lat_attach *a)
 {
 	int fd, rc = a->hosting != NULL || a->cfg.never_host ? 0 : host_ourselves(a);
+	bool theirs = (rc == -EACCES || rc == -EROFS) && !a->cfg.must_host; /* another user's place */
 	struct lat_process process;
 
-	if (rc == 0 || (rc == -EBUSY && !a->cfg.must_host)) {
-		rc = lat_door_knock(&a->door, &fd, &process);
-		if (rc == 0)
-			rc = greet(a, fd, &process);
-		if (rc == 0)
+	if (rc == 0 || theirs || (rc == -EBUSY && !a->cfg.must_host)) {
+		int knocked = lat_door_knock(&a->door, &fd, &process);
+
+		if (knocked == 0)
+			knocked = greet(a, fd, &process);
+		if (knocked == 0)
 			return;
+		if (!theirs || lasting(knocked))
+			rc = knocked;
 	} else if (rc == -EBUSY) {
 		pthread_mutex_lock(&a->lock);
 		fail_locked(a, rc);
@@ -588,8 +593,10 @@ static int open_why(const struct lat_attach *a, int rc)
 		if (process == 0)
 			return lat_why(NULL, rc, "this user may not use %s, or the lock or key beside it",
 				       a->door.path);
-		return lat_why(NULL, rc, "process %d, which hosts at %s, does not let this user in", process,
-			       a->door.path);
+		return lat_why(
+			NULL, rc,
+			"process %d, which hosts at %s, does not let this user in: a line of its policy would",
+			process, a->door.path);
 	case -ETIMEDOUT:
 		if (process == 0)
 			return lat_why(NULL, rc, "nobody answers at %s, nor can this process host there",
@@ -754,6 +761,16 @@ void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n)
 	pthread_mutex_unlock(&a->lock);
 }
 
+void lat_attach_judge(struct lat_attach *a)
+{
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	if (a->hosting != NULL)
+		lat_host_judge(a->hosting);
+	pthread_mutex_unlock(&a->lock);
+}
+
 int lat_attach_bring(struct lat_attach *a, struct lat_note *n)
 {
 	int rc;
@@ -804,9 +821,15 @@ int lat_attach_claim(struct lat_attach *a, int32_t pid, const char *name)
 		return lat_why(NULL, rc, "process %d is the service '%s' already", n.process, name);
 	case -EACCES:
 		if (name[0] != '\0')
-			return lat_why(NULL, rc, "the host does not allow this user to be the service '%s'",
-				       name);
-		return lat_why(NULL, rc, "the host does not allow this user to receive as pid %d", pid);
+			return lat_why(
+				NULL, rc,
+				"this user may not be the service '%s', unless a line of the node's policy says "
+				"'listen'",
+				name);
+		return lat_why(
+			NULL, rc,
+			"this user may not receive as pid %d, unless a line of the node's policy says 'listen'",
+			pid);
 	case -ENOBUFS:
 		return lat_why(NULL, rc, "the node has its %d endpoints already", LAT_CLAIMS_MAX);
 	case -ETIMEDOUT:

@@ -91,6 +91,9 @@ LAT_MUST_CHECK int lat_attach_named(struct lat_attach *a, const char *name, int3
 /* As lat_host_tell(), if this process hosts. */
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 
+/* The policy has changed: as lat_host_judge(), if this process hosts. NULL is fine. */
+void lat_attach_judge(struct lat_attach *a);
+
 /* As lattice_node_host() and lattice_node_receiver(). */
 LAT_MUST_CHECK int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out);
 LAT_MUST_CHECK int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_receiver *out);

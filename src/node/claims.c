@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/table.h"
 #include "crypto/hash.h"
+#include "node/judge.h"
 
 static_assert((int)LAT_NOTE_TICKET == (int)LAT_HASH && (int)LAT_CLAIMS_KEY == (int)LAT_HASH,
 	      "a ticket is an HMAC");
@@ -26,6 +27,7 @@ struct lat_claims {
 	bool sorted;
 	uint64_t began_ns;
 	uid_t owner;
+	struct lat_judge *judge; /* NULL: others may nothing */
 	uint8_t key[LAT_CLAIMS_KEY];
 };
 
@@ -67,6 +69,19 @@ static int give_name(struct lat_claims *c, struct claim *claim, const char *name
 	return -ENOMEM;
 }
 
+void lat_claims_set_judge(struct lat_claims *c, struct lat_judge *judge)
+{
+	c->judge = judge;
+}
+
+struct lat_subject lat_credentials_subject(const struct lat_credentials *who)
+{
+	return (struct lat_subject){ .uid = (uint32_t)who->process.uid,
+				     .gid = (uint32_t)who->process.gid,
+				     .groups = who->groups,
+				     .group_count = who->group_count };
+}
+
 static void drop(struct lat_claims *c, struct claim *claim)
 {
 	unname(c, claim);
@@ -105,11 +120,18 @@ static struct claim *find_name(const struct lat_claims *c, const char *name)
 int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who, enum lat_claims_act act,
 		   int32_t pid, const char *name)
 {
+	static const enum lat_judge_act acts[] = {
+		[LAT_ACT_ATTACH] = LAT_JUDGE_ATTACH, [LAT_ACT_RECEIVE] = LAT_JUDGE_RECEIVE,
+		[LAT_ACT_SEND] = LAT_JUDGE_SPEAK,    [LAT_ACT_OPEN] = LAT_JUDGE_SEND,
+		[LAT_ACT_RESOLVE] = LAT_JUDGE_SEND,  [LAT_ACT_REACH] = LAT_JUDGE_REACH
+	};
+	const struct lat_subject subject = lat_credentials_subject(who);
 	const struct claim *claim;
 
-	(void)name;
-
-	if (who->process.uid != c->owner)
+	if (name == NULL || act == LAT_ACT_OPEN || act == LAT_ACT_SEND)
+		name = lat_claims_name(c, pid);
+	if (who->process.uid != c->owner && (act == LAT_ACT_ISSUE || c->judge == NULL ||
+					     lat_judge_may(c->judge, &subject, acts[act], pid, name) < 0))
 		return -EACCES;
 	if (act != LAT_ACT_SEND)
 		return 0;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/util.h"
+#include "cap/policy.h"
 #include "node/note.h"
 #include "os/process.h"
 
@@ -19,12 +20,17 @@ enum { LAT_CLAIMS_MAX = 65536, LAT_CLAIMS_KEY = 32 };
 #define LAT_CLAIMS_TICKETS_NS (5 * LAT_NS_PER_S)
 
 struct lat_claims;
+struct lat_judge;
 
 /* What there is to judge a member by. */
 struct lat_credentials {
 	struct lat_process process;
 	uint64_t member;
+	uint32_t *groups; /* supplementary; NULL: none */
+	size_t group_count;
 };
+
+struct lat_subject lat_credentials_subject(const struct lat_credentials *who);
 
 enum lat_claims_act {
 	LAT_ACT_ATTACH,  /* be a member */
@@ -32,6 +38,8 @@ enum lat_claims_act {
 	LAT_ACT_SEND,    /* as @pid */
 	LAT_ACT_ISSUE,   /* make, see and end capabilities of the node */
 	LAT_ACT_RESOLVE, /* learn that @name is @pid */
+	LAT_ACT_OPEN,    /* a channel to @pid; or learn of it */
+	LAT_ACT_REACH,   /* the node that is @pid */
 };
 
 /* A member that has, or had, a pid. */
@@ -43,12 +51,13 @@ struct lat_claims_holder {
 /* @key is copied. 0, -ENOMEM. */
 LAT_MUST_CHECK int lat_claims_open(struct lat_claims **out, const uint8_t key[LAT_CLAIMS_KEY], uid_t owner,
 				   uint64_t now_ns);
+/* Who decides what other users may, beyond what this table knows. NULL: they may nothing. */
+void lat_claims_set_judge(struct lat_claims *c, struct lat_judge *judge);
 /* NULL is fine. */
 void lat_claims_close(struct lat_claims *c);
 
 /*
- * The one place where it is decided who may do what. So far: whoever is the host's own user may everything, but speak as a pid that
- * another member receives as. 0, -EACCES.
+ * Whether the judge allows that (judge.h), and the table: nobody speaks as a pid that another member receives as. 0, -EACCES.
  */
 LAT_MUST_CHECK int lat_claims_may(const struct lat_claims *c, const struct lat_credentials *who,
 				  enum lat_claims_act act, int32_t pid, const char *name);

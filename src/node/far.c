@@ -140,8 +140,11 @@ static int open_why(const struct lat_far *f, int rc)
 			"there may be",
 			node);
 	case -EACCES:
-		return lat_why(NULL, rc, "another process receives as pid %d, or this user may not send",
-			       f->to.src);
+		return lat_why(
+			NULL, rc,
+			"this user may not send to node %u, unless a line 'reach = ...' of the policy allows it; or not "
+			"as pid %d, which is another's",
+			node, f->to.src);
 	case -ECONNREFUSED:
 	case -EAGAIN:
 	case -ETIMEDOUT:

@@ -18,6 +18,7 @@
 #include "base/table.h"
 #include "node/claims.h"
 #include "node/grants.h"
+#include "node/judge.h"
 #include "node/post.h"
 #include "node/probe.h"
 #include "node/stats.h"
@@ -143,6 +144,7 @@ static void free_dead(struct lat_host *h)
 		h->dead = m->dead;
 		lat_process_forget(m->pidfd);
 		lat_post_fini(&m->post);
+		free(m->cred.groups);
 		free(m);
 	}
 }
@@ -175,6 +177,18 @@ static struct member *find(struct lat_host *h, uint64_t id)
 	return m;
 }
 
+/* So that one user cannot keep out the others. */
+static bool user_has_enough(const struct lat_host *h, const struct lat_credentials *who)
+{
+	uint32_t n = 0;
+
+	if (who->process.uid == geteuid())
+		return false;
+	for (const struct member *m = h->all; m != NULL; m = m->next)
+		n += m->greeted && m->cred.process.uid == who->process.uid;
+	return n >= LAT_HOST_USER_MAX;
+}
+
 /* ---- what members say ---- */
 
 static int on_hello(struct lat_host *h, struct member *m, const struct lat_note *in)
@@ -187,7 +201,7 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "");
 	if (out.rc == 0 && find(h, in->member) != NULL)
 		out.rc = -EEXIST;
-	if (out.rc == 0 && HASH_COUNT(h->greeted) == LAT_HOST_MEMBERS_MAX)
+	if (out.rc == 0 && (HASH_COUNT(h->greeted) == LAT_HOST_MEMBERS_MAX || user_has_enough(h, &m->cred)))
 		out.rc = -ENOBUFS;
 	if (out.rc == 0) {
 		HASH_ADD(hh, h->greeted, cred.member, sizeof(m->cred.member), m);
@@ -287,9 +301,12 @@ static void on_resolve(struct lat_host *h, struct member *m, const struct lat_no
 	struct lat_note out = { .kind = LAT_NOTE_RESOLVED, .token = in->token };
 	int32_t pid = lat_claims_named(h->claims, in->name);
 
-	if (pid == 0 && wait_for_claim(h, m, in))
-		return;
-	out.rc = pid != 0 ? lat_claims_may(h->claims, &m->cred, LAT_ACT_RESOLVE, pid, in->name) : -ENOENT;
+	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_RESOLVE, pid, in->name);
+	if (out.rc == 0 && pid == 0) {
+		if (wait_for_claim(h, m, in))
+			return;
+		out.rc = -ENOENT;
+	}
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	if (out.rc == 0)
@@ -312,6 +329,12 @@ int lat_host_named(struct lat_host *h, const char *name, int32_t *pid)
 	return 0;
 }
 
+static int may_open(const struct lat_host *h, const struct member *m, const struct lat_note *in)
+{
+	return in->node != 0 ? lat_claims_may(h->claims, &m->cred, LAT_ACT_REACH, (int32_t)in->node, "")
+			     : lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, in->dst, "");
+}
+
 /* The receiver hears who comes before the sender hears that it may. */
 static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
@@ -324,13 +347,15 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 	uint64_t holder = in->node != 0 ? h->uplink : lat_claims_holder(h->claims, in->dst);
 	struct member *other = holder != 0 ? find(h, holder) : NULL;
 
-	if (in->node == 0 && other == NULL && wait_for_claim(h, m, in))
+	if (in->node == 0 && other == NULL && may_open(h, m, in) == 0 && wait_for_claim(h, m, in))
 		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
 	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : 0;
 	if (out.rc == 0)
 		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src, "");
+	if (out.rc == 0)
+		out.rc = may_open(h, m, in);
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	if (out.rc == 0 && (other == NULL || other == m || tell(h, other, &grant) < 0))
@@ -412,9 +437,15 @@ static void on_list(struct lat_host *h, struct member *m, const struct lat_note 
 {
 	struct lat_note out = { .kind = LAT_NOTE_LISTED, .token = in->token, .rc = -ENOENT };
 	uint64_t holder = 0;
-	int32_t pid = in->number < INT32_MAX ? lat_claims_next(h->claims, (int32_t)in->number, &holder) : 0;
-	const struct member *other = holder != 0 ? find(h, holder) : NULL;
+	int32_t pid = in->number < INT32_MAX ? (int32_t)in->number : 0;
+	const struct member *other;
 
+	/* What one may neither send to nor receives as is none of one's business. */
+	do
+		pid = in->number < INT32_MAX ? lat_claims_next(h->claims, pid, &holder) : 0;
+	while (pid != 0 && holder != m->cred.member &&
+	       lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, pid, "") < 0);
+	other = holder != 0 ? find(h, holder) : NULL;
 	if (other != NULL) {
 		out.rc = 0;
 		out.number = (uint64_t)pid;
@@ -428,7 +459,9 @@ static void on_probe(struct lat_host *h, struct member *m, const struct lat_note
 {
 	struct lat_note out = { .kind = LAT_NOTE_PROBED, .token = in->token };
 
-	out.rc = lat_probes_begin(h->probes, m->cred.member, in);
+	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_REACH, (int32_t)in->node, "");
+	if (out.rc == 0)
+		out.rc = lat_probes_begin(h->probes, m->cred.member, in);
 	if (out.rc < 0)
 		(void)tell(h, m, &out);
 }
@@ -512,16 +545,71 @@ static void hear(struct lat_host *h, struct member *m)
 	update_counts(h);
 }
 
+/* ---- a policy that has changed ---- */
+
+/* Takes what @m may not receive as any more. */
+static void take_back(struct lat_host *h, struct member *m)
+{
+	uint64_t holder;
+
+	for (int32_t pid = 0; (pid = lat_claims_next(h->claims, pid, &holder)) != 0;) {
+		if (holder != m->cred.member || lat_claims_may(h->claims, &m->cred, LAT_ACT_RECEIVE, pid,
+							       lat_claims_name(h->claims, pid)) == 0)
+			continue;
+		lat_claims_give(h->claims, holder, pid);
+		count(&h->refused);
+		if (tell(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid }) < 0)
+			return;
+	}
+}
+
+void lat_host_judge(struct lat_host *h)
+{
+	struct member *next;
+
+	pthread_mutex_lock(&h->lock);
+	for (struct member *m = h->all; m != NULL; m = next) {
+		next = m->next;
+		if (!m->greeted)
+			continue;
+		if (lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "") == 0) {
+			take_back(h, m);
+			continue;
+		}
+		lat_log(LAT_LOG_INFO, "host: process %d may not be attached any more",
+			(int)m->cred.process.pid);
+		count(&h->refused);
+		dismiss(h, m);
+	}
+	update_counts(h);
+	pthread_mutex_unlock(&h->lock);
+}
+
 /* ---- who comes ---- */
 
-/* Whoever connects and says nothing makes room for those who come after. */
+static uint32_t strangers_of(const struct lat_host *h, uid_t uid)
+{
+	uint32_t n = 0;
+
+	for (const struct member *m = h->all; m != NULL; m = m->next)
+		n += !m->greeted && m->cred.process.uid == uid;
+	return n;
+}
+
+/* Whoever connects and says nothing makes room for those who come after: the oldest of the user who has the most such. */
 static void drop_stranger(struct lat_host *h)
 {
 	struct member *oldest = NULL;
+	uint32_t most = 0;
 
-	for (struct member *m = h->all; m != NULL; m = m->next)
-		if (!m->greeted)
-			oldest = m; /* new ones are put first */
+	for (struct member *m = h->all; m != NULL; m = m->next) {
+		uint32_t n = m->greeted ? 0 : strangers_of(h, m->cred.process.uid);
+
+		if (n == 0 || n < most)
+			continue;
+		most = n;
+		oldest = m; /* new ones are put first */
+	}
 	if (oldest != NULL)
 		drop(h, oldest, -ETIMEDOUT);
 }
@@ -531,6 +619,8 @@ static int admit(struct lat_host *h, int fd)
 	struct member *m = calloc(1, sizeof(*m));
 	int rc = m != NULL ? lat_process_of_peer(fd, &m->cred.process) : -ENOMEM;
 
+	if (rc == 0 && m->cred.process.uid != geteuid())
+		rc = lat_process_groups_of_peer(fd, &m->cred.groups, &m->cred.group_count);
 	if (rc < 0) {
 		lat_unixsock_hang_up(fd);
 		free(m);
@@ -551,6 +641,7 @@ static int admit(struct lat_host *h, int fd)
 	if (rc < 0) {
 		lat_process_forget(m->pidfd);
 		lat_post_fini(&m->post);
+		free(m->cred.groups);
 		free(m);
 		return rc;
 	}
@@ -667,7 +758,11 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	}
 	if (cfg->again || h->door.after)
 		h->grace_ns = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_HOST_GRACE_NS);
-	rc = lat_claims_open(&h->claims, h->door.key, geteuid(), lat_clock_monotonic_ns());
+	rc = cfg->judge != NULL && lat_judge_is_policed(cfg->judge) ? lat_unixsock_let_in(&h->door.sock) : 0;
+	if (rc == 0)
+		rc = lat_claims_open(&h->claims, h->door.key, geteuid(), lat_clock_monotonic_ns());
+	if (rc == 0)
+		lat_claims_set_judge(h->claims, cfg->judge);
 	if (rc == 0)
 		rc = lat_watch_open(&h->watch);
 	if (rc == 0)

@@ -15,6 +15,7 @@
 enum {
 	LAT_HOST_MEMBERS_MAX = 4096,
 	LAT_HOST_STRANGERS_MAX = 64, /* connected, and have not said HELLO */
+	LAT_HOST_USER_MAX = 512,     /* members of a user who is not the host's own */
 	LAT_HOST_WAITING_MAX = 1024, /* channels to pids that are not claimed yet */
 };
 
@@ -23,6 +24,7 @@ enum {
 
 struct lat_grants;
 struct lat_host;
+struct lat_judge;
 struct lat_probes;
 struct lat_stats;
 
@@ -31,6 +33,7 @@ struct lat_host_config {
 	bool again;                /* after another, whose members will come */
 	uint64_t uplink;           /* the member that reaches other nodes (relay.h); 0: none does */
 	uint32_t uplink_len_max;   /* longest message that it takes to them */
+	struct lat_judge *judge;   /* who may what; the caller's */
 	struct lat_probes *probes; /* answers what is asked of other nodes; NULL: nobody does */
 	struct lat_grants *grants; /* answers what is asked of capabilities */
 };
@@ -55,6 +58,8 @@ LAT_MUST_CHECK int lat_host_bring(struct lat_host *h, struct lat_note *n);
  * host before).
  */
 LAT_MUST_CHECK int lat_host_named(struct lat_host *h, const char *name, int32_t *pid);
+/* The policy has changed: members who may not be here any more are dismissed, and pids that they may not have are taken. Any thread. */
+void lat_host_judge(struct lat_host *h);
 
 /* Tells @member, if it is one still. Any thread. */
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n);

@@ -310,8 +310,9 @@ int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int3
 	case -EACCES:
 		return lat_why(
 			NULL, rc,
-			"only the process that receives as pid %d sends as that pid; or this user may not send",
-			src);
+			"this user may not send to pid %d, unless a line of the node's policy allows it; or not as "
+			"pid %d, which is another's",
+			dst, src);
 	case -ENOBUFS:
 		return lat_why(NULL, rc, "there are too many channels to the process that receives as pid %d",
 			       dst);

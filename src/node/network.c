@@ -18,6 +18,7 @@
 #include "net/driver.h"
 #include "node/explain.h"
 #include "node/grants.h"
+#include "node/judge.h"
 #include "node/keyfile.h"
 #include "node/keylog.h"
 #include "node/names.h"
@@ -407,6 +408,19 @@ void lat_network_stats(struct lat_network *net, struct lat_stats *s)
 	lat_stats_put(s, "keys.used", "slots of the key arena in use", keys.slots_used);
 	lat_stats_put(s, "keys.locked", "1: the key arena is locked in memory", keys.locked);
 	lat_network_end(net);
+}
+
+int lat_network_rule(struct lat_network *net)
+{
+	struct lat_policy *policy = NULL;
+	int rc;
+
+	pthread_mutex_lock(&net->lock); /* of the peers, whose names it may say */
+	rc = net->state != NULL ? lat_judge_read(&policy, net->node->policy_file, net->state) : -ESHUTDOWN;
+	pthread_mutex_unlock(&net->lock);
+	if (rc == 0)
+		lat_judge_rule(net->node->judge, policy);
+	return rc;
 }
 
 uint16_t lat_network_port(const struct lat_network *net)

@@ -131,6 +131,9 @@ uint16_t lat_network_port(const struct lat_network *net);
  */
 int lat_network_reset(struct lat_network *net);
 
+/* Reads the node's policy file, and has it decide from now on. As lat_judge_read(), and -ESHUTDOWN; then what decided goes on. */
+LAT_MUST_CHECK int lat_network_rule(struct lat_network *net);
+
 /* ---- peers.c ---- */
 
 /* Makes the table of neighbours and tells the machine of them. As lattice_node_open(). */

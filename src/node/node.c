@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <lattice/error.h>
 #include <lattice/state.h>
@@ -17,6 +19,7 @@
 #include "node/channel.h"
 #include "node/explain.h"
 #include "node/grants.h"
+#include "node/judge.h"
 #include "node/keyfile.h"
 #include "node/network.h"
 #include "node/packets.h"
@@ -47,6 +50,8 @@ void lat_node_put(struct lattice_node *node)
 	lat_channels_close(node->channels);
 	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
+	lat_judge_close(node->judge);
+	free(node->policy_file);
 	free(node);
 }
 
@@ -63,6 +68,9 @@ static int check_config(const struct lattice_node_config *cfg)
 	if (cfg->host != LATTICE_HOST_AUTO && cfg->host != LATTICE_HOST_SELF &&
 	    cfg->host != LATTICE_HOST_PRIVATE && cfg->host != LATTICE_HOST_ATTACH)
 		return lat_why(NULL, -EINVAL, "host is %d, not of enum lattice_host", (int)cfg->host);
+	if (cfg->policy_file != NULL && (cfg->host != LATTICE_HOST_SELF || cfg->no_threads))
+		return lat_why(NULL, -EINVAL,
+			       "a policy is for a node that hosts: LATTICE_HOST_SELF, and not no_threads");
 	if (cfg->node_id == UINT32_MAX)
 		return lat_why(NULL, -EINVAL, "node number 0xffffffff is reserved");
 	if (cfg->port < LATTICE_PORT_ANY || cfg->port > UINT16_MAX)
@@ -153,7 +161,13 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 	node->len_max = (cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT) -
 			LAT_MSG_OVERHEAD;
 
-	rc = lat_channels_open(&node->channels, 0);
+	rc = lat_judge_open(&node->judge, (uint32_t)geteuid(), cfg->policy_file != NULL);
+	if (rc == 0 && cfg->policy_file != NULL) {
+		node->policy_file = strdup(cfg->policy_file);
+		rc = node->policy_file == NULL ? -ENOMEM : 0;
+	}
+	if (rc == 0)
+		rc = lat_channels_open(&node->channels, 0);
 	if (rc == 0)
 		rc = lat_work_open(&node->work, NULL);
 	if (rc == 0)
@@ -162,6 +176,8 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 		rc = lat_network_open(&node->network, node, cfg, &node->id);
 	else if (rc == 0)
 		node->id = cfg->node_id != 0 ? cfg->node_id : lat_nodeid_local();
+	if (rc == 0 && node->policy_file != NULL)
+		rc = lat_network_rule(node->network);
 	if (rc == 0)
 		rc = open_attach(node, cfg);
 	if (rc < 0) {
@@ -190,6 +206,28 @@ void lattice_node_close(struct lattice_node *node)
 	lat_probes_shutdown(node->probes);
 	lat_attach_shutdown(lat_node_attach(node));
 	lat_node_put(node);
+}
+
+int lattice_node_reload(struct lattice_node *node)
+{
+	int rc;
+
+	lat_why_forget();
+	if (node == NULL)
+		return -EINVAL;
+	rc = lat_node_check(node, node);
+	if (rc < 0)
+		return rc;
+	if (node->policy_file == NULL)
+		return lat_why(node, -EOPNOTSUPP, "this node was opened without a policy");
+	(void)lat_node_get(node);
+	rc = lat_why_hand(NULL, node, lat_network_rule(node->network));
+	if (rc == 0)
+		lat_attach_judge(lat_node_attach(node));
+	if (rc == -ESHUTDOWN)
+		rc = lat_why(node, rc, "the node was closed");
+	lat_node_put(node);
+	return rc;
 }
 
 /* The two calls about the machine's processes: a reference to the node, which has a host. */

@@ -24,6 +24,7 @@ enum {
 };
 
 struct lat_attach;
+struct lat_judge;
 struct lat_channels;
 struct lat_grants;
 struct lat_network;
@@ -51,6 +52,8 @@ struct lattice_node {
 		attach; /* NULL: inside this process only. Set once at open, the network's threads look on */
 	struct lat_grants *grants; /* its capabilities. Set once at open */
 	atomic_bool elsewhere;     /* it should host, and another process does */
+	struct lat_judge *judge;   /* set once at open */
+	char *policy_file;         /* NULL: none */
 	lattice_node_id id;
 	uint32_t len_max;    /* bytes of data that a message carries */
 	uint32_t generation; /* of the process that opened it (os/fork.h) */

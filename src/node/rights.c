@@ -1,7 +1,9 @@
 /* What other nodes may: the machine asks, this node's rules answer. The network's lock is held. */
 #include <errno.h>
 
+#include "node/judge.h"
 #include "node/network.h"
+#include "node/node.h"
 #include "node/remote.h"
 
 int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count,
@@ -15,13 +17,21 @@ int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t
 	return -EACCES; /* this node has given none */
 }
 
-/* A peer whose key is configured may send to every endpoint that is open. */
+/* A peer may by being who it is what the policy says; without one, send to every endpoint that is open. */
 int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out)
 {
-	(void)ctx;
-	if (ask->desc != NULL)
-		return -EACCES;
-	*out = (struct lat_open_grant){ .rights = LAT_RIGHT_OPEN | LAT_RIGHT_SEND | LAT_RIGHT_BULK };
+	const struct lat_subject who = { .is_peer = true, .node = ask->node };
+	struct lat_network *net = ctx;
+	struct lat_policy_grant grant;
+	int rc = ask->desc != NULL ? -EACCES
+				   : lat_judge_grant(net->node->judge, &who, ask->dst_pid, NULL, &grant);
+
+	if (rc < 0)
+		return rc;
+	*out = (struct lat_open_grant){ .rights = grant.rights,
+					.badge = grant.badge,
+					.max_msg = grant.max_msg == UINT32_MAX ? 0 : grant.max_msg,
+					.rate = grant.rate };
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SO_PEERCRED, pidfds, and the start time in /proc. */
 #include "os/process.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -54,6 +55,35 @@ int lat_process_of_peer(int sock, struct lat_process *out)
 		return -EINVAL;
 	*out = (struct lat_process){ .pid = cred.pid, .uid = cred.uid, .gid = cred.gid };
 	out->started = cred.pid > 0 ? started(cred.pid) : 0;
+	return 0;
+}
+
+int lat_process_groups_of_peer(int sock, uint32_t **out, size_t *count)
+{
+	uint32_t *groups = NULL;
+	socklen_t bytes = 0;
+
+	static_assert(sizeof(gid_t) == sizeof(*groups), "a group is 32 bits");
+	while (getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) < 0) {
+		uint32_t *more;
+
+		if (errno != ERANGE || bytes == 0) { /* it says how many bytes there are */
+			free(groups);
+			return -errno;
+		}
+		more = realloc(groups, bytes);
+		if (more == NULL) {
+			free(groups);
+			return -ENOMEM;
+		}
+		groups = more;
+	}
+	*count = bytes / sizeof(*groups);
+	if (*count == 0) {
+		free(groups);
+		groups = NULL;
+	}
+	*out = groups;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef LAT_OS_PROCESS_H
 #define LAT_OS_PROCESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,12 @@ struct lat_process {
 
 /* 0, -ENOTSOCK, -EBADF, -EINVAL. */
 LAT_MUST_CHECK int lat_process_of_peer(int sock, struct lat_process *out);
+
+/*
+ * The supplementary groups of that process, as the kernel noted them then; *out is the caller's to free, NULL when there are none. 0,
+ * -ENOTSOCK, -EBADF, -ENOMEM.
+ */
+LAT_MUST_CHECK int lat_process_groups_of_peer(int sock, uint32_t **out, size_t *count);
 
 /* This process. */
 void lat_process_self(struct lat_process *out);

@@ -2,6 +2,7 @@
 #include "os/process.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,8 +17,11 @@ static char dir[] = "/tmp/lattice-process-XXXXXX";
 
 TEST(a_process_is_known_at_the_other_end_and_so_is_its_death)
 {
+	static const gid_t groups[] = { 77, 4000000 };
 	struct lat_process self, peer;
 	struct lat_unixsock s;
+	uint32_t *in = NULL;
+	size_t in_count = 0;
 	struct pollfd wait = { .events = POLLIN };
 	int fd, caller, pidfd;
 	pid_t child;
@@ -26,6 +30,8 @@ TEST(a_process_is_known_at_the_other_end_and_so_is_its_death)
 	CHECK_EQ(lat_unixsock_listen_packets(&s, dir, "x"), 0);
 	child = fork();
 	if (child == 0) {
+		if (geteuid() == 0 && setgroups(ARRAY_LEN(groups), groups) < 0)
+			_exit(2);
 		if (lat_unixsock_connect_packets(&caller, dir, "x") < 0)
 			_exit(1);
 		for (;;)
@@ -40,6 +46,13 @@ TEST(a_process_is_known_at_the_other_end_and_so_is_its_death)
 	CHECK_EQ(peer.pid, child);
 	CHECK_EQ(peer.uid, self.uid);
 	CHECK_EQ(peer.gid, self.gid);
+	CHECK_EQ(lat_process_groups_of_peer(fd, &in, &in_count), 0);
+	CHECK_EQ(lat_process_groups_of_peer(-1, &in, &in_count), -EBADF);
+	if (geteuid() == 0) {
+		CHECK_EQ(in_count, ARRAY_LEN(groups));
+		CHECK_MEM(in, groups, sizeof(groups));
+	}
+	free(in);
 	CHECK(self.started > 0 && peer.started >= self.started);
 	CHECK_EQ(lat_process_watch_peer(&pidfd, fd), 0);
 	wait.fd = pidfd;

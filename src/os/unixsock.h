@@ -33,6 +33,11 @@ LAT_MUST_CHECK int lat_unixsock_vacant(const char *dir, const char *name);
 LAT_MUST_CHECK int lat_unixsock_listen(struct lat_unixsock *s, const char *dir, const char *name);
 /* The same, for SOCK_SEQPACKET (os/fdpass.h). */
 LAT_MUST_CHECK int lat_unixsock_listen_packets(struct lat_unixsock *s, const char *dir, const char *name);
+/*
+ * Lets every user connect to it: its mode becomes 0666, and its directory, if that is this user's, may be passed through. Who connects
+ * is to be looked at (os/process.h). 0, or why one of the two cannot be: -EPERM, -EACCES, -EROFS, -ENOENT (the name is gone).
+ */
+LAT_MUST_CHECK int lat_unixsock_let_in(const struct lat_unixsock *s);
 /* Removes the name and closes. A closed one is fine. */
 void lat_unixsock_close(struct lat_unixsock *s);
 

@@ -141,4 +141,23 @@ TEST(a_caller_who_does_not_read)
 	lat_eventfd_close(stop);
 }
 
+TEST(whom_it_lets_in)
+{
+	struct lat_unixsock s;
+	char dir[64], path[80];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/x.sock", fresh(dir));
+	CHECK_EQ(lat_unixsock_listen_packets(&s, dir, "x.sock"), 0);
+	CHECK_EQ(lat_unixsock_let_in(&s), 0);
+	CHECK_EQ(stat(path, &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0666);
+	CHECK_EQ(stat(dir, &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0711); /* to be passed through, not to be read */
+	CHECK_EQ(unlink(path), 0);
+	CHECK_EQ(lat_unixsock_let_in(&s), -ENOENT);
+	lat_unixsock_close(&s);
+	CHECK_EQ(rmdir(dir), 0);
+}
+
 TEST_MAIN

@@ -29,6 +29,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,12 +104,34 @@ static void do_open(char **arg)
 					   .allow_unlocked_keys = true };
 	int rc;
 
+	cfg.policy_file = arg[2] != NULL ? arg[3] : NULL;
 	cfg.host = strcmp(arg[1], "self") == 0      ? LATTICE_HOST_SELF
 		   : strcmp(arg[1], "private") == 0 ? LATTICE_HOST_PRIVATE
 		   : strcmp(arg[1], "attach") == 0  ? LATTICE_HOST_ATTACH
 						    : LATTICE_HOST_AUTO;
 	rc = lattice_node_open(&node, &cfg);
 	answer(rc, NULL, "%u", (unsigned)lattice_node_number(node));
+}
+
+/* PATH COUNT: connections that say nothing. */
+static void do_crowd(char **arg)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	long made = 0;
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", arg[1]);
+	for (long i = strtol(arg[2], NULL, 10); i > 0; i--) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+		made += fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
+	}
+	answer(0, NULL, "%ld", made);
+}
+
+static void do_reload(char **arg)
+{
+	(void)arg;
+	answer(lattice_node_reload(node), node, "0");
 }
 
 static void do_listen(char **arg)
@@ -512,7 +536,8 @@ static const struct {
 	{ "host", 0, do_host },         { "short", 1, do_short },   { "lend", 3, do_lend },
 	{ "borrow", 2, do_borrow },     { "call", 3, do_call },     { "serve", 3, do_serve },
 	{ "serve_as", 2, do_serve_as }, { "find", 3, do_find },     { "keep", 2, do_keep },
-	{ "reply", 2, do_reply },       { "task", 3, do_task },
+	{ "reply", 2, do_reply },       { "task", 3, do_task },     { "reload", 0, do_reload },
+	{ "crowd", 2, do_crowd },
 };
 
 static void in_task(void *arg)

@@ -44,7 +44,7 @@ def where_others_may(folder):
 class Worker:
     """One process; use it with "with"."""
 
-    def __init__(self, folder, *, env=None, user=None, before=()):
+    def __init__(self, folder, *, env=None, user=None, groups=(), before=()):
         self.log = tempfile.TemporaryFile()
         program = WORKER
         if user is not None:
@@ -53,7 +53,7 @@ class Worker:
         self.child = subprocess.Popen([*before, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                       env={**ENV, "LATTICE_SOCKET": os.path.join(folder, "place", "node.sock"),
                                            "LATTICE_STATE_DIR": os.path.join(folder, "state"), **(env or {})},
-                                      user=user, bufsize=0)
+                                      bufsize=0, **({} if user is None else {"user": user, "group": user, "extra_groups": groups}))
         self.left = b""
 
     def __enter__(self):

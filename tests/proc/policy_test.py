@@ -1,0 +1,176 @@
+"""Who may do what by the node's policy: processes of several users, as root makes them."""
+import contextlib
+import os
+import re
+
+from workers import Skip, Worker, case, main, place, until
+
+STORE, ALICE, BOB, EVE, OPS = 40001, 40002, 40003, 40004, 40050
+POLICY = f"""
+[node]
+allow = gid {OPS}: send
+[service store]
+pid = 7
+allow = uid {STORE}: listen
+allow = uid {ALICE}: send
+[service other]
+pid = 8
+allow = uid {STORE}: listen
+"""
+
+
+class Place:
+    """A folder that other users may enter, and a host in it that is root's."""
+
+    def __init__(self, folder, policy=POLICY):
+        if os.geteuid() != 0:
+            raise Skip("not root: no other user to be")
+        self.folder, self.stack = folder, contextlib.ExitStack()
+        os.chmod(folder, 0o755)
+        self.file = os.path.join(folder, "policy")
+        self.write(policy)
+        self.host = self.stack.enter_context(Worker(folder))
+        self.host.do("open", "self", 0, self.file)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        return self.stack.__exit__(*why)
+
+    def write(self, text):
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def reload(self, text):
+        self.write(text)
+        self.host.do("reload")
+
+    def user(self, uid, groups=()):
+        """A process that has opened nothing."""
+        return self.stack.enter_context(Worker(self.folder, user=uid, groups=groups))
+
+    def opened(self, uid, groups=()):
+        w = self.user(uid, groups)
+        w.do("open", "auto")
+        return w
+
+
+@case
+def what_no_line_allows_is_refused(folder):
+    with Place(folder) as p:
+        assert os.stat(place(folder)).st_mode & 0o777 == 0o666
+        assert os.stat(os.path.dirname(place(folder))).st_mode & 0o777 == 0o711
+        assert all(os.stat(place(folder)[:-4] + end).st_mode & 0o77 == 0 for end in ("lock", "key"))
+        store, alice = p.opened(STORE), p.opened(ALICE)
+        assert "does not let this user in" in p.user(EVE).fails("EACCES", "open", "auto")
+        store.do("listen", 7)
+        store.do("listen", 8)
+        alice.fails("EACCES", "listen", 7)
+        alice.fails("EACCES", "listen", 9)
+        store.fails("EACCES", "listen", 9)
+        alice.do("join", 0, 1, 7, 0)
+        alice.do("say", 0, "hello")
+        assert store.do("hear", 7, 60000).split() == ["1", "hello"]
+        assert "policy" in alice.fails("EACCES", "join", 1, 1, 8, 0)
+        alice.fails("EACCES", "join", 1, 1, 9, 0)         # nobody is there: that is not told, either
+        alice.fails("EACCES", "join", 1, 1, 7, 5)         # another node
+        p.opened(STORE).fails("EACCES", "join", 0, 1, 7, 0)       # who listens may not send by that
+        assert p.host.stat("host.refused") >= 7
+
+
+@case
+def a_group_may_what_its_line_says(folder):
+    with Place(folder) as p:
+        store, bob = p.opened(STORE), p.opened(BOB, groups=[3, OPS])
+        store.do("listen", 8)
+        bob.do("join", 0, 1, 8, 0)
+        bob.do("send", 0, 1000, 8, 60000)
+        store.do("take", 8, 1000, 60000)
+        bob.fails("EACCES", "listen", 8)
+        bob.fails("ECONNREFUSED", "join", 1, 1, 9, 0)
+
+
+@case
+def nobody_speaks_as_a_service_but_who_may_be_it(folder):
+    with Place(folder) as p:
+        store, alice, bob = p.opened(STORE), p.opened(ALICE), p.opened(BOB, groups=[OPS])
+        store.do("listen", 7)
+        alice.fails("EACCES", "join", 0, 8, 7, 0)         # nobody receives as 8 now
+        bob.fails("EACCES", "join", 0, 8, 7, 0)
+        alice.do("join", 0, 9, 7, 0)
+        p.host.do("listen", 20)
+        bob.fails("EACCES", "join", 1, 20, 7, 0)          # somebody's who receives
+
+
+@case
+def the_nodes_own_user_may_everything(folder):
+    with Place(folder) as p:
+        root = p.stack.enter_context(Worker(folder))
+        root.do("open", "auto")
+        root.do("listen", 9)
+        store, bob = p.opened(STORE), p.opened(BOB, groups=[OPS])
+        store.do("listen", 7)
+        root.do("join", 0, 1, 7, 0)
+        root.do("say", 0, "root")
+        assert store.do("hear", 7, 60000).split() == ["1", "root"]
+        bob.do("join", 0, 1, 9, 0)
+        bob.do("say", 0, "bob")
+        assert root.do("hear", 9, 60000).split() == ["1", "bob"]
+
+
+@case
+def a_policy_with_a_mistake_changes_nothing(folder):
+    with Place(folder) as p:
+        store, alice = p.opened(STORE), p.opened(ALICE)
+        store.do("listen", 7)
+        p.write(POLICY + "allow = everybody: send\n")
+        why = p.host.fails("EBADMSG", "reload")
+        assert re.search(r"policy, line 11: 'everybody' is nobody", why), why
+        alice.do("join", 0, 1, 7, 0)
+        os.chmod(p.file, 0o666)
+        assert "others may write" in p.host.fails("EACCES", "reload")
+        os.remove(p.file)
+        p.host.fails("ENOENT", "reload")
+        alice.do("join", 1, 2, 7, 0)
+        assert "without a policy" in alice.fails("EOPNOTSUPP", "reload")
+    with Worker(folder) as w:
+        assert "cannot be read" in w.fails("ENOENT", "open", "self", 0, os.path.join(folder, "none"))
+        assert "hosts" in w.fails("EINVAL", "open", "auto", 0, os.path.join(folder, "none"))
+
+
+@case
+def a_policy_is_read_again(folder):
+    with Place(folder) as p:
+        store, bob = p.opened(STORE), p.opened(BOB, groups=[OPS])
+        store.do("listen", 7)
+        eve = p.user(EVE)
+        eve.fails("EACCES", "open", "auto")
+        p.reload(f"[service store]\npid = 7\nallow = uid {EVE}: send, listen\nallow = uid {STORE}: send\n")
+        eve.do("open", "auto")
+        store.until("local.pids_lost", 1)
+        eve.do("listen", 7)
+        store.do("join", 0, 1, 7, 0)
+        store.do("say", 0, "mine?")
+        assert eve.do("hear", 7, 60000).split() == ["1", "mine?"]
+        until(lambda: bob.stat("local.up") == 0, "who may not be attached any more still is")
+        p.reload(POLICY)
+        until(lambda: bob.stat("local.up") == 1, "who may be attached again is not")
+        until(lambda: eve.stat("local.up") == 0, "who may not be attached any more still is")
+
+
+@case
+def one_user_does_not_keep_out_the_others(folder):
+    """Connections that say nothing: the oldest of who has the most makes room."""
+    with Place(folder) as p:
+        alice = p.user(ALICE)
+        flood = p.user(EVE)
+        flood.do("crowd", place(folder), 200)
+        alice.do("open", "auto")
+        p.host.until("host.dropped", 100)
+        p.opened(STORE).do("listen", 7)
+        alice.do("join", 0, 1, 7, 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
