@@ -305,7 +305,7 @@ static void on_answer(struct lat_attach *a, const struct lat_note *n)
 
 static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fds, size_t count_fds)
 {
-	struct lat_note said = *n;
+	struct lat_note said;
 
 	if (a->state != UP && n->kind != LAT_NOTE_WELCOME)
 		return -EPROTO;
@@ -322,6 +322,7 @@ static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fd
 		lat_links_grant(a->links, n);
 		return 0;
 	case LAT_NOTE_PEER:
+		said = *n;
 		if (n->rc == 0)
 			said.rc = lat_links_meet(a->links, n, fds, count_fds);
 		if (n->token != 0)
@@ -367,6 +368,7 @@ static void hear_host(void *owner, bool in, bool out)
 			peer_missed(a, &n);
 			rc = 1;
 		}
+		lat_wipe(&n, sizeof(n)); /* it may have brought a capability */
 	}
 	if (rc < 0)
 		lose_host(a);
@@ -750,6 +752,7 @@ int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_n
 	pthread_mutex_unlock(&a->lock);
 	if (rc == 0)
 		*n = call.note;
+	lat_wipe(&call.note, sizeof(call.note));
 	return rc;
 }
 

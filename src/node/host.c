@@ -537,6 +537,7 @@ static void hear(struct lat_host *h, struct member *m)
 			break;
 		if (rc > 0)
 			rc = on_note(h, m, &n); /* no note of a member's brings a descriptor */
+		lat_wipe(&n, sizeof(n));        /* it may have brought a capability */
 		if (rc == -EPIPE)
 			dismiss(h, m);
 		else if (rc < 0)

@@ -164,7 +164,7 @@ TEST(what_was_changed_is_refused)
 	}
 	for (size_t bit = 0; bit < 2 * 8 * (size_t)LAT_CAP_CAVEAT; bit++) {
 		bad = good;
-		bad.caveats[0][bit / 8] ^= (uint8_t)(1 << bit % 8);
+		bad.caveats[bit / (8 * LAT_CAP_CAVEAT)][bit / 8 % LAT_CAP_CAVEAT] ^= (uint8_t)(1 << bit % 8);
 		CHECK_EQ(lat_issuer_present(iss, &bad, her, 1, 7, NOW, &got), -EACCES);
 	}
 	bad = good;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "node/capability.h"
 #include "node/nodes_harness.h"
 #include "os/arena.h"
 #include "session/machine.h"
@@ -230,6 +231,64 @@ TEST(no_key_is_in_a_core_image_or_a_child)
 	CHECK_EQ_ROW("a forked child", status, 0);
 	close_side(&a);
 	close_side(&b);
+	CHECK_EQ_ROW("all memory, after they were closed", keys_found(false), 0);
+}
+
+/* The issuer's root key, as its file has it, and that of a capability which a process has. */
+static void note_issuers_keys(const char *dir, const struct lattice_cap *cap)
+{
+	enum { AT_ROOT = 40 };
+	struct lat_cap_right right;
+	uint8_t root[LAT_CAP_KEY];
+	char path[96];
+	int file;
+
+	snprintf(path, sizeof(path), "%s/capabilities", dir);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK_EQ(pread(file, root, sizeof(root), AT_ROOT), sizeof(root));
+	close(file);
+	CHECK_EQ(lat_capability_take(cap, &right), 0);
+	look_for("the issuer's root key", root);
+	look_for("a capability's key", right.key);
+	lat_wipe(root, sizeof(root));
+	lat_wipe(&right, sizeof(right));
+}
+
+TEST(no_capabilitys_key_is_in_a_core_image_or_a_child)
+{
+	const struct lattice_cap_terms terms = { .dst = 7,
+						 .rights = LATTICE_RIGHT_SEND | LATTICE_RIGHT_OPEN |
+							   LATTICE_RIGHT_GRANT,
+						 .bearer = true };
+	const struct lattice_node_config attached = { .host = LATTICE_HOST_ATTACH };
+	struct lattice_cap *caps[3];
+	struct lattice_node *member;
+	int status = -1;
+	struct side a;
+	pid_t child;
+
+	if (sanitized())
+		TEST_SKIP("what a sanitizer keeps of memory is not the program's");
+	needle_count = 0;
+	make_side(&a, 1);
+	open_side(&a, 0);
+	CHECK_EQ(lattice_node_open(&member, &attached), 0);
+	CHECK_EQ(lattice_cap_grant(&caps[0], a.node, &terms), 0);
+	CHECK_EQ(lattice_cap_grant(&caps[1], member, &terms), 0);
+	CHECK_EQ(lattice_cap_derive(&caps[2], member, caps[1], &terms), 0);
+	for (size_t i = 0; i < ARRAY_LEN(caps); i++)
+		note_issuers_keys(a.dir, caps[i]);
+	CHECK_ROW("the search finds what is there", keys_found(false) >= needle_count);
+	CHECK_EQ_ROW("a core image while it runs", keys_found(true), 0);
+	child = fork();
+	if (child == 0)
+		_exit(keys_found(false) == 0 ? 0 : 1);
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK_EQ_ROW("a forked child", status, 0);
+	for (size_t i = 0; i < ARRAY_LEN(caps); i++)
+		lattice_cap_free(caps[i]);
+	lattice_node_close(member);
+	close_side(&a);
 	CHECK_EQ_ROW("all memory, after they were closed", keys_found(false), 0);
 }
 

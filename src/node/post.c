@@ -34,6 +34,7 @@ int lat_post_open(struct lat_post *p, int fd, int watch, void *tag)
 static void drop(struct lat_posted *one)
 {
 	lat_fdpass_close(one->fds, one->count);
+	lat_wipe(&one->note, sizeof(one->note)); /* it may bring a capability */
 	free(one);
 }
 
