@@ -191,6 +191,15 @@ static inline uint64_t fuzz_op_wall_s(void *ctx)
 	return ((struct fuzz_engine *)ctx)->now / (uint64_t)LAT_NS_PER_S;
 }
 
+static inline uint64_t fuzz_op_inbound_cut(void *ctx, void *user, uint64_t taken)
+{
+	const struct fuzz_chan *c = user;
+
+	(void)ctx;
+	FUZZ_REQUIRE(c->used && c->inbound && !c->ended && c->life.gen != 0);
+	return taken;
+}
+
 static inline void fuzz_op_revoked_told(void *ctx, uint32_t node, struct lat_cap_ref life)
 {
 	(void)ctx;
@@ -326,6 +335,7 @@ static const struct lat_engine_ops fuzz_ops = {
 	.cap_key = fuzz_op_cap_key,
 	.cap_admit = fuzz_op_cap_admit,
 	.cap_live = fuzz_op_cap_live,
+	.inbound_cut = fuzz_op_inbound_cut,
 	.wall_s = fuzz_op_wall_s,
 	.revoked_told = fuzz_op_revoked_told,
 	.inbound_open = fuzz_op_inbound_open,

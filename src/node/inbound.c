@@ -120,15 +120,25 @@ static void forget(struct lat_inbound *in)
 	free(in);
 }
 
+/* What its messages are looked at for. */
+static struct lat_life life_of(const struct lat_network *net, struct lat_cap_ref life)
+{
+	if (life.gen == 0)
+		return (struct lat_life){ 0 };
+	return (struct lat_life){ .word = &net->rights.lives[life.slot], .gen = life.gen };
+}
+
 /* 0, or the code to refuse with. in->ep is set. */
-static int open_channel(struct lat_inbound *in, uint32_t node, int32_t src_pid)
+static int open_channel(struct lat_inbound *in, const struct lat_open_ask *ask,
+			const struct lat_open_grant *grant)
 {
 	struct lat_network *net = in->net;
-	struct lat_neighbour *n = lat_network_neighbour(net, node);
+	struct lat_neighbour *n = lat_network_neighbour(net, ask->node);
 	const struct lat_chan_config cfg = {
 		.sizes = &net->inbound_sizes,
 		.len_max = net->node->len_max,
-		.from = { .pid = src_pid, .node = node },
+		.from = { .pid = ask->src_pid, .node = ask->node, .badge = grant->badge },
+		.life = life_of(net, grant->life),
 		.user = n,
 		.freed = uncharge,
 	};
@@ -172,7 +182,6 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 	int code;
 
 	(void)cflags;
-	(void)grant;
 	if (net->closing)
 		return LAT_CODE_ESHUTDOWN;
 	in = calloc(1, sizeof(*in));
@@ -181,7 +190,7 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 	in->net = net;
 	in->handle = handle;
 	in->ep = lat_endpoint_find(net->node, ask->dst_pid);
-	code = in->ep != NULL ? open_channel(in, ask->node, ask->src_pid)
+	code = in->ep != NULL ? open_channel(in, ask, grant)
 			      : open_relay(in, ask->node, ask->src_pid, ask->dst_pid);
 	if (code != LAT_CODE_OK) {
 		if (in->ep != NULL)
@@ -219,6 +228,19 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 		return rc;
 	unstarve(in);
 	return 0; /* other errors: the inbox was closed, and the reset of this channel is on its way */
+}
+
+uint64_t lat_inbound_on_cut(void *ctx, void *user, uint64_t taken)
+{
+	struct lat_inbound *in = user;
+	uint64_t received;
+
+	(void)ctx;
+	if (in->relay != NULL)
+		return taken;
+	lat_chan_revoke(in->chan);
+	(void)lat_chan_sent(in->chan, &received);
+	return received < taken ? received : taken;
 }
 
 void lat_inbound_on_ended(void *ctx, void *user, int err)

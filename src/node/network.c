@@ -272,6 +272,7 @@ static const struct lat_engine_ops engine_ops = {
 	.cap_key = lat_rights_on_key,
 	.cap_admit = lat_rights_on_admit,
 	.cap_live = lat_rights_on_live,
+	.inbound_cut = lat_inbound_on_cut,
 	.wall_s = on_wall_s,
 	.revoked_told = lat_rights_on_told,
 	.inbound_open = lat_inbound_on_open,

@@ -27,6 +27,7 @@
 struct lat_arena;
 struct lat_driver;
 struct lat_inbound;
+struct lat_issuer;
 struct lat_netsend;
 struct lat_outbound;
 struct lat_ping;
@@ -47,6 +48,15 @@ struct lat_neighbour {
 	lattice_node_id node;
 	struct lat_path call;            /* where it is called; proto 0: nowhere */
 	_Atomic(uint64_t) inbound_bytes; /* of channels from it (inbound.c) */
+};
+
+/* What decides on capabilities that other nodes show, and is told of their end. */
+struct lat_network_rights {
+	struct lat_issuer *issuer;
+	const _Atomic(uint32_t) *lives; /* its table's words */
+	/* A sender on @node knows that @life has ended. The network's lock is held. NULL: nobody wants to know. */
+	void (*told)(void *ctx, lattice_node_id node, struct lat_cap_ref life);
+	void *ctx;
 };
 
 struct lat_network {
@@ -78,8 +88,9 @@ struct lat_network {
 	struct lat_waitq room;       /* something came or went: who wants to send a packet looks again */
 	struct lat_netsend *sending; /* those */
 	struct lat_engine_ops ops;   /* what the machine calls */
-	int keylog;                  /* -1: none */
-	int64_t drain_ns;            /* how long shutdown waits for acknowledgements */
+	struct lat_network_rights rights;
+	int keylog;       /* -1: none */
+	int64_t drain_ns; /* how long shutdown waits for acknowledgements */
 	bool no_thread;
 	bool closing;
 	bool acks_wanted;    /* somebody wants to hear of acknowledgements (lat_outbound_look()) */
@@ -133,6 +144,16 @@ int lat_network_reset(struct lat_network *net);
 
 /* Reads the node's policy file, and has it decide from now on. As lat_judge_read(), and -ESHUTDOWN; then what decided goes on. */
 LAT_MUST_CHECK int lat_network_rule(struct lat_network *net);
+
+/* ---- rights.c ---- */
+
+/* From now on. Without it this node has given no capability. All of it outlives the network. */
+void lat_network_set_rights(struct lat_network *net, const struct lat_network_rights *rights);
+/*
+ * Lives have ended: what other nodes opened by them is over when this returns, and they are told. No lock is held. How many channels
+ * those were.
+ */
+uint32_t lat_network_revoked(struct lat_network *net);
 
 /* ---- peers.c ---- */
 

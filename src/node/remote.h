@@ -93,6 +93,7 @@ void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
 int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
 			const struct lat_open_grant *grant, uint16_t cflags, void **user);
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);
+uint64_t lat_inbound_on_cut(void *ctx, void *user, uint64_t taken);
 void lat_inbound_on_ended(void *ctx, void *user, int err);
 
 /* A message that came from another node was taken out of an inbox: if one waits for that room, it is let in. No lock is held. */

@@ -1,20 +1,64 @@
-/* What other nodes may: the machine asks, this node's rules answer. The network's lock is held. */
+/* What other nodes may: the machine asks, this node's issuer answers. But where it says otherwise the network's lock is held. */
 #include <errno.h>
+#include <string.h>
 
+#include "node/issuer.h"
 #include "node/judge.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
+#include "os/clock.h"
+
+void lat_network_set_rights(struct lat_network *net, const struct lat_network_rights *rights)
+{
+	pthread_mutex_lock(&net->lock);
+	net->rights = *rights;
+	pthread_mutex_unlock(&net->lock);
+}
+
+uint32_t lat_network_revoked(struct lat_network *net)
+{
+	uint32_t count;
+	uint64_t now;
+
+	if (lat_network_begin(net, &now) < 0)
+		return 0;
+	count = lat_engine_revoke(net->engine, now);
+	lat_network_end(net);
+	return count;
+}
 
 int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count,
 		      uint8_t k[LAT_CAP_KEY])
 {
-	(void)ctx;
-	(void)desc;
-	(void)caveats;
-	(void)count;
-	(void)k;
-	return -EACCES; /* this node has given none */
+	const struct lat_network *net = ctx;
+
+	return net->rights.issuer == NULL ? -EACCES
+					  : lat_issuer_key(net->rights.issuer, desc, caveats, count, k);
+}
+
+static int admit(const struct lat_network *net, const struct lat_open_ask *ask, struct lat_open_grant *out)
+{
+	struct lat_issuer_ask shown = { .desc = ask->desc,
+					.caveats = ask->caveats,
+					.count = ask->caveat_count,
+					.src = ask->src_pid,
+					.dst = ask->dst_pid,
+					.now_unix = lat_clock_wall_s() };
+	struct lat_admission a;
+	int rc;
+
+	memcpy(shown.holder, ask->id, sizeof(shown.holder));
+	rc = lat_issuer_admit(net->rights.issuer, &shown, &a);
+	if (rc < 0)
+		return rc == -EKEYREVOKED || rc == -EKEYEXPIRED ? rc : -EACCES;
+	*out = (struct lat_open_grant){ .life = a.life,
+					.rights = (uint16_t)a.rights,
+					.badge = a.badge,
+					.max_msg = a.max_msg,
+					.rate = a.rate,
+					.not_after = a.not_after };
+	return 0;
 }
 
 /* A peer may by being who it is what the policy says; without one, send to every endpoint that is open. */
@@ -23,9 +67,11 @@ int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_op
 	const struct lat_subject who = { .is_peer = true, .node = ask->node };
 	struct lat_network *net = ctx;
 	struct lat_policy_grant grant;
-	int rc = ask->desc != NULL ? -EACCES
-				   : lat_judge_grant(net->node->judge, &who, ask->dst_pid, NULL, &grant);
+	int rc;
 
+	if (ask->desc != NULL)
+		return admit(net, ask, out);
+	rc = lat_judge_grant(net->node->judge, &who, ask->dst_pid, NULL, &grant);
 	if (rc < 0)
 		return rc;
 	*out = (struct lat_open_grant){ .rights = grant.rights,
@@ -37,14 +83,15 @@ int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_op
 
 bool lat_rights_on_live(void *ctx, struct lat_cap_ref life)
 {
-	(void)ctx;
-	(void)life;
-	return true; /* none ends */
+	const struct lat_network *net = ctx;
+
+	return lat_issuer_live(net->rights.issuer, life);
 }
 
 void lat_rights_on_told(void *ctx, uint32_t node, struct lat_cap_ref life)
 {
-	(void)ctx;
-	(void)node;
-	(void)life;
+	const struct lat_network *net = ctx;
+
+	if (net->rights.told != NULL)
+		net->rights.told(net->rights.ctx, node, life);
 }

@@ -268,9 +268,13 @@ static uint64_t next_seq(const struct lat_chan_in *ci, bool drain)
 
 static void start_reset(struct lat_chan_in *ci, uint16_t code, bool drain)
 {
+	struct lat_engine *e = ci->c.peer->engine;
+
 	ci->state = LAT_IN_RESET;
 	ci->reset_code = code;
 	ci->final_seq = next_seq(ci, drain);
+	if (code == LAT_CODE_EREVOKED && ci->reasm.reliable)
+		ci->final_seq = e->ops->inbound_cut(e->ctx, ci->c.user, ci->final_seq - 1) + 1;
 	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
 	lat_chan_want(&ci->c, LAT_WANT_RESET);
 }

@@ -44,6 +44,20 @@ bool lat_chan_in_proof(const struct lat_session *s, const struct lat_frame_chan_
 	return lat_equal_ct(proof, f->proof, sizeof(proof));
 }
 
+/* Of its tokens: what both ends know, and the issuer's table does not change. */
+static int token_rights(const struct lat_frame_chan_open *f, uint16_t *out)
+{
+	struct lat_cap_right shown = { .caveat_count = f->ncav };
+	struct lat_cap_desc allows;
+	int rc;
+
+	memcpy(shown.desc, f->desc, sizeof(shown.desc));
+	memcpy(shown.caveats, f->cav, sizeof(shown.caveats));
+	rc = lat_cap_right_allows(&shown, &allows);
+	*out = rc < 0 ? 0 : allows.rights;
+	return rc;
+}
+
 uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 			   struct lat_open_ask *ask)
 {
@@ -64,9 +78,8 @@ uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_o
 	rc = e->ops->cap_admit(e->ctx, ask, &ci->grant);
 	if (rc < 0)
 		return lat_code_from_errno(rc);
-	if ((ci->grant.rights & LAT_RIGHT_OPEN) == 0)
+	if ((ci->grant.rights & LAT_RIGHT_OPEN) == 0 || (!identity && token_rights(f, &ci->rights) < 0))
 		return LAT_CODE_EACCES;
-	ci->rights = identity ? 0 : ci->grant.rights;
 	ci->grant.max_msg = lat_cap_msg_max(ci->grant.rights, ci->grant.max_msg);
 	return LAT_CODE_OK;
 }

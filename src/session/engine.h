@@ -96,6 +96,11 @@ struct lat_engine_ops {
 	int (*cap_admit)(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out);
 	/* Whether that has not ended; asked for each message of a channel that has one. */
 	bool (*cap_live)(void *ctx, struct lat_cap_ref life);
+	/*
+	 * The life of the reliable channel is over. What deliver() took and nobody has received is not received any more: the number of
+	 * the last message that was, of @taken. inbound_ended(-EKEYREVOKED) follows.
+	 */
+	uint64_t (*inbound_cut)(void *ctx, void *user, uint64_t taken);
 	/* Unix time in seconds: capabilities expire by it, nothing else. */
 	uint64_t (*wall_s)(void *ctx);
 	/* The peer knows that a channel from it, ended by lat_engine_revoke(), is over. */
@@ -331,7 +336,7 @@ void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handl
 bool lat_engine_any_reset_unacked(const struct lat_engine *e);
 
 /*
- * Lives have ended: each channel of one is over, here and, by CHAN_RESET with the last sequence that deliver() took, there. Nothing of
+ * Lives have ended: each channel of one is over, here and, by CHAN_RESET with the last sequence that was received, there. Nothing of
  * it is delivered after the return. Who is out of reach learns it when it is back, revoked_told() says when. How many channels.
  */
 uint32_t lat_engine_revoke(struct lat_engine *e, uint64_t now);

@@ -331,6 +331,7 @@ static const struct lat_engine_ops world_ops = {
 	.cap_key = world_op_cap_key,
 	.cap_admit = world_op_cap_admit,
 	.cap_live = world_op_cap_live,
+	.inbound_cut = world_op_inbound_cut,
 	.wall_s = world_op_wall_s,
 	.revoked_told = world_op_revoked_told,
 	.inbound_open = world_op_inbound_open,

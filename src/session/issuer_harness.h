@@ -129,6 +129,14 @@ static inline bool world_op_cap_live(void *ctx, struct lat_cap_ref life)
 	return lat_captable_live(n->issuer->table, life);
 }
 
+/* An application that has received what it has taken. */
+static inline uint64_t world_op_inbound_cut(void *ctx, void *user, uint64_t taken)
+{
+	(void)ctx;
+	(void)user;
+	return taken;
+}
+
 static inline void world_op_revoked_told(void *ctx, uint32_t node, struct lat_cap_ref life)
 {
 	struct world_node *n = ctx;

@@ -1,0 +1,207 @@
+/* Two nodes: what one gives, the other uses, until it is taken back. */
+#include "cap/chain.h"
+#include "node/issuer.h"
+#include "node/network.h"
+#include "node/node.h"
+#include "node/pair_harness.h"
+#include "node/remote.h"
+#include "os/clock.h"
+#include "wire/control.h"
+
+enum { DST = 20, BADGE = 42 };
+
+struct given {
+	struct pair p;
+	_Atomic(uint32_t) *lives;
+	struct lat_issuer *issuer;
+	struct lattice_endpoint *ep;
+	atomic_uint told;
+};
+
+static void on_told(void *ctx, lattice_node_id node, struct lat_cap_ref life)
+{
+	struct given *g = ctx;
+
+	CHECK_EQ(node, 1);
+	CHECK(life.gen != 0);
+	atomic_fetch_add_explicit(&g->told, 1, memory_order_relaxed);
+}
+
+/* As lat_issuer_config.ended() of a node. */
+static void on_ended(void *ctx, struct lat_cap_ref life)
+{
+	struct given *g = ctx;
+
+	(void)life;
+	(void)lat_network_revoked(g->p.b.node->network);
+}
+
+/* Node 2 has an issuer, and an endpoint. */
+static struct given *open_given(enum lattice_proto proto)
+{
+	struct given *g = calloc(1, sizeof(*g));
+	struct lat_issuer_config cfg = { .node = 2, .ended = on_ended, .ctx = g };
+
+	meet(&g->p, "127.0.0.1", proto);
+	g->lives = calloc(LAT_CAPTABLE_MAX, sizeof(*g->lives));
+	cfg.lives = g->lives;
+	CHECK_EQ(lat_issuer_open(&g->issuer, &cfg), 0);
+	lat_network_set_rights(g->p.b.node->network,
+			       &(struct lat_network_rights){
+				       .issuer = g->issuer, .lives = g->lives, .told = on_told, .ctx = g });
+	CHECK_EQ(lattice_endpoint_open(&g->ep, g->p.b.node, DST), 0);
+	return g;
+}
+
+static void close_given(struct given *g)
+{
+	lattice_endpoint_close(g->ep);
+	close_pair(&g->p);
+	lat_issuer_close(g->issuer);
+	free(g->lives);
+	free(g);
+}
+
+static struct lat_cap_right grant(struct given *g)
+{
+	const struct lat_cap_desc want = { .rights = LAT_RIGHT_OPEN | LAT_RIGHT_SEND,
+					   .dst_pid = DST,
+					   .src_pid = LAT_CAP_ANY_PID,
+					   .max_msg = 1 << 20 };
+	struct lat_cap_right right;
+
+	CHECK_EQ(lat_issuer_mint(g->issuer, &want, BADGE, LAT_CAP_UNLIMITED, &right), 0);
+	return right;
+}
+
+static struct lat_cap_ref life_of(const struct lat_cap_right *right)
+{
+	struct lat_cap_desc d;
+
+	CHECK_EQ(lat_cap_desc_decode(&d, right->desc), 0);
+	return (struct lat_cap_ref){ d.slot, d.gen };
+}
+
+static struct lat_outbound *open_by(struct given *g, int32_t src, const struct lat_cap_right *right)
+{
+	struct lat_outbound *o;
+
+	CHECK_EQ(lat_outbound_open(&o, g->p.a.node->network, src, DST, 2, LAT_CFLAG_RELIABLE, right), 0);
+	return o;
+}
+
+static int send_one(struct lat_outbound *o)
+{
+	return lat_outbound_send(o, 1, "x", 1, lat_clock_until(SECONDS(20)));
+}
+
+static int recv_one(struct given *g, struct lattice_msg *msg)
+{
+	char buf[8];
+
+	return lattice_endpoint_recv(g->ep, msg, buf, sizeof(buf), 0);
+}
+
+TEST(revoked)
+{
+	for (int tcp = 0; tcp < 2; tcp++) {
+		struct given *g = open_given(tcp ? LATTICE_TCP : LATTICE_UDP);
+		struct lat_cap_right right = grant(g), kept = grant(g);
+		struct lat_outbound *o = open_by(g, 3, &right), *other = open_by(g, 4, &kept);
+		struct lattice_msg msg;
+		uint64_t received;
+		int rc;
+
+		for (int i = 0; i < 5; i++)
+			CHECK_EQ(send_one(o), 0);
+		CHECK_EQ(lat_outbound_flush(o, lat_clock_until(SECONDS(20))), 0);
+		CHECK_EQ(recv_one(g, &msg), 0);
+		CHECK_EQ(msg.badge, BADGE);
+		CHECK_EQ(msg.source, 3);
+		CHECK_EQ(recv_one(g, &msg), 0);
+		CHECK_EQ(lat_issuer_revoke(g->issuer, life_of(&right), NULL), 0);
+		CHECK_EQ(recv_one(g, &msg), -ENOMSG); /* three were there */
+		do
+			rc = send_one(o);
+		while (rc == 0);
+		CHECK_EQ(rc, -EKEYREVOKED);
+		CHECK_EQ(lat_outbound_flush(o, 0), -EKEYREVOKED);
+		CHECK(lat_outbound_sent(o, &received) >= 5);
+		CHECK_EQ(received, 2);
+		/* Again by the same: refused, by the same word. */
+		lat_outbound_close(o);
+		o = open_by(g, 3, &right);
+		CHECK_EQ(send_one(o), -EKEYREVOKED);
+		lat_outbound_close(o);
+		CHECK_EQ(send_one(other), 0);
+		CHECK_EQ(lat_outbound_flush(other, lat_clock_until(SECONDS(20))), 0);
+		CHECK_EQ(recv_one(g, &msg), 0);
+		CHECK_EQ(msg.source, 4);
+		lat_outbound_close(other);
+		while (atomic_load_explicit(&g->told, memory_order_relaxed) == 0)
+			CHECK_EQ(lattice_node_ping(g->p.a.node, 2, &received, SECONDS(20)), 0);
+		CHECK_EQ(atomic_load_explicit(&g->told, memory_order_relaxed), 1);
+		close_given(g);
+	}
+}
+
+static const struct {
+	const char *why;
+	struct lat_caveat caveat;
+	int rc;
+} rows[] = {
+	{ "as it was given", { 0 }, 0 },
+	{ "by another sender", { LAT_CAVEAT_SRC_PID, 4, { 9 } }, -EACCES },
+	{ "by another node", { LAT_CAVEAT_HOLDER, 16, { 9 } }, -EACCES },
+	{ "too late", { LAT_CAVEAT_NOT_AFTER, 8, { 9 } }, -EKEYEXPIRED },
+	{ "not to open", { LAT_CAVEAT_RIGHTS, 2, { LAT_RIGHT_SEND } }, -EACCES },
+	{ "nothing that long", { LAT_CAVEAT_MAX_MSG, 4, { 12 } }, -EMSGSIZE },
+};
+
+TEST(refused)
+{
+	struct given *g = open_given(LATTICE_UDP);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lat_cap_right right = grant(g);
+		struct lat_outbound *o;
+
+		if (rows[i].caveat.type != 0)
+			CHECK_EQ(lat_cap_right_narrow(&right, &rows[i].caveat), 0);
+		o = open_by(g, 3, &right);
+		CHECK_EQ_ROW(rows[i].why, send_one(o), rows[i].rc);
+		lat_outbound_close(o);
+	}
+	close_given(g);
+}
+
+/* Those that are opened again when they have ended show it again, and are told again. */
+TEST(opened_again)
+{
+	struct given *g = open_given(LATTICE_UDP);
+	struct lat_cap_right right = grant(g);
+	struct lat_outbound *o = open_by(g, 3, &right);
+	int rc;
+
+	lat_outbound_keep(o);
+	CHECK_EQ(send_one(o), 0);
+	CHECK_EQ(lat_outbound_flush(o, lat_clock_until(SECONDS(20))), 0);
+	lattice_endpoint_close(g->ep);
+	CHECK_EQ(lattice_endpoint_open(&g->ep, g->p.b.node, DST), 0);
+	do {
+		rc = send_one(o);
+		if (rc == 0)
+			rc = lat_outbound_flush(o, lat_clock_until(SECONDS(20)));
+	} while (rc == -EOWNERDEAD);
+	CHECK_EQ(rc, 0);
+	CHECK_EQ(lat_issuer_revoke(g->issuer, life_of(&right), NULL), 0);
+	do
+		rc = send_one(o);
+	while (rc == 0);
+	CHECK_EQ(rc, -EKEYREVOKED);
+	CHECK_EQ(send_one(o), -EKEYREVOKED);
+	lat_outbound_close(o);
+	close_given(g);
+}
+
+TEST_MAIN
