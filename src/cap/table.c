@@ -181,6 +181,11 @@ void lat_captable_close(struct lat_captable *t)
 
 /* ---- the tree of lives ---- */
 
+const _Atomic(uint32_t) *lat_captable_lives(const struct lat_captable *t)
+{
+	return t->lives;
+}
+
 bool lat_captable_live(const struct lat_captable *t, struct lat_cap_ref ref)
 {
 	return ref.slot < t->slots_max && ref.gen != 0 &&

@@ -99,6 +99,8 @@ LAT_MUST_CHECK int lat_captable_mint(struct lat_captable *t, const struct lat_ca
 LAT_MUST_CHECK int lat_captable_mint_transient(struct lat_captable *t, const struct lat_cap_desc *want,
 					       uint32_t badge, struct lat_cap_desc *out);
 
+/* The words that lat_captable_live() reads, by slot: a life lives while its slot's is its generation. As long as the table. */
+const _Atomic(uint32_t) *lat_captable_lives(const struct lat_captable *t);
 /* Whether this life has not ended. */
 bool lat_captable_live(const struct lat_captable *t, struct lat_cap_ref ref);
 /* 0, -EKEYREVOKED. */

@@ -146,7 +146,7 @@ static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct 
 		     struct lat_issue_answer *out)
 {
 	struct revocation *r;
-	uint32_t count = 0;
+	uint32_t count = 0, channels = 0;
 	int rc;
 
 	pthread_mutex_lock(&g->revoking);
@@ -156,7 +156,10 @@ static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct 
 	rc = q->what == LAT_ISSUE_REVOKE
 		     ? lat_issuer_revoke(iss, (struct lat_cap_ref){ q->want.slot, q->want.gen }, &count)
 		     : lat_issuer_revoke_holder(iss, q->want.holder, &count);
+	if (g->node->network != NULL)
+		channels = lat_network_revoked(g->node->network);
 	pthread_mutex_lock(&g->lock);
+	r->told.channels += channels;
 	g->under_way = NULL;
 	r->told.ended = count;
 	if (r->told.told == 0)

@@ -357,6 +357,11 @@ int lat_issuer_present(struct lat_issuer *iss, const struct lat_cap_right *right
 	return rc < 0 ? rc : lat_issuer_admit(iss, &ask, out);
 }
 
+const _Atomic(uint32_t) *lat_issuer_lives(const struct lat_issuer *iss)
+{
+	return lat_captable_lives(iss->table);
+}
+
 bool lat_issuer_live(const struct lat_issuer *iss, struct lat_cap_ref life)
 {
 	return lat_captable_live(iss->table, life);

@@ -77,6 +77,8 @@ LAT_MUST_CHECK int lat_issuer_present(struct lat_issuer *iss, const struct lat_c
 				      const uint8_t holder[LAT_CAP_HOLDER], int32_t src, int32_t dst,
 				      uint64_t now_unix, struct lat_admission *out);
 
+/* As lat_captable_lives(). */
+const _Atomic(uint32_t) *lat_issuer_lives(const struct lat_issuer *iss);
 bool lat_issuer_live(const struct lat_issuer *iss, struct lat_cap_ref life);
 
 /* ---- making and ending ---- */

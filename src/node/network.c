@@ -18,6 +18,7 @@
 #include "net/driver.h"
 #include "node/explain.h"
 #include "node/grants.h"
+#include "node/issuer.h"
 #include "node/judge.h"
 #include "node/keyfile.h"
 #include "node/keylog.h"
@@ -483,9 +484,15 @@ static void open_window(struct lat_network *net)
 			lat_state_dir(net->state), lattice_error_name(rc));
 }
 
+static void on_told(void *ctx, lattice_node_id node, struct lat_cap_ref life)
+{
+	lat_grants_told(ctx, node, life);
+}
+
 /* What this node gave out when it ran before is good from the first packet on. */
 static int open_issuer(struct lat_network *net)
 {
+	struct lat_network_rights rights = { .told = on_told, .ctx = net->node->grants };
 	char path[PATH_MAX];
 	uint8_t id[LATTICE_FINGERPRINT_BYTES];
 	int n = snprintf(path, sizeof(path), "%s/capabilities", lat_state_dir(net->state));
@@ -493,7 +500,12 @@ static int open_issuer(struct lat_network *net)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return lat_why(NULL, -ENAMETOOLONG, "the state directory's path is too long");
 	lat_key_fingerprint(id, lat_state_public_key(net->state));
-	return lat_grants_make(net->node->grants, path, id, NULL);
+	n = lat_grants_make(net->node->grants, path, id, &rights.issuer);
+	if (n < 0)
+		return n;
+	rights.lives = lat_issuer_lives(rights.issuer);
+	lat_network_set_rights(net, &rights);
+	return 0;
 }
 
 int lat_network_open(struct lat_network **out, struct lattice_node *node,

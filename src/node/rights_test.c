@@ -1,6 +1,8 @@
 /* Two nodes: what one gives, the other uses, until it is taken back. */
+#include <lattice/cap.h>
+
 #include "cap/chain.h"
-#include "node/issuer.h"
+#include "node/capability.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/pair_harness.h"
@@ -12,43 +14,15 @@ enum { DST = 20, BADGE = 42 };
 
 struct given {
 	struct pair p;
-	_Atomic(uint32_t) *lives;
-	struct lat_issuer *issuer;
 	struct lattice_endpoint *ep;
-	atomic_uint told;
 };
 
-static void on_told(void *ctx, lattice_node_id node, struct lat_cap_ref life)
-{
-	struct given *g = ctx;
-
-	CHECK_EQ(node, 1);
-	CHECK(life.gen != 0);
-	atomic_fetch_add_explicit(&g->told, 1, memory_order_relaxed);
-}
-
-/* As lat_issuer_config.ended() of a node. */
-static void on_ended(void *ctx, struct lat_cap_ref life)
-{
-	struct given *g = ctx;
-
-	(void)life;
-	(void)lat_network_revoked(g->p.b.node->network);
-}
-
-/* Node 2 has an issuer, and an endpoint. */
+/* Node 2 has an endpoint. */
 static struct given *open_given(enum lattice_proto proto)
 {
 	struct given *g = calloc(1, sizeof(*g));
-	struct lat_issuer_config cfg = { .node = 2, .ended = on_ended, .ctx = g };
 
 	meet(&g->p, "127.0.0.1", proto);
-	g->lives = calloc(LAT_CAPTABLE_MAX, sizeof(*g->lives));
-	cfg.lives = g->lives;
-	CHECK_EQ(lat_issuer_open(&g->issuer, &cfg), 0);
-	lat_network_set_rights(g->p.b.node->network,
-			       &(struct lat_network_rights){
-				       .issuer = g->issuer, .lives = g->lives, .told = on_told, .ctx = g });
 	CHECK_EQ(lattice_endpoint_open(&g->ep, g->p.b.node, DST), 0);
 	return g;
 }
@@ -57,29 +31,29 @@ static void close_given(struct given *g)
 {
 	lattice_endpoint_close(g->ep);
 	close_pair(&g->p);
-	lat_issuer_close(g->issuer);
-	free(g->lives);
 	free(g);
 }
 
 static struct lat_cap_right grant(struct given *g)
 {
-	const struct lat_cap_desc want = { .rights = LAT_RIGHT_OPEN | LAT_RIGHT_SEND,
-					   .dst_pid = DST,
-					   .src_pid = LAT_CAP_ANY_PID,
-					   .max_msg = 1 << 20 };
+	const struct lattice_cap_terms terms = {
+		.dst = DST, .rights = LATTICE_RIGHT_OPEN | LATTICE_RIGHT_SEND, .badge = BADGE, .bearer = true
+	};
 	struct lat_cap_right right;
+	struct lattice_cap *cap;
 
-	CHECK_EQ(lat_issuer_mint(g->issuer, &want, BADGE, LAT_CAP_UNLIMITED, &right), 0);
+	CHECK_EQ(lattice_cap_grant(&cap, g->p.b.node, &terms), 0);
+	CHECK_EQ(lat_capability_take(cap, &right), 0);
+	lattice_cap_free(cap);
 	return right;
 }
 
-static struct lat_cap_ref life_of(const struct lat_cap_right *right)
+static int take_back(struct given *g, const struct lat_cap_right *right, struct lattice_cap_told *told)
 {
 	struct lat_cap_desc d;
 
 	CHECK_EQ(lat_cap_desc_decode(&d, right->desc), 0);
-	return (struct lat_cap_ref){ d.slot, d.gen };
+	return lattice_cap_revoke(g->p.b.node, d.slot, d.gen, told, SECONDS(20));
 }
 
 static struct lat_outbound *open_by(struct given *g, int32_t src, const struct lat_cap_right *right)
@@ -108,6 +82,7 @@ TEST(revoked)
 		struct given *g = open_given(tcp ? LATTICE_TCP : LATTICE_UDP);
 		struct lat_cap_right right = grant(g), kept = grant(g);
 		struct lat_outbound *o = open_by(g, 3, &right), *other = open_by(g, 4, &kept);
+		struct lattice_cap_told told;
 		struct lattice_msg msg;
 		uint64_t received;
 		int rc;
@@ -119,7 +94,12 @@ TEST(revoked)
 		CHECK_EQ(msg.badge, BADGE);
 		CHECK_EQ(msg.source, 3);
 		CHECK_EQ(recv_one(g, &msg), 0);
-		CHECK_EQ(lat_issuer_revoke(g->issuer, life_of(&right), NULL), 0);
+		CHECK_EQ(take_back(g, &right, &told), 0);
+		CHECK_EQ(told.ended, 1);
+		CHECK_EQ(told.channels, 1);
+		CHECK_EQ(told.told, 1);
+		CHECK_EQ(told.nodes, 1);
+		CHECK(told.ns > 0);
 		CHECK_EQ(recv_one(g, &msg), -ENOMSG); /* three were there */
 		do
 			rc = send_one(o);
@@ -138,9 +118,6 @@ TEST(revoked)
 		CHECK_EQ(recv_one(g, &msg), 0);
 		CHECK_EQ(msg.source, 4);
 		lat_outbound_close(other);
-		while (atomic_load_explicit(&g->told, memory_order_relaxed) == 0)
-			CHECK_EQ(lattice_node_ping(g->p.a.node, 2, &received, SECONDS(20)), 0);
-		CHECK_EQ(atomic_load_explicit(&g->told, memory_order_relaxed), 1);
 		close_given(g);
 	}
 }
@@ -194,7 +171,7 @@ TEST(opened_again)
 			rc = lat_outbound_flush(o, lat_clock_until(SECONDS(20)));
 	} while (rc == -EOWNERDEAD);
 	CHECK_EQ(rc, 0);
-	CHECK_EQ(lat_issuer_revoke(g->issuer, life_of(&right), NULL), 0);
+	CHECK_EQ(take_back(g, &right, NULL), 0);
 	do
 		rc = send_one(o);
 	while (rc == 0);

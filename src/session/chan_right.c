@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "cap/chain.h"
+#include "session/fault.h"
 
 /* The wall clock may be set: expiry is looked at again after at most so long. */
 static const uint64_t look_again_ns = 3600 * (uint64_t)LAT_NS_PER_S;
@@ -97,7 +98,8 @@ static bool dead(const struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
 
-	return ci->grant.life.gen != 0 && !e->ops->cap_live(e->ctx, ci->grant.life);
+	return ci->grant.life.gen != 0 && !lat_fault(LAT_FAULT_DEAD_RIGHT) &&
+	       !e->ops->cap_live(e->ctx, ci->grant.life);
 }
 
 static void due_at(struct lat_peer *p, uint64_t at)
@@ -163,8 +165,8 @@ static uint32_t revoke_of(struct lat_peer *p)
 
 		if (!c->inbound || ci->told || !dead(ci))
 			continue;
+		count += ci->state == LAT_IN_OPEN;
 		cut(ci, LAT_CODE_EREVOKED);
-		count++;
 	}
 	return count;
 }

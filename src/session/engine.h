@@ -337,7 +337,8 @@ bool lat_engine_any_reset_unacked(const struct lat_engine *e);
 
 /*
  * Lives have ended: each channel of one is over, here and, by CHAN_RESET with the last sequence that was received, there. Nothing of
- * it is delivered after the return. Who is out of reach learns it when it is back, revoked_told() says when. How many channels.
+ * it is delivered after the return. Who is out of reach learns it when it is back, revoked_told() says when. How many channels whose sender
+ * has to be told.
  */
 uint32_t lat_engine_revoke(struct lat_engine *e, uint64_t now);
 

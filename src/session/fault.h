@@ -16,6 +16,7 @@ enum lat_fault {
 	LAT_FAULT_CREDIT_LATE, /* credit is raised only when all of it is used up */
 	LAT_FAULT_FORGET_LOST, /* a run of messages that was lost is not sent again */
 	LAT_FAULT_ORDER,       /* a whole message is handed up though one before it is missing */
+	LAT_FAULT_DEAD_RIGHT,  /* what was opened by a right goes on when that has ended */
 	LAT_FAULT_M4_SKIPPED,  /* the caller takes the session for made when it has sent M3 */
 	LAT_FAULT_M2_OLD,      /* an M2 that answers a former M1 is taken */
 	LAT_FAULT_UNCONFIRMED, /* the called uses a session before DATA has opened in it */
