@@ -185,7 +185,8 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n)
 		rc = -EINVAL;
 	pthread_mutex_lock(&a->lock);
 	if (rc < 0) {
-		a->number = n->node;
+		if (!a->was_up) /* who opens is told; who was here before keeps what it said of itself */
+			a->number = n->node;
 		fail_locked(a, rc);
 		pthread_mutex_unlock(&a->lock);
 		return rc;
