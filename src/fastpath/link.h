@@ -209,6 +209,8 @@ bool lat_link_in_close(struct lat_link_in *in);
  */
 LAT_MUST_CHECK int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds,
 				   size_t count);
+/* EXTENT came, and this process had no room for its fd: the channel is gone(-ENOMEM), if there is one of that number. */
+void lat_link_extent_lost(struct lat_link *link, uint32_t chan);
 
 /* --- counters --------------------------------------------------------------------------------------- */
 

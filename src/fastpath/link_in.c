@@ -334,6 +334,22 @@ static void extent_missed(struct lat_link_in *in)
 	in_put(in);
 }
 
+void lat_link_extent_lost(struct lat_link *link, uint32_t chan)
+{
+	struct lat_link_in *in = NULL;
+
+	pthread_mutex_lock(&link->lock);
+	if (chan < LAT_LINK_CHANS_MAX)
+		in = link->table->in[chan];
+	if (in != NULL)
+		lat_link_get(&in->refs);
+	pthread_mutex_unlock(&link->lock);
+	if (in == NULL)
+		return;
+	extent_missed(in);
+	in_put(in); /* NOLINT(clang-analyzer-unix.Malloc): ours, of above */
+}
+
 int lat_link_extend(struct lat_link *link, const struct lat_link_extent *x, const int *fds, size_t count)
 {
 	bool sane = count == 1 && x->chan < LAT_LINK_CHANS_MAX && x->bytes <= LAT_LINK_EXTENT_BYTES_MAX &&

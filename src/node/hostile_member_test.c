@@ -6,12 +6,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <lattice/lattice.h>
 
 #include "base/test.h"
 #include "fastpath/link.h"
+#include "fastpath/ring.h"
 #include "node/door.h"
 #include "node/note.h"
 #include "os/clock.h"
@@ -309,6 +311,42 @@ TEST(only_the_host_says_another_nodes_number)
 		wait_stat(&s, lies[i].why, "host.dropped", 1);
 		close_scene(&s);
 	}
+}
+
+/* Nothing hostile: the honest side has no room for one more descriptor, and loses the channel that it was for, not the link. */
+TEST(too_many_files_for_a_channels_memory)
+{
+	enum { BYTES = 128 * LAT_RING_SLOT };
+	const struct lat_note extent = { .kind = LAT_NOTE_EXTENT, .tier = 1, .number = BYTES };
+	struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID }, n;
+	struct rlimit was, none;
+	int fds[LAT_NOTE_FDS];
+	struct scene s;
+	size_t count;
+
+	open_scene(&s);
+	CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+	open.grant = s.grant;
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	do {
+		CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+		lat_fdpass_close(fds, count);
+	} while (n.kind != LAT_NOTE_CHAN_ACCEPT);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = was.rlim_max };
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_EQ(say(s.pair, extent, &s.segment, 1), 0);
+	do {
+		CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+	} while (n.kind != LAT_NOTE_CHAN_GONE);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	CHECK_EQ(n.rc, -ENOMEM);
+	/* The link goes on: the next channel by it is refused only because its grant is one that was used. */
+	CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+	CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+	CHECK_EQ(n.kind, LAT_NOTE_CHAN_REFUSE);
+	CHECK_EQ(stat_of(s.node, "links.broke") + stat_of(s.node, "links.died"), 0);
+	close_scene(&s);
 }
 
 TEST(a_channel_to_an_endpoint_is_asked_nothing)

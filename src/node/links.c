@@ -349,6 +349,11 @@ static int hear(struct lat_pair *p, int max)
 			return 1;
 		if (rc > 0)
 			rc = on_note(p, &n, fds, fd_count);
+		else if (rc == -EMFILE &&
+			 n.kind == LAT_NOTE_EXTENT) { /* one channel's memory is no reason to end all */
+			lat_link_extent_lost(p->link, n.chan);
+			rc = 0;
+		}
 		if (rc < 0)
 			return rc == -EPIPE ? -EOWNERDEAD : rc;
 	}
