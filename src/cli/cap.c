@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <lattice/cap.h>
+#include <lattice/endpoint.h>
 #include <lattice/error.h>
 #include <lattice/node.h>
 #include <lattice/state.h>
@@ -314,17 +315,28 @@ static void print_cap(const struct cli_options *opt, const struct lattice_cap_in
 
 /* ---- the commands ---- */
 
+/* The pid that a service has, or will have. */
+static int32_t pid_of(struct lattice_node *node, const char *service)
+{
+	int32_t pid;
+
+	return lattice_node_resolve(node, service, 0, &pid, WAIT_DEFAULT_NS) == 0
+		       ? pid
+		       : lattice_service_pid(service);
+}
+
 static int run_cap_grant(const struct cli_options *opt, int argc, char **argv)
 {
 	struct lattice_node *node = NULL;
 	struct lattice_cap_terms terms;
 	struct lattice_cap *cap;
-	uint64_t pid;
+	uint64_t pid = 0; /* 0: argv[0] is a service */
 	int rc, status;
 
 	(void)argc;
-	if (!cli_number(argv[0], 1, INT32_MAX, &pid))
-		return cli_usage("'%s' is not a pid of this node, from 1 up", argv[0]);
+	if (!cli_number(argv[0], 1, INT32_MAX, &pid) && !cli_is_service(argv[0]))
+		return cli_usage("'%s' is neither a pid of this node, from 1 up, nor a service of it",
+				 argv[0]);
 	if (opt->rights == NULL)
 		return cli_usage("--rights says what it is to allow: --rights send, say");
 	if ((opt->to != NULL) == opt->bearer)
@@ -334,7 +346,7 @@ static int run_cap_grant(const struct cli_options *opt, int argc, char **argv)
 		status = cli_node_issue(&node, opt);
 	if (status != CLI_OK)
 		return status;
-	terms.dst = (int32_t)pid;
+	terms.dst = pid != 0 ? (int32_t)pid : pid_of(node, argv[0]);
 	rc = lattice_cap_grant(&cap, node, &terms);
 	if (rc < 0) {
 		status = cli_fail(node, rc, "nothing was granted");
@@ -348,10 +360,11 @@ static int run_cap_grant(const struct cli_options *opt, int argc, char **argv)
 
 const struct cli_command cli_cap_grant = {
 	.name = "cap grant",
-	.args = "PID",
+	.args = "PID|SERVICE",
 	.summary = "make a capability: the right to send to a pid of this node",
 	.text = "Prints a capability, a line of text, or writes it to a file that only its owner may read. It is a secret: who has\n"
-		"it, and is the holder that it names, has the right. A running node grants; where none runs, the state directory's.",
+		"it, and is the holder that it names, has the right. A running node grants; where none runs, the state directory's.\n"
+		"A service that does not run is granted by the pid that it has unless it asks for another.",
 	.options = (const int[]){ OPT_TO, OPT_BEARER, OPT_RIGHTS, OPT_BADGE, OPT_AS, OPT_RATE, OPT_MAX_BYTES,
 				  OPT_EXPIRES, OPT_USES, OPT_CAP_OUTPUT, OPT_DIR, OPT_JSON, OPT_HELP, 0 },
 	.args_min = 1,

@@ -34,7 +34,7 @@ static bool takes_peer(const struct cli_command *cmd)
 /* Or a service of this machine. */
 static bool takes_service(const struct cli_command *cmd)
 {
-	return strncmp(cmd->args, "TARGET ", 7) == 0;
+	return strncmp(cmd->args, "TARGET ", 7) == 0 || cmd == &cli_cap_grant;
 }
 
 static const char *argument(const struct cli_command *cmd)

@@ -48,11 +48,21 @@ def granted_to_others(folder):
 
 
 @case
+def granted_for_a_service(folder):
+    """By the pid that it will have; or, once it runs, by the one that it has."""
+    alice = Node(folder, "alice", 1)
+    will = shown(expect(alice.run("cap", "grant", "store", "--rights", "send", "--bearer"), 0).out)["to"]
+    with Receiver(alice, "store") as store:
+        text = expect(alice.run("cap", "grant", "store", "--rights", "send", "--bearer"), 0).out
+        assert shown(text)["to"] == will and f"'store', pid {will}" in store.said()
+
+
+@case
 def what_is_said_wrongly(folder):
     alice = Node(folder, "alice", 1)
     for args, says in (
-            (("0", "--rights", "send", "--bearer"), "not a pid"),
-            (("store", "--rights", "send", "--bearer"), "not a pid"),
+            (("0", "--rights", "send", "--bearer"), "neither a pid"),
+            (("a/b", "--rights", "send", "--bearer"), "neither a pid"),
             (("7", "--bearer"), "--rights says"),
             (("7", "--rights", "send"), "either --to, or --bearer"),
             (("7", "--rights", "send", "--bearer", "--to", "2"), "either --to, or --bearer"),

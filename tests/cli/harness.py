@@ -146,7 +146,7 @@ class Receiver:
         self.child = subprocess.Popen([LATTICE, *map(str, self.args)], stdin=subprocess.DEVNULL,
                                       stdout=self.out if out is None else out, stderr=self.err, env=ENV)
         try:
-            self.port = int(self.wait_says(r"receives as pid \d+, port (\d+)").group(1))
+            self.port = int(self.wait_says(r"receives as .*, port (\d+)").group(1))
         except BaseException:
             self.end(signal.SIGKILL)
             raise
