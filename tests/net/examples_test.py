@@ -80,6 +80,25 @@ def hello_and_local(_):
 
 
 @case
+def a_store_is_asked(_):
+    with Program("store", "shop") as store:
+        pid = store.says(r"has the service 'shop', pid (\d+)").group(1)
+        for args, status, says in ((("put", "shop", "bread", "fresh"), 0, ""), (("get", "shop", "bread"), 0, "fresh\n"),
+                                   (("get", "shop", "milk"), 1, "nothing is kept as 'milk'"),
+                                   (("put", "shop", "k" * 64, "v"), 0, ""), (("get", "shop", "k" * 64), 1, "nothing is kept"),
+                                   (("put", "shop", "bread", "stale"), 0, ""), (("get", "shop", "bread"), 0, "stale\n"),
+                                   (("put", "store", "bread", "fresh"), 1, "no service of this node is called 'store'"),
+                                   (("get", "shop"), 2, "usage")):
+            with Program("ask", *args) as ask:
+                assert ask.end() == status and says in ask.text(), f"{args}: {ask.text()}"
+        with Program("store", "shop") as second:
+            assert second.end() == 1 and "is the service 'shop' already" in second.text(), second.text()
+        expect(run("send", pid, "-m", "x" * 100000), 0)     # of no type that it knows
+        with Program("ask", "get", "shop", "bread") as ask:
+            assert ask.end() == 0 and ask.text() == "stale\n", ask.text()
+
+
+@case
 def ping_and_pong_over_every_way(folder):
     ping, pong = acquainted(folder)
     port = free_port()

@@ -10,16 +10,16 @@ import re
 import statistics
 import sys
 
-import netns_test
-from netns_test import PORT, Machines, case, ip, main
-import harness              # where it is, netns_test knows
+import spaces
+from spaces import PORT, Machines, ip
+import harness              # where it is, spaces knows
+from harness import case, main
 
 FLOOD = sys.argv[2]
 RATE = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
 SECONDS = int(sys.argv[4]) if len(sys.argv) > 4 else 3
 KINDS = sys.argv[5:] or ["bogus", "known"]
 HERE = "10.77.0.2"
-harness._cases.clear()      # netns_test's own
 
 
 class Floods(Machines):
@@ -30,11 +30,11 @@ class Floods(Machines):
         ip("-n", self.space[0], "route", "add", "blackhole", "10.88.0.0/16")
 
     def program(self, side, *args):
-        lattice, netns_test.LATTICE = netns_test.LATTICE, FLOOD
+        lattice, spaces.LATTICE = spaces.LATTICE, FLOOD
         try:
             return self.start(side, *args)
         finally:
-            netns_test.LATTICE = lattice
+            spaces.LATTICE = lattice
 
 
 def number(child, what):

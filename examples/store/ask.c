@@ -1,0 +1,86 @@
+/*
+ * ask put SERVICE[@NODE] KEY VALUE, ask get SERVICE KEY: asks a store (store.c), of this node or of the node with that number. To put is
+ * to send; to get is to call, which other nodes do not carry yet.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lattice/lattice.h>
+
+#define WAIT_NS INT64_C(10000000000)
+
+enum { PUT = 1, GET = 2, TEXT_ROOM = 256 };
+
+static int failed(const void *handle, int rc, const char *what)
+{
+	char why[1024];
+
+	lattice_explain(handle, rc, why, sizeof(why));
+	fprintf(stderr, "ask: %s: %s\n", what, why);
+	return 1;
+}
+
+static int put(struct lattice_channel *channel, const char *key, const char *value)
+{
+	char text[TEXT_ROOM];
+	struct lattice_msg msg = { .type = PUT, .data = text };
+	int rc;
+
+	msg.len = (size_t)snprintf(text, sizeof(text), "%s %s", key, value);
+	if (msg.len >= sizeof(text))
+		return -EMSGSIZE;
+	rc = lattice_channel_send(channel, &msg, WAIT_NS);
+	return rc < 0 ? rc : lattice_channel_flush(channel, WAIT_NS); /* until it is there */
+}
+
+static int get(struct lattice_channel *channel, const char *key)
+{
+	const struct lattice_msg msg = { .type = GET, .data = key, .len = strlen(key) };
+	char text[TEXT_ROOM];
+	struct lattice_msg answer;
+	int rc = lattice_channel_call(channel, &msg, &answer, text, sizeof(text), WAIT_NS);
+
+	if (rc < 0)
+		return rc;
+	if (answer.type == 0) {
+		fprintf(stderr, "ask: nothing is kept as '%s'\n", key);
+		return 1;
+	}
+	printf("%.*s\n", (int)answer.len, text);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
+	bool puts_it = argc == 5 && strcmp(argv[1], "put") == 0;
+	struct lattice_channel *channel = NULL;
+	struct lattice_node *node = NULL;
+	lattice_node_id at = 0;
+	int32_t pid = 0;
+	char *node_at;
+	int rc;
+
+	if (!puts_it && (argc != 4 || strcmp(argv[1], "get") != 0)) {
+		fprintf(stderr, "usage: ask put SERVICE[@NODE] KEY VALUE, or ask get SERVICE KEY\n");
+		return 2;
+	}
+	node_at = strchr(argv[2], '@');
+	if (node_at != NULL) {
+		at = (lattice_node_id)strtoul(node_at + 1, NULL, 10);
+		*node_at = '\0';
+	}
+	if ((rc = lattice_node_open(&node, &cfg)) < 0)
+		return failed(NULL, rc, "node");
+	if ((rc = lattice_node_resolve(node, argv[2], at, &pid, WAIT_NS)) < 0)
+		rc = failed(node, rc, argv[2]);
+	else if ((rc = lattice_channel_open(&channel, node, (int32_t)getpid(), pid, at, 0)) < 0)
+		rc = failed(NULL, rc, argv[2]);
+	else if ((rc = puts_it ? put(channel, argv[3], argv[4]) : get(channel, argv[3])) < 0)
+		rc = failed(channel, rc, argv[2]);
+	lattice_channel_close(channel);
+	lattice_node_close(node);
+	return rc;
+}
