@@ -79,7 +79,7 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->remote != NULL)
+	if (ch->remote != NULL || ch->far != NULL)
 		return lat_why(
 			ch, -EOPNOTSUPP,
 			"call %d->%d@%u: calls do not reach other nodes; send, and receive the answer as a message",

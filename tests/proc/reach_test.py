@@ -159,6 +159,16 @@ def services_are_found(one, other):
 
 
 @each_way
+def calls_do_not_reach(one, other):
+    with one.worker() as a, other.worker() as b:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        assert "calls do not reach other nodes" in a.fails("EOPNOTSUPP", "call", 0, 10, 1000)
+        a.do("send", 0, 1, 100, -1)
+        assert b.do("take", 7, 1, -1) == "1"
+
+
+@each_way
 def the_short_calls_do(one, other):
     with one.worker() as a, other.worker() as b:
         b.do("short", "listen", 7)
