@@ -809,6 +809,15 @@ int lat_attach_named(struct lat_attach *a, const char *name, int32_t *pid)
 	return rc;
 }
 
+void lat_attach_name_of(struct lat_attach *a, int32_t pid, char name[LAT_SERVICE_MAX + 1])
+{
+	name[0] = '\0';
+	pthread_mutex_lock(&a->lock);
+	if (a->hosting != NULL)
+		lat_host_name_of(a->hosting, pid, name);
+	pthread_mutex_unlock(&a->lock);
+}
+
 int lat_attach_claim(struct lat_attach *a, int32_t pid, const char *name)
 {
 	struct lat_note n = { .kind = LAT_NOTE_CLAIM, .dst = pid };

@@ -88,6 +88,8 @@ LAT_MUST_CHECK int lat_attach_resolve(struct lat_attach *a, const char *name, in
 				      uint64_t deadline_ns);
 /* As lat_host_named(); -ENOENT also when this process does not host. */
 LAT_MUST_CHECK int lat_attach_named(struct lat_attach *a, const char *name, int32_t *pid);
+/* As lat_host_name_of(), if this process hosts. */
+void lat_attach_name_of(struct lat_attach *a, int32_t pid, char name[LAT_SERVICE_MAX + 1]);
 /* As lat_host_tell(), if this process hosts. */
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 

@@ -329,6 +329,13 @@ int lat_host_named(struct lat_host *h, const char *name, int32_t *pid)
 	return 0;
 }
 
+void lat_host_name_of(struct lat_host *h, int32_t pid, char name[LAT_SERVICE_MAX + 1])
+{
+	pthread_mutex_lock(&h->lock);
+	(void)snprintf(name, LAT_SERVICE_MAX + 1, "%s", lat_claims_name(h->claims, pid));
+	pthread_mutex_unlock(&h->lock);
+}
+
 static int may_open(const struct lat_host *h, const struct member *m, const struct lat_note *in)
 {
 	return in->node != 0 ? lat_claims_may(h->claims, &m->cred, LAT_ACT_REACH, (int32_t)in->node, "")

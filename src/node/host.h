@@ -58,6 +58,8 @@ LAT_MUST_CHECK int lat_host_bring(struct lat_host *h, struct lat_note *n);
  * host before).
  */
 LAT_MUST_CHECK int lat_host_named(struct lat_host *h, const char *name, int32_t *pid);
+/* Which service @pid is; "": none. Any thread. */
+void lat_host_name_of(struct lat_host *h, int32_t pid, char name[LAT_SERVICE_MAX + 1]);
 /* The policy has changed: members who may not be here any more are dismissed, and pids that they may not have are taken. Any thread. */
 void lat_host_judge(struct lat_host *h);
 

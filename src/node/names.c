@@ -1,6 +1,7 @@
 #include "node/names.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <lattice/endpoint.h>
 #include <lattice/node.h>
@@ -9,6 +10,7 @@
 #include "node/attach.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/judge.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/probe.h"
@@ -108,19 +110,38 @@ void lat_names_on_resolved(void *ctx, uint32_t node, uint32_t req, int err, int3
 
 /* ---- answering one ---- */
 
-/* A peer may open a channel to every pid that is received as, so it may know every service. */
+void lat_names_of(struct lattice_node *node, int32_t pid, char name[LATTICE_SERVICE_MAX + 1])
+{
+	struct lattice_endpoint *own = lat_endpoint_find(node, pid);
+
+	name[0] = '\0';
+	if (own != NULL)
+		memcpy(name, own->name, sizeof(own->name));
+	else if (lat_node_attach(node) != NULL)
+		lat_attach_name_of(lat_node_attach(node), pid, name);
+	if (own != NULL)
+		lat_endpoint_put(own);
+}
+
+/* Whoever may open a channel to it may know it. */
 int lat_names_on_resolve(void *ctx, uint32_t node, const char *name, int32_t *pid)
 {
+	const struct lat_subject who = { .is_peer = true, .node = node };
 	const struct lat_network *net = ctx;
 	struct lat_attach *attach = lat_node_attach(net->node);
-	int32_t own = lat_endpoint_named(net->node, name);
+	int32_t is = lat_endpoint_named(net->node, name);
+	int rc = 0;
 
-	(void)node;
-	if (own != 0) {
-		*pid = own;
-		return 0;
+	if (is == 0)
+		rc = attach != NULL ? lat_attach_named(attach, name, &is) : -ENOENT;
+	if (rc == 0 || rc == -EBUSY) {
+		int may = lat_judge_may(net->node->judge, &who, LAT_JUDGE_SEND, is, name);
+
+		rc = may < 0 ? may : rc;
 	}
-	return attach != NULL ? lat_attach_named(attach, name, pid) : -ENOENT;
+	if (rc == 0)
+		*pid = is;
+	return rc;
 }
 
 /* ---- the call ---- */
@@ -145,7 +166,11 @@ static int resolve_here(struct lattice_node *node, const char *name, int32_t *pi
 			"'lattice recv %s' is one",
 			name, name);
 	case -EACCES:
-		return lat_why(node, rc, "this user may not send to the service '%s'", name);
+		return lat_why(
+			node, rc,
+			"this user may not send to the service '%s', if there is one: 'allow = user ...: send' under "
+			"'[service %s]' in the file of 'lattice node run -c' would let it",
+			name, name);
 	case -ETIMEDOUT:
 		return lat_why(node, rc, "the process that hosts does not answer: is it stopped?");
 	case -ESHUTDOWN:

@@ -16,12 +16,16 @@
 #include "base/util.h"
 
 struct lat_network;
+struct lattice_node;
 
 /* A question that is under way, on its caller's stack. */
 struct lat_question;
 
 /* The sentence for what is no name; -EINVAL. */
 int lat_names_why(const void *handle, const char *name);
+
+/* Which service of this node @pid is, in this process or another that it hosts for; "": none. The network's lock may be held. */
+void lat_names_of(struct lattice_node *node, int32_t pid, char name[LATTICE_SERVICE_MAX + 1]);
 
 /*
  * Asks @peer. *pid: the answer. 0, -ENOENT (there is no such service, or none for us), -ETIMEDOUT, or as

@@ -4,6 +4,7 @@
 
 #include "node/issuer.h"
 #include "node/judge.h"
+#include "node/names.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
@@ -66,12 +67,14 @@ int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_op
 {
 	const struct lat_subject who = { .is_peer = true, .node = ask->node };
 	struct lat_network *net = ctx;
+	char name[LATTICE_SERVICE_MAX + 1];
 	struct lat_policy_grant grant;
 	int rc;
 
 	if (ask->desc != NULL)
 		return admit(net, ask, out);
-	rc = lat_judge_grant(net->node->judge, &who, ask->dst_pid, NULL, &grant);
+	lat_names_of(net->node, ask->dst_pid, name);
+	rc = lat_judge_grant(net->node->judge, &who, ask->dst_pid, name, &grant);
 	if (rc < 0)
 		return rc;
 	*out = (struct lat_open_grant){ .rights = grant.rights,
