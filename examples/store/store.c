@@ -1,6 +1,6 @@
 /*
- * store [NAME]: a service that keeps words for others, until it is ended. Who may ask it for what is the node's to decide:
- * the program itself lets in whoever gets through. ask.c is the other side, on this machine or on another.
+ * store [NAME]: a service that keeps words for others, until it is ended. Who may ask it is the node's to decide ('policy'
+ * beside this file says it): the program takes whatever gets through. ask.c is the other side, on this machine or on another.
  *
  *   type 1  "KEY VALUE"  keep that; as a call, answered
  *   type 2  "KEY"        a call: answered with the value, or by type 0 when there is none
