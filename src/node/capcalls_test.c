@@ -14,6 +14,7 @@
 #include "base/test.h"
 #include "node/capability.h"
 #include "node/grants.h"
+#include "node/issue.h"
 #include "node/issuer.h"
 #include "node/node.h"
 
@@ -237,6 +238,58 @@ TEST(a_restart)
 	lattice_cap_free(gone);
 	lattice_cap_free(brief);
 	CHECK_EQ(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* Another user of this machine: shows what it holds, and no more. */
+TEST(who_may)
+{
+	const struct lat_grants_asker owner = { .uid = 1, .owner = true }, his = { .uid = 65534 },
+				      hers = { .uid = 2 };
+	struct lattice_node *node = opened(LATTICE_HOST_PRIVATE, NULL);
+	struct lat_issue_request grant = { .what = LAT_ISSUE_GRANT,
+					   .want = { .rights = LAT_RIGHT_OPEN | LAT_RIGHT_GRANT,
+						     .dst_pid = PID,
+						     .src_pid = LAT_CAP_ANY_PID },
+					   .uses = LAT_CAP_UNLIMITED },
+				 derive = { .what = LAT_ISSUE_DERIVE,
+					    .want = { .rights = LAT_RIGHT_OPEN, .src_pid = LAT_CAP_ANY_PID },
+					    .uses = LAT_CAP_UNLIMITED };
+	struct lat_issue_answer answer;
+
+	lat_cap_holder_uid(grant.want.holder, his.uid);
+	CHECK_EQ(lat_grants_do(node->grants, &owner, &grant, &answer), 0);
+	derive.parent = answer.right;
+	{
+		const struct {
+			const char *why;
+			const struct lat_grants_asker *who;
+			struct lat_issue_request q;
+			int want;
+		} rows[] = {
+			{ "another user grants", &his, grant, -EACCES },
+			{ "lists", &his, { .what = LAT_ISSUE_NEXT }, -EACCES },
+			{ "asks who was told", &his, { .what = LAT_ISSUE_TOLD, .number = 1 }, -EACCES },
+			{ "ends one", &his, { .what = LAT_ISSUE_REVOKE, .want = { .gen = 1 } }, -EACCES },
+			{ "ends a holder's",
+			  &his,
+			  { .what = LAT_ISSUE_REVOKE_HOLDER, .want = grant.want },
+			  -EACCES },
+			{ "derives of what it holds", &his, derive, 0 },
+			{ "of what another holds", &hers, derive, -EACCES },
+			{ "the owner, too, holds it not", &owner, derive, -EACCES },
+			{ "a revocation that there was not",
+			  &owner,
+			  { .what = LAT_ISSUE_TOLD, .number = 9 },
+			  -ENOENT },
+			{ "a revocation 0", &owner, { .what = LAT_ISSUE_TOLD }, -ENOENT },
+		};
+
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			CHECK_EQ_ROW(rows[i].why,
+				     lat_grants_do(node->grants, rows[i].who, &rows[i].q, &answer),
+				     rows[i].want);
+	}
+	lattice_node_close(node);
 }
 
 /* Handles that outlive the node. */
