@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks bench-revoke-cost check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
+.PHONY: sim sim-revoke sim-mutants interleave interleave-mutants flood wake tiers model all demo bench bench-locks bench-revoke-cost check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -91,6 +91,13 @@ sim: ## a thousand storms over a simulated network, SEEDS=1000; a seed that fail
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@LATTICE_SIM_SEEDS=$(SEEDS) LATTICE_SIM_FIRST=$(FIRST) $(main)/tests/sim/storm
+
+# How many rights are revoked, in virtual time.
+RACES ?= 1000000
+sim-revoke: ## rights revoked while what they opened is used, RACES=1000000: nothing comes after, every sender is told (some minutes)
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_SIM_RACES=$(RACES) $(main)/tests/sim/revoke
 
 sim-mutants: ## the engine with one fault each: the storms must notice every one within SEEDS=1000
 	@scripts/bootstrap check

@@ -390,12 +390,19 @@ static int say_credit(struct lat_chan_in *ci, struct lat_out *o)
 	return 0;
 }
 
+/*
+ * Behind the answer, in one packet: a number that it has not heard of yet says nothing to the sender, who then would go on when the
+ * answer comes.
+ */
 static int say_reset(struct lat_chan_in *ci, struct lat_out *o)
 {
+	const size_t both = 2 * LAT_FRAME_HDR + LAT_BODY_CHAN_ACK + LAT_BODY_CHAN_RESET;
 	const struct lat_frame_chan_reset f = {
 		.chan = ci->c.num, .code = ci->reset_code, .side = 1, .next_seq = ci->final_seq
 	};
 
+	if (lat_writer_room(&o->w) < both || say_ack(ci, o) < 0 || lat_out_full(o))
+		return -EMSGSIZE;
 	if (lat_frame_chan_reset_encode(&o->w, &f) < 0)
 		return -EMSGSIZE;
 	lat_out_note(o, LAT_FRAME_CHAN_RESET, ci->c.handle, 0, NULL, 0);

@@ -14,8 +14,32 @@ void sim_fail(const struct sim *s, const char *what, int flow)
 	CHECK(false);
 }
 
+/* Some right at its receiver, for a channel that is to be opened; a quarter of them are children. */
+static struct lat_cap_right some_right(struct sim *s, struct sim_flow *f)
+{
+	struct world_issuer *i = s->w->node[f->to].issuer;
+	struct lat_cap_desc want = world_want(), d;
+	struct lat_cap_right right;
+	struct lat_caveat slot;
+
+	want.rights |= LAT_RIGHT_BULK | LAT_RIGHT_GRANT;
+	want.rate = world_random(s->w) % 8 == 0 ? 200 : 0;
+	right = world_grant(s->w, f->to, &want);
+	f->right = f->life = world_life(&right);
+	if (world_random(s->w) % 4 == 0) {
+		CHECK_EQ(lat_captable_mint(i->table, &f->right, &want, 0, LAT_CAP_UNLIMITED, &d), 0);
+		f->life = (struct lat_cap_ref){ d.slot, d.gen };
+		slot = lat_caveat_slot(d.slot, d.gen);
+		CHECK_EQ(lat_cap_right_narrow(&right, &slot), 0);
+	}
+	return right;
+}
+
 static void open_flow(struct sim *s, int k)
 {
+	struct lat_cap_right right;
+	bool by_right = world_random(s->w) % 2 == 0;
+
 	struct sim_flow *f = &s->flow[k];
 	int nodes = s->w->nodes;
 
@@ -23,8 +47,10 @@ static void open_flow(struct sim *s, int k)
 	f->to = (f->from + 1 + (int)(world_random(s->w) % (uint64_t)(nodes - 1))) % nodes;
 	if (!up(s, f))
 		return;
-	f->out = world_chan_open(s->w, f->from, f->to, ++s->next_pid,
-				 k == SIM_FLOWS - 1 ? 0 : LAT_CFLAG_RELIABLE);
+	if (by_right)
+		right = some_right(s, f);
+	f->out = world_chan_open_by(s->w, f->from, f->to, ++s->next_pid,
+				    k == SIM_FLOWS - 1 ? 0 : LAT_CFLAG_RELIABLE, by_right ? &right : NULL);
 }
 
 void sim_open(struct sim *s, uint64_t seed)
@@ -64,6 +90,8 @@ static void check_ended(struct sim *s, int k)
 
 	if (out->last_seq > out->sent)
 		sim_fail(s, "the end tells of more than was sent", k);
+	if (out->err == -EKEYREVOKED && !f->revoked)
+		sim_fail(s, "its right lives", k);
 	if (f->receiver_lost || out->lossy)
 		return;
 	sim_room(s, UINT64_MAX); /* what was acknowledged may still wait for room */
@@ -72,6 +100,8 @@ static void check_ended(struct sim *s, int k)
 		sim_fail(s, "the end tells of more than was received", k);
 	if (out->err == 0 && !f->closing)
 		sim_fail(s, "ended without a reason", k);
+	if (out->err == -EKEYREVOKED && (in == NULL ? 0 : in->got) != out->last_seq)
+		sim_fail(s, "revoked, and not told what was received", k);
 }
 
 static void forget_ended(struct sim *s)
@@ -106,6 +136,8 @@ void sim_check(struct sim *s)
 			if (!f->out->ended)
 				continue;
 			check_ended(s, k);
+			if (f->right.gen != 0) /* its slot is used again, by another life */
+				(void)!lat_captable_revoke(s->w->node[f->to].issuer->table, f->right, NULL);
 		}
 		open_flow(s, k);
 	}
@@ -118,6 +150,8 @@ void sim_check_end(struct sim *s)
 		const struct sim_flow *f = &s->flow[k];
 		const struct world_chan *in = world_chan_at(s->w, f->to, f->out);
 
+		if (f->revoked && !f->out->ended)
+			sim_fail(s, "its right was revoked, and the sender was not told", k);
 		if (f->out->ended || f->out->lossy)
 			continue;
 		if (f->out->sent > 0 && (in == NULL || in->got != f->out->sent))
@@ -130,6 +164,24 @@ void sim_check_end(struct sim *s)
 }
 
 /* ---- applications ---- */
+
+void sim_revoke(struct sim *s)
+{
+	struct sim_flow *f = &s->flow[world_random(s->w) % SIM_FLOWS];
+	struct lat_cap_ref which = world_random(s->w) % 2 == 0 ? f->right : f->life;
+	struct world_node *n = &s->w->node[f->to];
+
+	if (f->out == NULL || f->right.gen == 0 || f->revoked)
+		return;
+	f->revoked = true;
+	CHECK_EQ(lat_captable_revoke(n->issuer->table, which, NULL), 0);
+	if (n->engine == NULL)
+		return;
+	if (world_random(s->w) % 2 == 0)
+		world_run(s->w, world_random(s->w) % (10 * MS));
+	(void)lat_engine_revoke(n->engine, world_time(n));
+	world_tick(s->w, f->to);
+}
 
 static size_t some_bytes(struct sim *s)
 {

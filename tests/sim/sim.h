@@ -13,7 +13,10 @@ enum { SIM_FLOWS = 6 };
 struct sim_flow {
 	struct world_chan *out;
 	int from, to;
-	bool closing;       /* we asked for its end */
+	bool closing; /* we asked for its end */
+	/* The right that it was opened by, and the life below that which decides; {0, 0}: as who the sender is. */
+	struct lat_cap_ref right, life;
+	bool revoked;
 	bool receiver_lost; /* what it took is not known any more */
 };
 
@@ -42,6 +45,8 @@ void sim_send(struct sim *s);
 /* Every receiver takes @room messages more; UINT64_MAX: all. */
 void sim_room(struct sim *s, uint64_t room);
 void sim_crash(struct sim *s, int node);
+/* Ends the right of some channel, or what that was made of; or at first only the issuer knows. */
+void sim_revoke(struct sim *s);
 /* Starts it, and waits until the others know: theirs must have ended. */
 void sim_boot(struct sim *s, int node);
 

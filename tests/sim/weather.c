@@ -137,6 +137,8 @@ static const struct {
 	{ "both call", both_call },
 	{ "crash", crash },
 	{ "end", end_one },
+	{ "revoke", sim_revoke },
+	{ "revoke", sim_revoke },
 	{ "time", some_time },
 	{ "time", some_time },
 	{ "calm", sim_calm },
