@@ -92,6 +92,11 @@ int lat_judge_may(struct lat_judge *j, const struct lat_subject *who, enum lat_j
 	return may ? 0 : -EACCES;
 }
 
+bool lat_judge_bounds(const struct lat_judge *j, const struct lat_subject *who)
+{
+	return j->policed && (who->is_peer || who->uid != j->owner);
+}
+
 int lat_judge_grant(struct lat_judge *j, const struct lat_subject *who, int32_t pid, const char *name,
 		    struct lat_policy_grant *out)
 {

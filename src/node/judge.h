@@ -46,6 +46,9 @@ LAT_MUST_CHECK int lat_judge_may(struct lat_judge *j, const struct lat_subject *
 LAT_MUST_CHECK int lat_judge_grant(struct lat_judge *j, const struct lat_subject *who, int32_t pid,
 				   const char *name, struct lat_policy_grant *out);
 
+/* Whether the policy says what @who may: there is one, and it is not the node's own user. */
+bool lat_judge_bounds(const struct lat_judge *j, const struct lat_subject *who);
+
 /*
  * Reads and parses a policy. Peers' names are those of @state, which may be NULL. 0, or with a sentence as lat_policy_parse(), and
  *   -EACCES  it cannot be read, or others may write it

@@ -25,6 +25,7 @@
 #include "node/packets.h"
 #include "node/probe.h"
 #include "node/relay.h"
+#include "node/standing.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/fork.h"
@@ -50,6 +51,7 @@ void lat_node_put(struct lattice_node *node)
 	lat_channels_close(node->channels);
 	lat_work_close(node->work);
 	pthread_mutex_destroy(&node->lock);
+	lat_standing_close(node->standing);
 	lat_judge_close(node->judge);
 	free(node->policy_file);
 	free(node);
@@ -162,6 +164,8 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 			LAT_MSG_OVERHEAD;
 
 	rc = lat_judge_open(&node->judge, (uint32_t)geteuid(), cfg->policy_file != NULL);
+	if (rc == 0)
+		rc = lat_standing_open(&node->standing, node->judge);
 	if (rc == 0 && cfg->policy_file != NULL) {
 		node->policy_file = strdup(cfg->policy_file);
 		rc = node->policy_file == NULL ? -ENOMEM : 0;
@@ -222,8 +226,11 @@ int lattice_node_reload(struct lattice_node *node)
 		return lat_why(node, -EOPNOTSUPP, "this node was opened without a policy");
 	(void)lat_node_get(node);
 	rc = lat_why_hand(NULL, node, lat_network_rule(node->network));
-	if (rc == 0)
+	if (rc == 0) {
+		if (lat_standing_review(node->standing, lat_grants_issuer(node->grants)) > 0)
+			(void)lat_network_revoked(node->network);
 		lat_attach_judge(lat_node_attach(node));
+	}
 	if (rc == -ESHUTDOWN)
 		rc = lat_why(node, rc, "the node was closed");
 	lat_node_put(node);

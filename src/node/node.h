@@ -27,6 +27,7 @@ struct lat_attach;
 struct lat_judge;
 struct lat_channels;
 struct lat_grants;
+struct lat_standing;
 struct lat_network;
 struct lat_packets;
 struct lat_probes;
@@ -50,10 +51,11 @@ struct lattice_node {
 	struct lat_probes *probes;
 	_Atomic(struct lat_attach *)
 		attach; /* NULL: inside this process only. Set once at open, the network's threads look on */
-	struct lat_grants *grants; /* its capabilities. Set once at open */
-	atomic_bool elsewhere;     /* it should host, and another process does */
-	struct lat_judge *judge;   /* set once at open */
-	char *policy_file;         /* NULL: none */
+	struct lat_grants *grants;     /* its capabilities. Set once at open */
+	atomic_bool elsewhere;         /* it should host, and another process does */
+	struct lat_judge *judge;       /* set once at open */
+	struct lat_standing *standing; /* the same: what the policy grants */
+	char *policy_file;             /* NULL: none */
 	lattice_node_id id;
 	uint32_t len_max;    /* bytes of data that a message carries */
 	uint32_t generation; /* of the process that opened it (os/fork.h) */

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "node/issuer.h"
-#include "node/judge.h"
 #include "node/names.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/remote.h"
+#include "node/standing.h"
 #include "os/clock.h"
 
 void lat_network_set_rights(struct lat_network *net, const struct lat_network_rights *rights)
@@ -68,19 +68,21 @@ int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_op
 	const struct lat_subject who = { .is_peer = true, .node = ask->node };
 	struct lat_network *net = ctx;
 	char name[LATTICE_SERVICE_MAX + 1];
-	struct lat_policy_grant grant;
+	struct lat_admission a;
 	int rc;
 
 	if (ask->desc != NULL)
 		return admit(net, ask, out);
 	lat_names_of(net->node, ask->dst_pid, name);
-	rc = lat_judge_grant(net->node->judge, &who, ask->dst_pid, name, &grant);
+	rc = lat_standing_admit(net->node->standing, net->rights.issuer, &who, ask->id, ask->dst_pid, name,
+				&a);
 	if (rc < 0)
-		return rc;
-	*out = (struct lat_open_grant){ .rights = grant.rights,
-					.badge = grant.badge,
-					.max_msg = grant.max_msg == UINT32_MAX ? 0 : grant.max_msg,
-					.rate = grant.rate };
+		return rc == -EACCES ? rc : -ENOBUFS;
+	*out = (struct lat_open_grant){ .life = a.life,
+					.rights = (uint16_t)a.rights,
+					.badge = a.badge,
+					.max_msg = a.max_msg == UINT32_MAX ? 0 : a.max_msg,
+					.rate = a.rate };
 	return 0;
 }
 

@@ -27,9 +27,9 @@ class Machine:
         self.env = {"LATTICE_SOCKET": os.path.join(self.folder, "place", "node.sock"), "LATTICE_STATE_DIR": self.node.dir}
         self.host = self.log = None
 
-    def start(self):
+    def start(self, *options):
         self.log = tempfile.TemporaryFile()
-        self.host = subprocess.Popen([harness.LATTICE, "node", "run", "--bind", "127.0.0.1", "--port", str(self.port)],
+        self.host = subprocess.Popen([harness.LATTICE, "node", "run", "--bind", "127.0.0.1", "--port", str(self.port), *options],
                                      stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**ENV, **self.env})
         until(lambda: re.search(r"processes meet at", self.said()) or self.host.poll() is not None, "the host does not start")
         assert self.host.poll() is None, self.said()
@@ -104,6 +104,47 @@ def members_reach_each_other(one, other):
         assert a.do("flush", 0, -1).split()[:2] == ["3340", "3340"]
         assert b.do("flush", 0, -1).split()[:2] == ["3340", "3340"]
         assert (one.stat("relay.passed_out"), one.stat("relay.passed_in")) == (3340, 3340)
+
+
+@each_way
+def a_peer_may_what_the_policy_says_for_as_long_as_it_does(one, other):
+    file = os.path.join(other.folder, "policy")
+
+    def rule(line):
+        with open(file, "w", encoding="utf-8") as to:
+            to.write(f"[service store]\npid = 7\n{line}\n[service other]\npid = 8\n")
+
+    def reload(count):
+        other.host.send_signal(signal.SIGHUP)
+        until(lambda: other.said().count("was read again") == count, "the policy is not read again")
+
+    rule("allow = peer one: send, size 4K")
+    other.kill()
+    other.start("-c", file)
+    with one.worker() as a, other.worker() as b:
+        b.do("listen", 7)
+        b.do("listen", 8)
+        a.do("join", 0, 5, 7, 2)
+        a.do("join", 1, 5, 8, 2)
+        a.do("send", 0, 100, 2000, -1)
+        b.do("take", 7, 100, -1)
+        until(lambda: a.ask("flush", 1, 60000)[0] == "EACCES" or a.ask("send", 1, 1, 60, -1)[0] == "EACCES",
+              "a peer may what no line allows")
+        rule("allow = peers: call, bulk")
+        reload(1)                       # not narrower: the channel stays
+        a.do("send", 0, 10, 2000, -1)
+        b.do("take", 7, 10, -1)
+        rule("")
+        reload(2)
+        until(lambda: a.ask("send", 0, 1, 60, -1)[0] == "EKEYREVOKED", "a channel stays that is not allowed any more")
+        assert a.ask("flush", 0, -1)[1].split()[1] == "110"
+        b.fails("ETIMEDOUT", "take", 7, 1, 200)
+        rule("allow = peer 1: send")
+        reload(3)
+        a.do("part", 0)
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 2000, -1)
+        b.do("take", 7, 100, -1)
 
 
 @each_way
