@@ -17,6 +17,7 @@
 
 #include "node/door.h"
 #include "node/host.h"
+#include "node/lives.h"
 #include "node/stats.h"
 #include "os/unixsock.h"
 
@@ -133,7 +134,7 @@ static struct lat_note honest_asks(struct lat_note n, uint16_t want)
 
 static void open_host(void)
 {
-	const struct lat_host_config cfg = { .number = 5, .uplink = honest_id, .uplink_len_max = 1000 };
+	struct lat_host_config cfg = { .number = 5, .uplink = honest_id, .uplink_len_max = 1000 };
 	char path[sizeof(place) + 16];
 	struct lat_note got;
 	pid_t holder;
@@ -142,6 +143,7 @@ static void open_host(void)
 	(void)snprintf(path, sizeof(path), "%s/node.sock", place);
 	FUZZ_REQUIRE(setenv("LATTICE_SOCKET", path, 1) == 0);
 	FUZZ_REQUIRE(lat_door_find(&t.door) == 0);
+	FUZZ_REQUIRE(lat_lives_make(&cfg.lives) == 0);
 	FUZZ_REQUIRE(lat_host_open(&t.host, &t.door, &cfg, &holder) == 0);
 	FUZZ_REQUIRE(atexit(remove_place) == 0);
 	t.honest = knock();

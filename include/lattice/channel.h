@@ -10,6 +10,7 @@
 extern "C" {
 #endif
 
+struct lattice_cap;
 struct lattice_node;
 struct lattice_channel;
 
@@ -52,6 +53,25 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
 						      uint32_t flags);
 
 /**
+ * The same by a capability (<lattice/cap.h>) of this node's: for as long as that lives, and with its badge and limits. Needed by who may
+ * not by himself; and whoever holds one can be told apart, and ended, without the others.
+ *
+ * @param node_id  0 or this node's number
+ * @param cap      read; the caller keeps it. A copy is kept while the channel is open, to be shown again when another process hosts
+ * @return 0, or as lattice_channel_open(), and
+ *   -EACCES       also: it is another node's, another holder's, or for other pids
+ *   -EKEYREVOKED  it was revoked, or one that it was made of
+ *   -EKEYEXPIRED  its time, or its uses, are over
+ *   -EOPNOTSUPP   @node_id is another node
+ *   -EINVAL       no capability
+ *   -EPERM        a forked child has not got it
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_open_cap(struct lattice_channel **out,
+							  struct lattice_node *node, int32_t src, int32_t dst,
+							  lattice_node_id node_id, uint32_t flags,
+							  const struct lattice_cap *cap);
+
+/**
  * Sends one message.
  *
  * @param msg         type, data, len are read; the bytes are copied before return
@@ -71,7 +91,8 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  *  and, the channel being over for good,
  *   -ECONNREFUSED  nobody receives as that pid there; or (TCP) nobody listens at that address, then the channel stays
  *   -EACCES        the other node does not allow it
- *   -EKEYREVOKED   the right by which it was opened was revoked; lattice_channel_sent() says what arrived before
+ *   -EKEYREVOKED   the right by which it was opened was revoked. lattice_channel_flush() waits for the receiver's last word, and then
+ *                  lattice_channel_sent() says what was received before
  *   -EKEYEXPIRED   the right by which it was opened has expired; likewise
  *   -ENOBUFS       the other node has no room for more channels from this one
  *   -EBUSY         the other node was asked for too many channels at once; one opened later may succeed

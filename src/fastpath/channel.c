@@ -278,19 +278,21 @@ void lat_chan_revoke(struct lat_chan *ch)
 }
 
 /* Who hands off looks at it in the turn of the inbox's flows. */
-void lat_chan_set_life(struct lat_chan *ch, struct lat_life life)
+bool lat_chan_set_life(struct lat_chan *ch, struct lat_life life)
 {
 	struct lat_inbox *inbox = ch->src.inbox;
-	bool home;
+	bool home, lives;
 
 	lat_turn_take(&ch->sender.turn);
 	lat_turn_take(&inbox->turn);
 	home = lat_flows_begin(&inbox->flows);
-	if (!lat_life_ended(&ch->src.life))
+	lives = !lat_life_ended(&ch->src.life);
+	if (lives)
 		ch->sender.life = ch->src.life = lat_life_or_none(life);
 	lat_flows_end(&inbox->flows, home);
 	lat_turn_give(&inbox->turn);
 	lat_turn_give(&ch->sender.turn);
+	return lives;
 }
 
 uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received)

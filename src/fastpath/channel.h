@@ -99,8 +99,8 @@ LAT_MUST_CHECK int lat_chan_room_fd(struct lat_chan *ch);
  */
 void lat_chan_revoke(struct lat_chan *ch);
 
-/* Another word and generation for that right, unless it has ended. Any thread; not closed meanwhile. */
-void lat_chan_set_life(struct lat_chan *ch, struct lat_life life);
+/* Another word and generation for that right. false: it has ended, and stays so. Any thread; not closed meanwhile. */
+bool lat_chan_set_life(struct lat_chan *ch, struct lat_life life);
 
 /* Numbers of the last message accepted, and (*received, may be NULL) of the last one received. Any thread. */
 uint64_t lat_chan_sent(struct lat_chan *ch, uint64_t *received);

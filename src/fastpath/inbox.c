@@ -56,7 +56,8 @@ void lat_inbox_list_locked(struct lat_inbox *inbox, struct lat_inbox_source *src
 static void near_locked(const struct lat_inbox *inbox, struct lat_inbox_source *src)
 {
 	src->near = src->hot && inbox->sleepers == 0 && !inbox->has_flows && src->peer != NULL &&
-		    src->from.node == 0 && (src->admits || src->ops == NULL || src->ops->admit == NULL);
+		    src->from.node == 0 && src->len_max == 0 &&
+		    (src->admits || src->ops == NULL || src->ops->admit == NULL);
 }
 
 void lat_inbox_heat_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
@@ -645,7 +646,8 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			continue;
 		}
 		/* A reliable channel's numbers have no gaps. */
-		if (rc == -EPROTO || m.seq != (uint32_t)(src->seq + 1)) {
+		if (rc == -EPROTO || m.seq != (uint32_t)(src->seq + 1) ||
+		    (src->len_max != 0 && m.len > src->len_max)) {
 			inbox->stats.poisoned++;
 			gone_locked(inbox, src, -EPROTO, take->gone);
 			continue;
@@ -871,14 +873,17 @@ void lat_inbox_source_revoke(struct lat_inbox_source *src)
 	lat_inbox_tell_gone(&gone);
 }
 
-void lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life)
+bool lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life)
 {
 	struct lat_inbox *inbox = src->inbox;
+	bool lives;
 
 	lat_turn_take(&inbox->turn);
-	if (!lat_life_ended(&src->life))
+	lives = !lat_life_ended(&src->life);
+	if (lives)
 		src->life = lat_life_or_none(life);
 	lat_turn_give(&inbox->turn);
+	return lives;
 }
 
 bool lat_inbox_detach(struct lat_inbox_source *src)

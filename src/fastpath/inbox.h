@@ -104,6 +104,7 @@ struct lat_inbox_source {
 	bool barriers;
 	bool admits;          /* until it has ended, ops->admit() says 0 */
 	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
+	uint32_t len_max;     /* a longer message poisons; 0: whatever the tiers carry */
 	/* While it is 0, ops->call() says 0. NULL: it always does. The sending end's. */
 	const _Atomic(uint32_t) *asks;
 
@@ -280,8 +281,8 @@ bool lat_inbox_detach(struct lat_inbox_source *src);
 void lat_inbox_source_refuse(struct lat_inbox_source *src);
 void lat_inbox_source_revoke(struct lat_inbox_source *src);
 
-/* Another word and generation from now on, if it has not ended. Any thread, while it is not ended or detached by others. */
-void lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life);
+/* Another word and generation from now on. false: it has ended, and stays so. Any thread, while it is not ended or detached by others. */
+bool lat_inbox_source_set_life(struct lat_inbox_source *src, struct lat_life life);
 
 void lat_inbox_source_stats(const struct lat_inbox_source *src, struct lat_inbox_source_stats *out);
 void lat_inbox_stats(struct lat_inbox *inbox, struct lat_inbox_stats *out);

@@ -256,13 +256,13 @@ TEST(another_word)
 
 	atomic_store_explicit(&newer, 3, memory_order_release);
 	CHECK_EQ(lat_chan_send(ch, 1, "a", 1, 0), 0);
-	lat_chan_set_life(ch, next);
+	CHECK(lat_chan_set_life(ch, next));
 	end_life(); /* says nothing any more */
 	CHECK_EQ(lat_chan_send(ch, 1, "b", 1, 0), 0);
 	CHECK_EQ(recv_some(TOKEN, 0), 0);
 	atomic_store_explicit(&newer, 4, memory_order_release);
 	CHECK_EQ(recv_some(TOKEN, 0), -ENOMSG);
-	lat_chan_set_life(ch, (struct lat_life){ 0 }); /* what has ended stays so */
+	CHECK(!lat_chan_set_life(ch, (struct lat_life){ 0 })); /* what has ended stays so */
 	CHECK_EQ(lat_chan_send(ch, 1, "c", 1, 0), -EKEYREVOKED);
 	lat_chan_close(ch);
 	lat_inbox_close(inbox);

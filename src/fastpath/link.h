@@ -156,6 +156,7 @@ struct lat_link_in_config {
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. Under the inbox's lock. */
 	int (*admit)(void *user);
 	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
+	uint32_t len_max;     /* a longer message breaks a rule; 0: whatever the tiers carry */
 	/*
 	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
 	 * -ESHUTDOWN (the inbox was closed), -EKEYREVOKED (its life has ended), admit's reason, -ENOMEM (lat_link_extend()), or the reason of lat_link_dead(). Once, under no lock,
@@ -186,8 +187,8 @@ void lat_link_in_end(struct lat_link_in *in);
  */
 void lat_link_in_revoke(struct lat_link_in *in);
 
-/* Another word and generation for that right, unless it has ended. Not closed meanwhile. */
-void lat_link_in_set_life(struct lat_link_in *in, struct lat_life life);
+/* Another word and generation for that right. false: it has ended, and stays so. Not closed meanwhile. */
+bool lat_link_in_set_life(struct lat_link_in *in, struct lat_life life);
 
 /* Number of the last message received; 0 none. For GONE. */
 uint64_t lat_link_in_received(const struct lat_link_in *in);

@@ -209,6 +209,7 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 	in->src.user = cfg->user;
 	in->src.from = cfg->from;
 	in->src.life = cfg->life;
+	in->src.len_max = cfg->len_max;
 	in->src.words = &link->own->rx[chan].words;
 	in->src.peer = &link->peer->tx[chan].words;
 	in->src.bell = &link->bell;
@@ -258,9 +259,9 @@ void lat_link_in_revoke(struct lat_link_in *in)
 	in_put(in);
 }
 
-void lat_link_in_set_life(struct lat_link_in *in, struct lat_life life)
+bool lat_link_in_set_life(struct lat_link_in *in, struct lat_life life)
 {
-	lat_inbox_source_set_life(&in->src, life);
+	return lat_inbox_source_set_life(&in->src, life);
 }
 
 uint64_t lat_link_in_received(const struct lat_link_in *in)

@@ -180,7 +180,7 @@ static int loan_locked(struct lat_sender *s, const struct outgoing *m)
 
 static int over_locked(struct lat_sender *s, const struct outgoing *m)
 {
-	int dead = atomic_load_explicit(&s->dead, memory_order_acquire);
+	int dead = ended_locked(s);
 
 	if (m->over(m->ctx)) /* perhaps just before the end */
 		return 0;
@@ -469,12 +469,16 @@ int lat_sender_flush(struct lat_sender *s, uint64_t deadline_ns)
 	return rc;
 }
 
-void lat_sender_set_life(struct lat_sender *s, struct lat_life life)
+bool lat_sender_set_life(struct lat_sender *s, struct lat_life life)
 {
+	bool lives;
+
 	lat_turn_take(&s->turn);
-	if (!lat_life_ended(&s->life))
+	lives = !lat_life_ended(&s->life);
+	if (lives)
 		s->life = lat_life_or_none(life);
 	lat_turn_give(&s->turn);
+	return lives;
 }
 
 int lat_sender_room_fd(struct lat_sender *s)

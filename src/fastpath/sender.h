@@ -188,8 +188,8 @@ void lat_sender_room(struct lat_sender *s);
  */
 void lat_sender_end(struct lat_sender *s, int why);
 
-/* Another word and generation from now on, if it has not ended. Any thread. */
-void lat_sender_set_life(struct lat_sender *s, struct lat_life life);
+/* Another word and generation from now on. false: it has ended, and stays so. Any thread. */
+bool lat_sender_set_life(struct lat_sender *s, struct lat_life life);
 
 /* 0, or what lat_sender_end() was given. Any thread. */
 static inline int lat_sender_dead(const struct lat_sender *s)

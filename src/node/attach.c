@@ -17,11 +17,14 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "node/channel_right.h"
 #include "node/door.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/grants.h"
 #include "node/host.h"
 #include "node/links.h"
+#include "node/lives.h"
 #include "node/node.h"
 #include "node/post.h"
 #include "node/stats.h"
@@ -63,6 +66,8 @@ struct lat_attach {
 	/* The thread's. */
 	struct lat_host *hosting; /* set and read by others under the lock */
 	int host_pidfd;
+	uint64_t
+		renew_ns; /* when what an earlier host let open, and this one has not, ends; UINT64_MAX: it is done */
 	uint64_t next_ns,
 		retry_ns; /* when to look again, or to stop waiting for the WELCOME; the pause before that */
 	bool stopping;
@@ -74,6 +79,7 @@ struct lat_attach {
 	struct lat_attach_call *calls;
 	struct held *held;
 	struct lat_waitq changed; /* state, failed */
+	struct lat_lives *lives;  /* the host's page: the newest that came; NULL: none yet */
 	uint32_t token;
 	lattice_node_id number;
 	int failed; /* before it was UP for the first time: why it never will be */
@@ -173,16 +179,22 @@ static void lose_host(struct lat_attach *a)
 	pthread_mutex_unlock(&a->lock);
 }
 
-static int on_welcome(struct lat_attach *a, const struct lat_note *n)
+static int on_welcome(struct lat_attach *a, const struct lat_note *n, const int *fds, size_t count_fds)
 {
+	struct lat_lives *lives = NULL, *old;
 	struct held *held, *next;
 	bool again = false;
 	int rc = n->rc;
 
-	if (a->state != GREETING)
+	if (a->state != GREETING) {
+		lat_fdpass_close(fds, count_fds);
 		return -EPROTO;
+	}
 	if (rc == 0 && !a->was_up && a->cfg.number_wanted && n->node != a->cfg.number)
 		rc = -EINVAL;
+	if (rc == 0)
+		rc = lat_lives_join(&lives, fds[0]);
+	lat_fdpass_close(fds, count_fds);
 	pthread_mutex_lock(&a->lock);
 	if (rc < 0) {
 		if (!a->was_up) /* who opens is told; who was here before keeps what it said of itself */
@@ -198,6 +210,8 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n)
 		a->number = n->node;
 	again = a->was_up;
 	a->was_up = true;
+	old = a->lives;
+	a->lives = lives;
 	a->lost_ns = 0;
 	a->state = UP;
 	a->retry_ns = retry_first_ns;
@@ -209,9 +223,14 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n)
 			send_locked(a, &c->note);
 	lat_waitq_wake(&a->changed);
 	pthread_mutex_unlock(&a->lock);
+	lat_lives_put(old);
 	count(&a->attached);
 	if (again)
 		lat_links_hosted(a->links);
+	if (again) {
+		a->renew_ns = after((uint64_t)LAT_ATTACH_PATIENCE_NS);
+		lat_node_renew(a->cfg.node);
+	}
 	return 0;
 }
 
@@ -221,8 +240,11 @@ static bool answer_locked(struct lat_attach *a, const struct lat_note *n)
 	for (struct lat_attach_call *c = a->calls; c != NULL; c = c->next) {
 		if (c->done || c->note.token != n->token)
 			continue;
+		lat_wipe(&c->note.right, sizeof(c->note.right));
 		c->note = *n;
 		c->done = true;
+		if (c->wants_lives && n->life.gen != 0 && a->lives != NULL)
+			c->lives = lat_lives_get(a->lives);
 		lat_waitq_wake(&c->answered);
 		return true;
 	}
@@ -312,7 +334,17 @@ static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fd
 		return -EPROTO;
 	switch (n->kind) {
 	case LAT_NOTE_WELCOME:
-		return on_welcome(a, n);
+		return on_welcome(a, n, fds, count_fds);
+	case LAT_NOTE_REVOKED:
+		lat_links_revoked(a->links, n->life);
+		lat_node_life_ended(a->cfg.node, n->life);
+		return 0;
+	case LAT_NOTE_RENEWED:
+		if (n->member == a->member)
+			lat_node_renewed(a->cfg.node, n);
+		else
+			lat_links_renewed(a->links, n);
+		return 0;
 	case LAT_NOTE_CLAIMED:
 		on_claimed(a, n);
 		return 0;
@@ -365,7 +397,7 @@ static void hear_host(void *owner, bool in, bool out)
 
 			if (handled < 0)
 				rc = handled;
-		} else if (rc == -EMFILE) {
+		} else if (rc == -EMFILE && n.kind == LAT_NOTE_PEER) {
 			peer_missed(a, &n);
 			rc = 1;
 		}
@@ -386,7 +418,7 @@ static void host_died(void *owner, bool in, bool out)
 
 static int host_ourselves(struct lat_attach *a)
 {
-	const struct lat_host_config cfg = {
+	struct lat_host_config cfg = {
 		.number = a->number,
 		.again = a->was_up,
 		.uplink = a->cfg.node->network != NULL ? a->member : 0,
@@ -397,8 +429,11 @@ static int host_ourselves(struct lat_attach *a)
 	};
 	struct lat_host *host;
 	pid_t holder = 0;
-	int rc = lat_host_open(&host, &a->door, &cfg, &holder);
+	int rc = lat_grants_lives(a->cfg.node->grants, &cfg.lives);
 
+	if (rc < 0)
+		return rc;
+	rc = lat_host_open(&host, &a->door, &cfg, &holder);
 	if (rc == -ENOENT && lat_door_find_again(&a->door) == 0) /* its directory was removed */
 		rc = lat_host_open(&host, &a->door, &cfg, &holder);
 	pthread_mutex_lock(&a->lock);
@@ -501,14 +536,25 @@ static void on_poke(void *owner, bool in, bool out)
 		lose_host(a);
 }
 
+/* The time to be given another life is over (LOCAL 15). */
+static void end_unrenewed(struct lat_attach *a)
+{
+	a->renew_ns = UINT64_MAX;
+	lat_links_unrenewed(a->links, a->lives); /* which only this thread changes */
+	lat_node_unrenewed(a->cfg.node, a->lives);
+}
+
 static void run(void *arg)
 {
 	struct lat_watch_event events[EVENTS];
 	struct lat_attach *a = arg;
 
 	while (!a->stopping) {
-		uint64_t links_ns = lat_links_turn(a->links);
+		uint64_t links_ns = lat_links_turn(a->links), next_ns;
 		size_t n;
+
+		if (a->renew_ns != UINT64_MAX && lat_clock_monotonic_ns() >= a->renew_ns)
+			end_unrenewed(a);
 
 		if (a->next_ns != UINT64_MAX && lat_clock_monotonic_ns() >= a->next_ns) {
 			if (a->state == LOOKING) {
@@ -520,7 +566,8 @@ static void run(void *arg)
 				lose_host(a);
 			}
 		}
-		n = lat_watch_wait(a->watch, events, EVENTS, a->next_ns < links_ns ? a->next_ns : links_ns);
+		next_ns = a->next_ns < links_ns ? a->next_ns : links_ns;
+		n = lat_watch_wait(a->watch, events, EVENTS, next_ns < a->renew_ns ? next_ns : a->renew_ns);
 		for (size_t i = 0; i < n && !a->stopping; i++) {
 			const struct lat_attach_tag *tag = events[i].data;
 
@@ -626,6 +673,7 @@ int lat_attach_open(struct lat_attach **out, const struct lat_attach_config *cfg
 	a->number = cfg->number;
 	a->door.dir = a->watch = a->stop = a->poke = a->host_pidfd = -1;
 	a->retry_ns = retry_first_ns;
+	a->renew_ns = UINT64_MAX;
 	a->stop_tag = (struct lat_attach_tag){ on_stop, a };
 	a->poke_tag = (struct lat_attach_tag){ on_poke, a };
 	a->notes_tag = (struct lat_attach_tag){ hear_host, a };
@@ -687,6 +735,7 @@ void lat_attach_free(struct lat_attach *a)
 	lat_eventfd_close(a->stop);
 	lat_eventfd_close(a->poke);
 	lat_door_leave(&a->door);
+	lat_lives_put(a->lives);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
@@ -736,9 +785,10 @@ bool lat_attach_end(struct lat_attach *a, struct lat_attach_call *call, struct l
 	return done;
 }
 
-int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns)
+int lat_attach_ask_open(struct lat_attach *a, struct lat_note *n, struct lat_lives **lives,
+			uint64_t deadline_ns)
 {
-	struct lat_attach_call call = { .note = *n };
+	struct lat_attach_call call = { .note = *n, .wants_lives = lives != NULL };
 	int rc = 0;
 
 	pthread_mutex_lock(&a->lock);
@@ -754,7 +804,46 @@ int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_n
 	if (rc == 0)
 		*n = call.note;
 	lat_wipe(&call.note, sizeof(call.note));
+	if (lives != NULL)
+		*lives = call.lives;
 	return rc;
+}
+
+int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns)
+{
+	return lat_attach_ask_open(a, n, NULL, deadline_ns);
+}
+
+struct lat_lives *lat_attach_lives(struct lat_attach *a)
+{
+	struct lat_lives *lives;
+
+	pthread_mutex_lock(&a->lock);
+	lives = a->lives != NULL ? lat_lives_get(a->lives) : NULL;
+	pthread_mutex_unlock(&a->lock);
+	return lives;
+}
+
+void lat_attach_say(struct lat_attach *a, struct lat_note *n)
+{
+	pthread_mutex_lock(&a->lock);
+	if (a->state == UP && !a->closed)
+		send_locked(a, n);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void lat_attach_renew_own(struct lat_attach *a, struct lat_note *n)
+{
+	n->member = n->grant = a->member;
+	lat_attach_say(a, n);
+}
+
+void lat_attach_revoked(struct lat_attach *a, struct lat_cap_ref life)
+{
+	pthread_mutex_lock(&a->lock);
+	if (a->hosting != NULL)
+		lat_host_revoked(a->hosting, life);
+	pthread_mutex_unlock(&a->lock);
 }
 
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n)

@@ -19,6 +19,7 @@
 
 struct lat_attach;
 struct lat_links;
+struct lat_lives;
 struct lat_stats;
 struct lattice_node;
 struct lattice_node_host;
@@ -68,13 +69,20 @@ void lat_attach_unclaim(struct lat_attach *a, int32_t pid);
 LAT_MUST_CHECK int lat_attach_ask(struct lat_attach *a, struct lat_note *n, uint64_t deadline_ns);
 
 /*
+ * The same for OPEN. *lives: the page that the life in the answer is in, a reference (lat_lives_put()); NULL when it needs none.
+ */
+LAT_MUST_CHECK int lat_attach_ask_open(struct lat_attach *a, struct lat_note *n, struct lat_lives **lives,
+				       uint64_t deadline_ns);
+
+/*
  * The same for who does not wait. begin: asks; @w is woken when the answer is there, or the node closes. end: whether it is, in
  * call->note; then, or with @give_up, it is over.
  */
 struct lat_attach_call {
 	struct lat_note note; /* what is asked, then the answer */
 	struct lat_waitq answered;
-	bool done;
+	struct lat_lives *lives; /* as of lat_attach_ask_open(), if it is wanted */
+	bool wants_lives, done;
 	struct lat_attach_call *next;
 };
 void lat_attach_begin(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w);
@@ -90,6 +98,8 @@ LAT_MUST_CHECK int lat_attach_resolve(struct lat_attach *a, const char *name, in
 LAT_MUST_CHECK int lat_attach_named(struct lat_attach *a, const char *name, int32_t *pid);
 /* As lat_host_name_of(), if this process hosts. */
 void lat_attach_name_of(struct lat_attach *a, int32_t pid, char name[LAT_SERVICE_MAX + 1]);
+/* As lat_host_revoked(), if this process hosts. */
+void lat_attach_revoked(struct lat_attach *a, struct lat_cap_ref life);
 /* As lat_host_tell(), if this process hosts. */
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 
@@ -101,6 +111,13 @@ LAT_MUST_CHECK int lat_attach_host(struct lat_attach *a, struct lattice_node_hos
 LAT_MUST_CHECK int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_receiver *out);
 
 /* ---- for links ---- */
+
+/* The page of the host's that this is attached to, a reference; NULL: there was none. */
+struct lat_lives *lat_attach_lives(struct lat_attach *a);
+/* Sends RENEW, @n but for member and grant, of a channel within this process. */
+void lat_attach_renew_own(struct lat_attach *a, struct lat_note *n);
+/* Tells the host, if there is one. Any thread. */
+void lat_attach_say(struct lat_attach *a, struct lat_note *n);
 
 struct lat_links *lat_attach_links(struct lat_attach *a);
 

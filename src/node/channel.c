@@ -1,5 +1,6 @@
 /* Sending: the public calls on a channel, to this node or to another. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +10,9 @@
 #include "fastpath/wait.h"
 #include "graph/work.h"
 #include "node/attach.h"
+#include "node/capability.h"
 #include "node/channel.h"
+#include "node/channel_right.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/far.h"
@@ -67,6 +70,18 @@ static void leave(struct lattice_channel *ch)
 	pthread_mutex_unlock(&node->lock);
 }
 
+static int open_lane(struct lattice_channel *ch, const struct lat_link_out_config *cfg)
+{
+	struct lat_cap_right right;
+	int rc = ch->cap != NULL ? lat_capability_take(ch->cap, &right) : 0;
+
+	if (rc == 0)
+		rc = lat_lane_open(&ch->lane, lat_attach_links(lat_node_attach(ch->node)), ch->key.src,
+				   ch->key.dst, ch->cap != NULL ? &right : NULL, cfg);
+	lat_wipe(&right, sizeof(right));
+	return rc;
+}
+
 static int open_local(struct lattice_channel *ch, uint32_t flags)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(ch->node, ch->key.dst);
@@ -78,14 +93,17 @@ static int open_local(struct lattice_channel *ch, uint32_t flags)
 	int rc;
 
 	if (ep == NULL && lat_node_attach(ch->node) != NULL)
-		return lat_lane_open(
-			&ch->lane, lat_attach_links(lat_node_attach(ch->node)), ch->key.src, ch->key.dst,
-			&(struct lat_link_out_config){ .len_max = cfg.len_max, .single = cfg.single });
+		return open_lane(ch, &(struct lat_link_out_config){ .len_max = cfg.len_max,
+								    .single = cfg.single });
 	if (ep == NULL)
 		return lat_why(NULL, -ECONNREFUSED,
 			       "nobody receives as pid %d on this node: open its endpoint first",
 			       ch->key.dst);
-	rc = lat_chan_open(&ch->local, ep->inbox, &cfg);
+	rc = ch->cap != NULL ? lat_channel_right_open(ch, &cfg) : 0;
+	if (rc == 0)
+		rc = lat_chan_open(&ch->local, ep->inbox, &cfg);
+	if (ch->local == NULL)
+		lat_channel_right_forget(ch);
 	lat_endpoint_put(ep);
 	if (rc != -ESHUTDOWN)
 		return rc;
@@ -130,8 +148,21 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 	return rc;
 }
 
-int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src, int32_t dst,
-			 lattice_node_id node_id, uint32_t flags)
+/* A copy, so that the caller's may be freed. */
+static int keep_cap(struct lattice_channel *ch, const struct lattice_cap *cap)
+{
+	struct lat_cap_right right;
+	int rc = lat_capability_take(cap, &right);
+
+	if (rc == 0)
+		rc = lat_capability_make(&ch->cap, &right);
+	lat_wipe(&right, sizeof(right));
+	return rc;
+}
+
+/* @cap: NULL for who this process is. */
+static int open_channel(struct lattice_channel **out, struct lattice_node *node, int32_t src, int32_t dst,
+			lattice_node_id node_id, uint32_t flags, const struct lattice_cap *cap)
 {
 	struct lattice_channel *ch;
 	int rc;
@@ -157,7 +188,9 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 		return -ENOMEM;
 	ch->node = lat_node_get(node);
 	ch->key = (struct lat_channels_key){ .src = src, .dst = dst, .node = node_id };
-	rc = enter(ch);
+	rc = cap != NULL ? keep_cap(ch, cap) : 0;
+	if (rc == 0)
+		rc = enter(ch);
 	if (rc == 0)
 		rc = node_id == 0 ? open_local(ch, flags) : open_remote(ch, flags);
 	if (rc < 0) {
@@ -170,6 +203,26 @@ int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node
 	return 0;
 }
 
+int lattice_channel_open(struct lattice_channel **out, struct lattice_node *node, int32_t src, int32_t dst,
+			 lattice_node_id node_id, uint32_t flags)
+{
+	return open_channel(out, node, src, dst, node_id, flags, NULL);
+}
+
+int lattice_channel_open_cap(struct lattice_channel **out, struct lattice_node *node, int32_t src,
+			     int32_t dst, lattice_node_id node_id, uint32_t flags,
+			     const struct lattice_cap *cap)
+{
+	if (out != NULL)
+		*out = NULL;
+	if (out == NULL || node == NULL || cap == NULL)
+		return -EINVAL;
+	if (node_id != 0 && node_id != node->id)
+		return lat_why(NULL, -EOPNOTSUPP,
+			       "a capability opens channels on the node that issued it, not on another yet");
+	return open_channel(out, node, src, dst, node_id, flags, cap);
+}
+
 void lattice_channel_close(struct lattice_channel *ch)
 {
 	if (ch == NULL || lat_node_foreign(ch->node))
@@ -179,6 +232,7 @@ void lattice_channel_close(struct lattice_channel *ch)
 	lat_lane_close(ch->lane);
 	lat_outbound_close(ch->remote);
 	lat_far_close(ch->far);
+	lattice_cap_free(ch->cap);
 	lat_node_put(ch->node);
 	free(ch);
 }
@@ -210,6 +264,20 @@ static int lane_why(const struct lattice_channel *ch, int rc)
 	}
 }
 
+/* The last number is the receiver's last word once a flush has said so. */
+static int revoked_why(const struct lattice_channel *ch)
+{
+	uint64_t received, sent = lattice_channel_sent(ch, &received);
+
+	return lat_why(
+		ch, -EKEYREVOKED,
+		"channel %d->%d@%u: the right that it was opened by was revoked; of %" PRIu64
+		" messages %" PRIu64
+		" were received. Ask the node's owner for another ('lattice cap grant'), then open the "
+		"channel again",
+		ch->key.src, ch->key.dst, ch->key.node, sent, received);
+}
+
 int lat_channel_why(const struct lattice_channel *ch, int rc)
 {
 	int32_t src = ch->key.src, dst = ch->key.dst;
@@ -220,6 +288,8 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 	if (rc == -EOWNERDEAD && ch->far != NULL && lat_far_ended(ch->far) == LAT_FAR_CUT)
 		return lat_why(ch, rc, "channel %d->%d@%u: the process that ran the network is gone", src,
 			       dst, node);
+	if (rc == -EKEYREVOKED && ch->sender != NULL)
+		return revoked_why(ch);
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
 			       dst, node);

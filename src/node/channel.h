@@ -12,6 +12,7 @@
 #include "graph/channels.h"
 
 struct lat_chan;
+struct lat_chan_right;
 struct lat_far;
 struct lat_lane;
 struct lat_outbound;
@@ -30,7 +31,10 @@ struct lattice_channel {
 	struct lat_outbound *remote; /* to another node, from the process with the network, */
 	struct lat_far *far;         /* and from others */
 	struct lat_sender *sender;   /* of the first two; NULL: it leads to another node */
-	atomic_bool ready;           /* which of them does not change any more */
+	struct lattice_cap *cap;     /* what it was opened by, to be shown again; NULL: nothing */
+	struct lat_chan_right *
+		right; /* the life of that, of one within this process; its own until its memory goes. NULL: none */
+	atomic_bool ready; /* which of them does not change any more */
 };
 
 /* Sends on one to another node. */

@@ -20,6 +20,7 @@ static const struct {
 	{ EACCES, "EACCES", "there is no right to do this" },
 	{ EPERM, "EPERM", "not permitted" },
 	{ EKEYREVOKED, "EKEYREVOKED", "the capability was revoked" },
+	{ EKEYEXPIRED, "EKEYEXPIRED", "the capability's time, or its uses, are over" },
 	{ EKEYREJECTED, "EKEYREJECTED", "the peer's key is not the one that is known for it" },
 	{ ENOKEY, "ENOKEY", "no key is known for that node: add it with 'lattice peers add'" },
 	{ EBADMSG, "EBADMSG", "not authentic, or damaged" },

@@ -11,8 +11,10 @@
 #include <lattice/error.h>
 
 #include "node/attach.h"
+#include "node/channel_right.h"
 #include "node/issue.h"
 #include "node/issuer.h"
+#include "node/lives.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/waitq.h"
@@ -40,7 +42,8 @@ struct revocation {
 struct lat_grants {
 	struct lattice_node *node;
 	_Atomic(struct lat_issuer *) issuer;
-	pthread_mutex_t making;   /* of the issuer */
+	struct lat_lives *lives;  /* NULL: not made; then it does not change */
+	pthread_mutex_t making;   /* of these two */
 	pthread_mutex_t revoking; /* one at a time; taken before the issuer's and the network's */
 
 	pthread_mutex_t lock; /* of what follows; nothing is taken under it */
@@ -117,9 +120,8 @@ void lat_grants_told(struct lat_grants *g, lattice_node_id node, struct lat_cap_
 }
 
 /* The issuer says that a life is over. Those that expired and made room belong to no revocation. */
-static void on_ended(void *ctx, struct lat_cap_ref life)
+static void remember_ended(struct lat_grants *g, struct lat_cap_ref life)
 {
-	struct lat_grants *g = ctx;
 	struct revocation *r;
 
 	pthread_mutex_lock(&g->lock);
@@ -138,6 +140,17 @@ static void on_ended(void *ctx, struct lat_cap_ref life)
 			r->lives[r->life_count++] = life;
 	}
 	pthread_mutex_unlock(&g->lock);
+}
+
+/* Its word has changed, so nothing is received any more; who waits does not see that by himself. */
+static void on_ended(void *ctx, struct lat_cap_ref life)
+{
+	struct lat_grants *g = ctx;
+
+	remember_ended(g, life);
+	lat_node_life_ended(g->node, life);
+	if (lat_node_attach(g->node) != NULL)
+		lat_attach_revoked(lat_node_attach(g->node), life);
 }
 
 /* ---- doing what is asked ---- */
@@ -337,18 +350,44 @@ int lat_grants_open(struct lat_grants **out, struct lattice_node *node)
 	return 0;
 }
 
-int lat_grants_make(struct lat_grants *g, const char *path, const uint8_t *id, struct lat_issuer **out)
+static int make_lives_locked(struct lat_grants *g)
 {
-	const struct lat_issuer_config cfg = {
+	return g->lives == NULL ? lat_lives_make(&g->lives) : 0;
+}
+
+int lat_grants_lives(struct lat_grants *g, struct lat_lives **out)
+{
+	int rc;
+
+	pthread_mutex_lock(&g->making);
+	rc = make_lives_locked(g);
+	*out = g->lives;
+	pthread_mutex_unlock(&g->making);
+	return rc;
+}
+
+static int make_locked(struct lat_grants *g, const char *path, const uint8_t *id, struct lat_issuer **out)
+{
+	struct lat_issuer_config cfg = {
 		.node = g->node->id, .path = path, .id = id, .ended = on_ended, .ctx = g
 	};
+	int rc = g->closed ? -ESHUTDOWN : make_lives_locked(g);
+
+	if (rc < 0)
+		return rc;
+	cfg.lives = lat_lives_words(g->lives);
+	return lat_issuer_open(out, &cfg);
+}
+
+int lat_grants_make(struct lat_grants *g, const char *path, const uint8_t *id, struct lat_issuer **out)
+{
 	struct lat_issuer *iss;
 	int rc = 0;
 
 	pthread_mutex_lock(&g->making);
 	iss = lat_grants_issuer(g);
 	if (iss == NULL)
-		rc = g->closed ? -ESHUTDOWN : lat_issuer_open(&iss, &cfg);
+		rc = make_locked(g, path, id, &iss);
 	if (rc == 0) {
 		atomic_store_explicit(&g->issuer, iss, memory_order_release);
 		if (out != NULL)
@@ -398,6 +437,7 @@ void lat_grants_close(struct lat_grants *g)
 		free(g->revocations[i].nodes);
 	}
 	lat_issuer_close(lat_grants_issuer(g));
+	lat_lives_put(g->lives);
 	pthread_mutex_destroy(&g->lock);
 	pthread_mutex_destroy(&g->making);
 	pthread_mutex_destroy(&g->revoking);

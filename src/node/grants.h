@@ -4,6 +4,8 @@
  *
  * The issuer is made when it is first needed; with a network at once, because what an earlier one gave out is good.
  *
+ * When a life ends, what was opened by it ends: in this process, in its members', and on the network.
+ *
  * A revocation is remembered for some time, with who was told of it: of each life that has ended the network says when the sender on
  * another node knows.
  */
@@ -21,6 +23,7 @@
 
 struct lat_grants;
 struct lat_issuer;
+struct lat_lives;
 
 enum {
 	LAT_GRANTS_WAITING_MAX = 256,      /* that members have asked for */
@@ -52,6 +55,11 @@ LAT_MUST_CHECK int lat_grants_open(struct lat_grants **out, struct lattice_node 
 /* Makes the issuer, if there is none: *out is NULL-able. @path, @id: as of struct lat_issuer_config. 0, or as lat_issuer_open(); -ESHUTDOWN. */
 LAT_MUST_CHECK int lat_grants_make(struct lat_grants *g, const char *path, const uint8_t *id,
 				   struct lat_issuer **out);
+/*
+ * The page of the issuer's lives, made if there is none, also before there is an issuer: of @g's, which has it until lat_grants_close(). 0,
+ * -ENOMEM, -EMFILE, -ENFILE.
+ */
+LAT_MUST_CHECK int lat_grants_lives(struct lat_grants *g, struct lat_lives **out);
 /* What members ask is not answered any more, and what the issuer keeps is closed. NULL is fine. */
 void lat_grants_shutdown(struct lat_grants *g);
 /* The memory. NULL is fine. */

@@ -18,7 +18,10 @@
 #include "base/table.h"
 #include "node/claims.h"
 #include "node/grants.h"
+#include "node/issuer.h"
 #include "node/judge.h"
+#include "node/lives.h"
+#include "node/node.h"
 #include "node/post.h"
 #include "node/probe.h"
 #include "node/stats.h"
@@ -73,6 +76,7 @@ struct lat_host {
 	uint32_t uplink_len_max;
 	struct lat_probes *probes;
 	struct lat_grants *grants;
+	struct lat_lives *lives;
 	uint32_t strangers, waiting_count;
 	struct waiting *waiting;
 	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
@@ -96,6 +100,12 @@ static void update_counts(struct lat_host *h)
 	atomic_store_explicit(&h->pids, lat_claims_count(h->claims), memory_order_relaxed);
 }
 
+static void waiting_free(struct waiting *w)
+{
+	lat_wipe(&w->note.right, sizeof(w->note.right));
+	free(w);
+}
+
 static void forget_waiting(struct lat_host *h, const struct member *m)
 {
 	struct waiting **at = &h->waiting;
@@ -109,7 +119,7 @@ static void forget_waiting(struct lat_host *h, const struct member *m)
 		}
 		*at = w->next;
 		h->waiting_count--;
-		free(w);
+		waiting_free(w);
 	}
 }
 
@@ -194,6 +204,7 @@ static bool user_has_enough(const struct lat_host *h, const struct lat_credentia
 static int on_hello(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
 	struct lat_note out = { .kind = LAT_NOTE_WELCOME, .node = h->number, .process = (int32_t)getpid() };
+	int page = lat_lives_fd(h->lives), rc;
 
 	if (m->greeted)
 		return -EPROTO;
@@ -213,8 +224,10 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 		h->strangers--;
 	else
 		count(&h->refused);
-	(void)tell(h, m, &out);
-	if (out.rc < 0)
+	rc = lat_post_send(&m->post, &out, &page, out.rc == 0 ? 1 : 0);
+	if (rc < 0 && rc != -EPIPE)
+		drop(h, m, rc);
+	else if (out.rc < 0)
 		dismiss(h, m);
 	return 0;
 }
@@ -247,7 +260,7 @@ static void go_on(struct lat_host *h, const struct lat_note *claim)
 		due = w->next;
 		if (!w->member->gone)
 			(w->note.kind == LAT_NOTE_OPEN ? on_open : on_resolve)(h, w->member, &w->note);
-		free(w);
+		waiting_free(w);
 	}
 }
 
@@ -342,6 +355,38 @@ static int may_open(const struct lat_host *h, const struct member *m, const stru
 			     : lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, in->dst, "");
 }
 
+/*
+ * Whether a channel is opened for @m, by the right that is shown or for who it is, and what goes with it. 0, -EACCES, -EKEYREVOKED,
+ * -EKEYEXPIRED, or why a use of the right could not be kept.
+ */
+static int judge_open(const struct lat_host *h, const struct member *m, const struct lat_note *in,
+		      struct lat_admission *may)
+{
+	struct lat_issuer *issuer = h->grants != NULL ? lat_grants_issuer(h->grants) : NULL;
+	uint8_t holder[LAT_CAP_HOLDER];
+	int rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src, "");
+
+	*may = (struct lat_admission){ .max_msg = UINT32_MAX };
+	if (rc < 0)
+		return rc;
+	if (!lat_note_has_right(in))
+		return may_open(h, m, in);
+	if (in->node != 0 || issuer == NULL) /* another node's, which decides; or none was given out here */
+		return -EACCES;
+	lat_cap_holder_uid(holder, m->cred.process.uid);
+	return lat_issuer_present(issuer, &in->right, holder, in->src, in->dst, lat_clock_wall_s(), may);
+}
+
+/* 0: any length. */
+static uint64_t len_max_of(const struct lat_admission *may, uint64_t else_max)
+{
+	uint64_t len = may->max_msg > LAT_MSG_OVERHEAD ? may->max_msg - LAT_MSG_OVERHEAD : 1;
+
+	if (may->max_msg == UINT32_MAX)
+		return else_max;
+	return else_max != 0 && else_max < len ? else_max : len;
+}
+
 /* The receiver hears who comes before the sender hears that it may. */
 static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
@@ -353,33 +398,88 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 	struct lat_note out = { .kind = LAT_NOTE_OPENED, .token = in->token };
 	uint64_t holder = in->node != 0 ? h->uplink : lat_claims_holder(h->claims, in->dst);
 	struct member *other = holder != 0 ? find(h, holder) : NULL;
+	struct lat_admission may;
 
-	if (in->node == 0 && other == NULL && may_open(h, m, in) == 0 && wait_for_claim(h, m, in))
+	if (in->node == 0 && other == NULL && (lat_note_has_right(in) || may_open(h, m, in) == 0) &&
+	    wait_for_claim(h, m, in))
 		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
 	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : 0;
+	if (out.rc == 0 && (other == NULL || (other == m && !lat_note_has_right(in))))
+		out.rc = -ECONNREFUSED; /* within itself it asks for the right alone */
 	if (out.rc == 0)
-		out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src, "");
-	if (out.rc == 0)
-		out.rc = may_open(h, m, in);
+		out.rc = judge_open(h, m, in, &may);
 	if (out.rc == -EACCES)
 		count(&h->refused);
-	if (out.rc == 0 && (other == NULL || other == m || tell(h, other, &grant) < 0))
-		out.rc = -ECONNREFUSED;
+	if (out.rc == 0) {
+		grant.number = len_max_of(&may, 0);
+		grant.life = out.life = may.life;
+		grant.badge = out.badge = may.badge;
+		grant.rate = out.rate = may.rate;
+		if (other != m && tell(h, other, &grant) < 0)
+			out = (struct lat_note){ .kind = out.kind, .token = out.token, .rc = -ECONNREFUSED };
+	}
 	if (out.rc == 0) {
 		out.member = holder;
 		out.grant = grant.grant;
-		out.number = in->node != 0 ? h->uplink_len_max : 0;
+		out.number = len_max_of(&may, in->node != 0 ? h->uplink_len_max : 0);
 	}
 	(void)tell(h, m, &out);
 }
 
+/*
+ * One that an earlier host granted to @m: the right is shown again, and both ends hear what it is now. Whose it is they know by the
+ * grant's number, and that it comes from @m.
+ */
+static void on_renew(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	struct lat_note out = { .kind = LAT_NOTE_RENEWED,
+				.member = in->member,
+				.grant = in->grant,
+				.src = in->src,
+				.dst = in->dst };
+	struct member *other = find(h, in->member);
+	struct lat_admission may;
+
+	out.rc = judge_open(h, m, in, &may);
+	if (out.rc == -EACCES)
+		count(&h->refused);
+	if (out.rc == 0) {
+		out.life = may.life;
+		out.badge = may.badge;
+		out.rate = may.rate;
+	}
+	(void)tell(h, m, &out);
+	out.member = m->cred.member;
+	if (other != NULL && other != m)
+		(void)tell(h, other, &out);
+}
+
+void lat_host_revoked(struct lat_host *h, struct lat_cap_ref life)
+{
+	struct member *m, *next;
+
+	pthread_mutex_lock(&h->lock);
+	for (m = h->all; m != NULL; m = next) {
+		next = m->next; /* who does not read is dropped */
+		if (m->greeted)
+			(void)tell(h, m, &(struct lat_note){ .kind = LAT_NOTE_REVOKED, .life = life });
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
 int lat_host_bring(struct lat_host *h, struct lat_note *n)
 {
-	struct lat_note grant = {
-		.kind = LAT_NOTE_GRANT, .member = h->uplink, .src = n->src, .dst = n->dst, .origin = n->origin
-	};
+	struct lat_note grant = { .kind = LAT_NOTE_GRANT,
+				  .member = h->uplink,
+				  .src = n->src,
+				  .dst = n->dst,
+				  .origin = n->origin,
+				  .number = n->number,
+				  .life = n->life,
+				  .badge = n->badge,
+				  .rate = n->rate };
 	struct member *other;
 	uint64_t holder;
 	int rc;
@@ -482,7 +582,7 @@ static void on_issue(struct lat_host *h, struct member *m, const struct lat_note
 	};
 	struct lat_note out = { .kind = LAT_NOTE_ISSUED, .token = in->token };
 
-	out.rc = lat_grants_ask(h->grants, &who, in);
+	out.rc = h->grants != NULL ? lat_grants_ask(h->grants, &who, in) : -EACCES;
 	if (out.rc < 0)
 		(void)tell(h, m, &out);
 }
@@ -516,6 +616,9 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		return 0;
 	case LAT_NOTE_RESOLVE:
 		on_resolve(h, m, n);
+		return 0;
+	case LAT_NOTE_RENEW:
+		on_renew(h, m, n);
 		return 0;
 	case LAT_NOTE_LIST:
 		on_list(h, m, n);
@@ -754,12 +857,14 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	h->uplink_len_max = cfg->uplink_len_max;
 	h->probes = cfg->probes;
 	h->grants = cfg->grants;
+	h->lives = lat_lives_get(cfg->lives);
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
 	h->stop_tag.what = TAG_STOP;
 	h->door_tag.what = TAG_DOOR;
 	rc = lat_door_take(door, &h->door, holder);
 	if (rc < 0) {
+		lat_lives_put(h->lives);
 		pthread_mutex_destroy(&h->lock);
 		free(h);
 		return rc;
@@ -819,6 +924,7 @@ void lat_host_close(struct lat_host *h)
 	lat_claims_close(h->claims);
 	lat_watch_close(h->watch);
 	lat_eventfd_close(h->stop);
+	lat_lives_put(h->lives);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }

@@ -10,6 +10,7 @@
 #include <lattice/types.h>
 
 #include "base/util.h"
+#include "cap/table.h"
 #include "node/door.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
 struct lat_grants;
 struct lat_host;
 struct lat_judge;
+struct lat_lives;
 struct lat_probes;
 struct lat_stats;
 
@@ -35,7 +37,9 @@ struct lat_host_config {
 	uint32_t uplink_len_max;   /* longest message that it takes to them */
 	struct lat_judge *judge;   /* who may what; the caller's */
 	struct lat_probes *probes; /* answers what is asked of other nodes; NULL: nobody does */
-	struct lat_grants *grants; /* answers what is asked of capabilities */
+	struct lat_grants *
+		grants; /* answers what is asked of capabilities, and says what they allow; NULL: there are none */
+	struct lat_lives *lives; /* the page of those, of our own, which all members get */
 };
 
 /*
@@ -49,7 +53,8 @@ void lat_host_close(struct lat_host *h);
 
 /*
  * A channel comes from another node to a pid of some member's: that one is told of it as it would be of one from the uplink. Any
- * thread. @n: src, origin and dst; then also member and grant. 0, -ECONNREFUSED (nobody receives as dst).
+ * thread. @n: src, origin and dst, and number, life, badge and rate of what admitted it; then also member and grant. 0, -ECONNREFUSED
+ * (nobody receives as dst).
  */
 LAT_MUST_CHECK int lat_host_bring(struct lat_host *h, struct lat_note *n);
 
@@ -65,6 +70,9 @@ void lat_host_judge(struct lat_host *h);
 
 /* Tells @member, if it is one still. Any thread. */
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n);
+
+/* A life has ended: all members are told, who end what was opened by it. Any thread. */
+void lat_host_revoked(struct lat_host *h, struct lat_cap_ref life);
 
 void lat_host_stats(struct lat_host *h, struct lat_stats *s);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "node/endpoint.h"
+#include "node/lives.h"
 #include "node/node.h"
 #include "node/pair.h"
 #include "node/relay.h"
@@ -18,6 +19,10 @@ struct lat_intake {
 	struct lat_link_in *in;
 	struct lat_relay_out *relay; /* it leads on to another node; NULL: to an endpoint. A reference */
 	uint32_t chan;
+	uint64_t grant;
+	struct lat_cap_ref life; /* of the right that it was opened by */
+	struct lat_lives *lives; /* the page of that; NULL: it needs none. A reference */
+	struct lat_intake *next; /* of those to be ended */
 
 	/* The lock's. */
 	uint32_t refs;
@@ -49,6 +54,7 @@ static void put_locked(struct lat_intake *in)
 	pthread_mutex_unlock(&p->ls->lock);
 	lat_relay_left(in->relay);
 	(void)atomic_fetch_sub_explicit(&p->ls->intakes, 1, memory_order_relaxed);
+	lat_lives_put(in->lives);
 	lat_pair_put(p);
 	free(in);
 }
@@ -112,18 +118,22 @@ static void drop(struct lat_intake *in, bool entered)
 	}
 	(void)atomic_fetch_sub_explicit(&ls->intakes, 1, memory_order_relaxed);
 	lat_relay_left(in->relay);
+	lat_lives_put(in->lives);
 	lat_pair_put(in->pair);
 	free(in);
 }
 
 /* @relay's reference goes with the intake. */
-static int open_into(struct lat_pair *p, const struct lat_note *n, struct lat_inbox *inbox,
-		     struct lat_relay_out *relay)
+static int open_into(struct lat_pair *p, const struct lat_note *granted, uint32_t chan,
+		     struct lat_inbox *inbox, struct lat_relay_out *relay)
 {
 	struct lat_intake *in = calloc(1, sizeof(*in));
-	struct lat_link_in_config cfg = { .from = { .pid = n->src, .node = n->origin },
-					  .user = in,
-					  .gone = on_gone };
+	struct lat_link_in_config cfg = {
+		.from = { .pid = granted->src, .node = granted->origin, .badge = granted->badge },
+		.user = in,
+		.gone = on_gone,
+		.len_max = (uint32_t)granted->number,
+	};
 	int rc;
 
 	if (in == NULL) {
@@ -132,50 +142,55 @@ static int open_into(struct lat_pair *p, const struct lat_note *n, struct lat_in
 	}
 	in->relay = relay;
 	in->pair = lat_pair_get(p);
-	in->chan = n->chan;
+	in->chan = chan;
+	in->grant = granted->grant;
+	in->life = granted->life;
+	if (in->life.gen != 0)
+		in->lives = lat_attach_lives(p->ls->attach);
+	cfg.life = lat_lives_of(in->lives, in->life);
 	(void)atomic_fetch_add_explicit(&p->ls->intakes, 1, memory_order_relaxed);
 	rc = enter(in);
 	if (rc < 0) {
 		drop(in, false);
 		return rc;
 	}
-	rc = lat_link_in_open(&in->in, p->link, n->chan, inbox, &cfg);
+	rc = lat_link_in_open(&in->in, p->link, chan, inbox, &cfg);
 	if (rc < 0) {
 		drop(in, true);
 		return rc;
 	}
 	pthread_mutex_lock(&p->ls->lock);
-	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_ACCEPT, .chan = n->chan });
+	lat_pair_tell(p, &(struct lat_note){ .kind = LAT_NOTE_CHAN_ACCEPT, .chan = chan });
 	lat_relay_start(relay);
 	put_locked(in); /* if it is gone already, the other is told after this */
 	return 0;
 }
 
 /* One that leads on to another node. */
-static int open_relay(struct lat_pair *p, const struct lat_note *n)
+static int open_relay(struct lat_pair *p, const struct lat_note *n, const struct lat_note *granted)
 {
 	struct lat_relay_out *relay;
 	int rc = lat_relay_out_open(&relay, p->ls->node->relays, p, n);
 
 	if (rc == 0)
-		return open_into(p, n, lat_relay_inbox(relay), relay);
+		return open_into(p, granted, n->chan, lat_relay_inbox(relay), relay);
 	refuse(p, n->chan, rc);
 	return 0;
 }
 
-static int open_endpoint(struct lat_pair *p, const struct lat_note *n)
+static int open_endpoint(struct lat_pair *p, const struct lat_note *n, const struct lat_note *granted)
 {
 	struct lattice_endpoint *ep = lat_endpoint_find(p->ls->node, n->dst);
-	int rc = ep != NULL ? open_into(p, n, ep->inbox, NULL) : -ESHUTDOWN;
+	int rc = ep != NULL ? open_into(p, granted, n->chan, ep->inbox, NULL) : -ESHUTDOWN;
 
 	if (ep != NULL)
 		lat_endpoint_put(ep);
 	return rc;
 }
 
-int lat_intake_open(struct lat_pair *p, const struct lat_note *n)
+int lat_intake_open(struct lat_pair *p, const struct lat_note *n, const struct lat_note *granted)
 {
-	int rc = n->node != 0 ? open_relay(p, n) : open_endpoint(p, n);
+	int rc = n->node != 0 ? open_relay(p, n, granted) : open_endpoint(p, n, granted);
 
 	switch (rc) {
 	case 0:
@@ -214,6 +229,80 @@ int lat_intake_close(struct lat_pair *p, const struct lat_note *n)
 	pthread_mutex_lock(&p->ls->lock);
 	put_locked(in);
 	return 0;
+}
+
+/* ---- lives ---- */
+
+/* One more of those to be ended, with a reference. The lock is held. */
+static struct lat_intake *end_locked(struct lat_intake *in, struct lat_intake *list)
+{
+	if (in->refs == 0 || in->over)
+		return list;
+	in->refs++;
+	in->next = list;
+	return in;
+}
+
+struct lat_intake *lat_intakes_of_life_locked(struct lat_pair *p, struct lat_cap_ref life,
+					      struct lat_intake *list)
+{
+	struct lat_intake *in, *next;
+
+	HASH_ITER(hh, p->intakes, in, next)
+		if (in->life.slot == life.slot && in->life.gen == life.gen)
+			list = end_locked(in, list);
+	return list;
+}
+
+struct lat_intake *lat_intakes_unrenewed_locked(struct lat_pair *p, const struct lat_lives *lives,
+						struct lat_intake *list)
+{
+	struct lat_intake *in, *next;
+
+	HASH_ITER(hh, p->intakes, in, next)
+		if (in->life.gen != 0 && in->lives != lives)
+			list = end_locked(in, list);
+	return list;
+}
+
+/* It has a life of @lives from now on, unless its own has ended. The lock is held. */
+static void renew_locked(struct lat_intake *in, struct lat_cap_ref life, struct lat_lives *lives)
+{
+	struct lat_lives *old = in->lives;
+
+	if (!lat_link_in_set_life(in->in, lat_lives_of(lives, life)))
+		return;
+	in->life = life;
+	in->lives = life.gen != 0 && lives != NULL ? lat_lives_get(lives) : NULL;
+	lat_lives_put(old);
+}
+
+struct lat_intake *lat_intake_renewed_locked(struct lat_pair *p, const struct lat_note *n,
+					     struct lat_lives *lives, struct lat_intake *list)
+{
+	struct lat_intake *in, *next;
+
+	HASH_ITER(hh, p->intakes, in, next) {
+		if (in->grant != n->grant || in->life.gen == 0 || in->refs == 0 || in->over)
+			continue;
+		if (n->rc < 0)
+			list = end_locked(in, list);
+		else
+			renew_locked(in, n->life, lives);
+	}
+	return list;
+}
+
+void lat_intakes_end(struct lat_intake *list)
+{
+	struct lat_intake *in;
+
+	while ((in = list) != NULL) {
+		list = in->next;
+		lat_link_in_revoke(in->in);
+		pthread_mutex_lock(&in->pair->ls->lock);
+		put_locked(in);
+	}
 }
 
 int lat_intake_ask(struct lat_pair *p, const struct lat_note *n)

@@ -16,6 +16,9 @@ struct lat_lane {
 	struct lat_link_out *out;
 	uint32_t chan;
 	bool far;
+	uint64_t grant;
+	struct lat_cap_ref life; /* of the right that it was opened by; the attach thread's */
+	struct lat_lives *lives; /* the page of that; NULL: it needs none. A reference */
 
 	/* The lock's. */
 	enum { LANE_ASKED, LANE_OPEN, LANE_REFUSED } state;
@@ -35,8 +38,16 @@ struct lat_lane {
 
 struct lat_lane_to {
 	int32_t src, dst;
-	uint32_t node, origin; /* of dst and of src, 0: this one */
-	uint32_t flags;        /* far: enum lattice_channel_flag */
+	uint32_t node, origin;             /* of dst and of src, 0: this one */
+	uint32_t flags;                    /* far: enum lattice_channel_flag */
+	const struct lat_cap_right *right; /* to be shown; NULL: none is */
+};
+
+/* What the host said of a channel: its grant, and the right that it is opened by. */
+struct lat_lane_grant {
+	uint64_t grant;
+	struct lat_cap_ref life;
+	struct lat_lives *lives; /* the page of that; NULL: it needs none. Who asks keeps his reference */
 };
 
 /*
@@ -44,7 +55,7 @@ struct lat_lane_to {
  * Then lat_lane_close() ends it, answered or not.
  */
 LAT_MUST_CHECK int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to,
-				uint64_t grant, const struct lat_link_out_config *cfg);
+				const struct lat_lane_grant *grant, const struct lat_link_out_config *cfg);
 /* 0 it is open, -EINPROGRESS, -EAGAIN (to be asked for again from the beginning), or why it was refused. The links' lock is held. */
 LAT_MUST_CHECK int lat_lane_answer_locked(const struct lat_lane *lane);
 /* As lat_lane_open(), without the sentence; -ENETUNREACH: the host has no network. */

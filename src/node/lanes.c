@@ -9,9 +9,11 @@
 
 #include "fastpath/link_calls.h"
 #include "fastpath/sender.h"
+#include "node/channel_right.h"
 #include "node/explain.h"
 #include "node/far.h"
 #include "node/lane.h"
+#include "node/lives.h"
 #include "node/pair.h"
 #include "os/clock.h"
 
@@ -21,6 +23,7 @@ static void lane_free(struct lat_lane *lane)
 {
 	(void)atomic_fetch_sub_explicit(&lane->pair->ls->lanes, 1, memory_order_relaxed);
 	lat_link_out_close(lane->out);
+	lat_lives_put(lane->lives);
 	lat_pair_put(lane->pair);
 	free(lane);
 }
@@ -76,6 +79,7 @@ static int refusal(const struct lat_lane *lane, int rc)
 	switch (rc) {
 	case -EAGAIN:
 	case -EACCES:
+	case -EKEYREVOKED:
 	case -ENOBUFS:
 	case -ENOMEM:
 		return rc;
@@ -189,11 +193,12 @@ static int ask_locked(struct lat_lane *lane, struct lat_note *n)
 	return 0;
 }
 
-int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to, uint64_t grant,
-		 const struct lat_link_out_config *cfg)
+int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to,
+		 const struct lat_lane_grant *grant, const struct lat_link_out_config *cfg)
 {
+	struct lat_link_out_config with_life = *cfg;
 	struct lat_note n = { .kind = LAT_NOTE_CHAN_OPEN,
-			      .grant = grant,
+			      .grant = grant->grant,
 			      .src = to->src,
 			      .dst = to->dst,
 			      .node = to->node,
@@ -208,8 +213,12 @@ int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lan
 		return -ENOMEM;
 	lane->pair = lat_pair_get(p);
 	lane->far = to->node != 0;
+	lane->grant = grant->grant;
+	lane->life = grant->life;
+	lane->lives = grant->lives != NULL ? lat_lives_get(grant->lives) : NULL;
+	with_life.life = lat_lives_of(grant->lives, grant->life);
 	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
-	rc = lat_link_out_open(&lane->out, p->link, cfg);
+	rc = lat_link_out_open(&lane->out, p->link, &with_life);
 	if (rc < 0) {
 		lane_free(lane);
 		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;
@@ -233,8 +242,9 @@ int lat_lane_answer_locked(const struct lat_lane *lane)
 }
 
 /* Asks for the channel that the host has granted. 0, -EAGAIN (try again from the beginning), or why not. */
-static int lane_over(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to, uint64_t grant,
-		     const struct lat_link_out_config *cfg, uint64_t deadline_ns)
+static int lane_over(struct lat_lane **out, struct lat_pair *p, const struct lat_lane_to *to,
+		     const struct lat_lane_grant *grant, const struct lat_link_out_config *cfg,
+		     uint64_t deadline_ns)
 {
 	struct lat_lane *lane;
 	int answer, rc = lat_lane_ask(&lane, p, to, grant, cfg);
@@ -264,20 +274,27 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, const struct la
 		    struct lat_link_out_config cfg, uint64_t deadline_ns)
 {
 	struct lat_note ask = { .kind = LAT_NOTE_OPEN, .src = to->src, .dst = to->dst, .node = to->node };
+	struct lat_lane_grant grant = { 0 };
 	struct lat_pair *p;
-	int rc = lat_attach_ask(ls->attach, &ask, deadline_ns);
+	int rc;
 
+	if (to->right != NULL)
+		ask.right = *to->right;
+	rc = lat_attach_ask_open(ls->attach, &ask, &grant.lives, deadline_ns);
+	lat_wipe(&ask.right, sizeof(ask.right));
 	if (rc == 0)
 		rc = ask.rc;
-	if (rc != 0)
-		return rc;
-	if (to->node != 0 && cfg.len_max > ask.number)
+	if (rc == 0 && ask.number != 0 && cfg.len_max > ask.number)
 		cfg.len_max = (uint32_t)ask.number;
-	rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
-	if (rc != 0)
-		return rc;
-	rc = lane_over(out, p, to, ask.grant, &cfg, deadline_ns);
-	lat_pair_put(p);
+	if (rc == 0)
+		rc = lat_pair_with(&p, ls, ask.member, deadline_ns);
+	if (rc == 0) {
+		grant.grant = ask.grant;
+		grant.life = ask.life;
+		rc = lane_over(out, p, to, &grant, &cfg, deadline_ns);
+		lat_pair_put(p);
+	}
+	lat_lives_put(grant.lives);
 	return rc;
 }
 
@@ -294,9 +311,9 @@ int lat_lane_try(struct lat_lane **out, struct lat_links *ls, const struct lat_l
 }
 
 int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
-		  const struct lat_link_out_config *cfg)
+		  const struct lat_cap_right *right, const struct lat_link_out_config *cfg)
 {
-	int rc = lat_lane_try(out, ls, &(struct lat_lane_to){ .src = src, .dst = dst }, cfg);
+	int rc = lat_lane_try(out, ls, &(struct lat_lane_to){ .src = src, .dst = dst, .right = right }, cfg);
 
 	switch (rc) {
 	case -EAGAIN:
@@ -307,7 +324,12 @@ int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int3
 	case -ECONNREFUSED:
 		return lat_why(NULL, -ECONNREFUSED,
 			       "nobody receives as pid %d on this machine: open its endpoint first", dst);
+	case -EKEYREVOKED:
+	case -EKEYEXPIRED:
+		return lat_channel_right_why(NULL, rc, src, dst);
 	case -EACCES:
+		if (right != NULL)
+			return lat_channel_right_why(NULL, rc, src, dst);
 		return lat_why(
 			NULL, rc,
 			"this user may not send to pid %d, unless a line of the node's policy allows it; or not as "
@@ -327,6 +349,40 @@ int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int3
 	default:
 		return rc;
 	}
+}
+
+/* ---- lives ---- */
+
+void lat_lanes_revoked_locked(struct lat_pair *p, struct lat_cap_ref life)
+{
+	struct lat_lane *lane, *next;
+
+	HASH_ITER(hh, p->lanes, lane, next)
+		if (lane->state == LANE_OPEN && lane->life.slot == life.slot && lane->life.gen == life.gen)
+			lat_sender_room(lat_link_out_sender(lane->out));
+}
+
+void lat_lane_renewed_locked(struct lat_pair *p, const struct lat_note *n, struct lat_lives *lives)
+{
+	struct lat_lane *lane, *next;
+
+	HASH_ITER(hh, p->lanes, lane, next) {
+		struct lat_lives *old = lane->lives;
+
+		if (lane->state != LANE_OPEN || lane->grant != n->grant || lane->life.gen == 0 || n->rc < 0 ||
+		    !lat_sender_set_life(lat_link_out_sender(lane->out), lat_lives_of(lives, n->life)))
+			continue;
+		lane->life = n->life;
+		lane->lives = n->life.gen != 0 && lives != NULL ? lat_lives_get(lives) : NULL;
+		lat_lives_put(old);
+	}
+}
+
+void lat_lane_renew(struct lat_lane *lane, struct lat_note *n)
+{
+	n->member = lane->pair->member;
+	n->grant = lane->grant;
+	lat_attach_say(lane->pair->ls->attach, n);
 }
 
 /* ---- using ---- */

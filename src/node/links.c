@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "fastpath/link_calls.h"
+#include "node/lives.h"
 #include "node/node.h"
 #include "node/pair.h"
 #include "node/stats.h"
@@ -21,9 +22,8 @@ static const uint64_t grant_wait_ns = (uint64_t)(5 * LAT_NS_PER_S);
 
 struct lat_grant {
 	struct lat_grant *next;
-	uint64_t member, grant, came_ns;
-	int32_t src, dst;
-	uint32_t node, origin;
+	uint64_t member, came_ns;
+	struct lat_note note;
 };
 
 struct lat_parked { /* a channel whose grant is on its way */
@@ -150,15 +150,18 @@ static void end(struct lat_pair *p, int why)
 /* ---- grants ---- */
 
 /* Takes out the grant that @n asks for. 0, -ENOENT (there is none), -EPROTO (it is another channel's). The lock is held. */
-static int use_locked(struct lat_links *ls, uint64_t member, const struct lat_note *n)
+static int use_locked(struct lat_links *ls, uint64_t member, const struct lat_note *n,
+		      struct lat_note *granted)
 {
 	for (struct lat_grant **at = &ls->grants; *at != NULL; at = &(*at)->next) {
 		struct lat_grant *g = *at;
 
-		if (g->member != member || g->grant != n->grant)
+		if (g->member != member || g->note.grant != n->grant)
 			continue;
-		if (g->src != n->src || g->dst != n->dst || g->node != n->node || g->origin != n->origin)
+		if (g->note.src != n->src || g->note.dst != n->dst || g->note.node != n->node ||
+		    g->note.origin != n->origin)
 			return -EPROTO;
+		*granted = g->note;
 		*at = g->next;
 		if (*at == NULL)
 			ls->grants_end = at;
@@ -169,12 +172,12 @@ static int use_locked(struct lat_links *ls, uint64_t member, const struct lat_no
 	return -ENOENT;
 }
 
-int lat_grant_use(struct lat_pair *p, const struct lat_note *n)
+int lat_grant_use(struct lat_pair *p, const struct lat_note *n, struct lat_note *granted)
 {
 	int rc;
 
 	pthread_mutex_lock(&p->ls->lock);
-	rc = use_locked(p->ls, p->member, n);
+	rc = use_locked(p->ls, p->member, n, granted);
 	pthread_mutex_unlock(&p->ls->lock);
 	return rc;
 }
@@ -236,17 +239,12 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n)
 	struct lat_grant *g = calloc(1, sizeof(*g));
 	uint64_t now = lat_clock_monotonic_ns();
 	struct lat_parked *parked = NULL;
+	struct lat_note granted;
 	struct lat_pair *p;
 
 	if (g == NULL)
 		return; /* who was granted is refused */
-	*g = (struct lat_grant){ .member = n->member,
-				 .grant = n->grant,
-				 .came_ns = now,
-				 .src = n->src,
-				 .dst = n->dst,
-				 .node = n->node,
-				 .origin = n->origin };
+	*g = (struct lat_grant){ .member = n->member, .came_ns = now, .note = *n };
 	pthread_mutex_lock(&ls->lock);
 	while (ls->grants != NULL &&
 	       (ls->grant_count >= LAT_GRANTS_MAX || now - ls->grants->came_ns > 2 * grant_wait_ns))
@@ -260,8 +258,8 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n)
 	pthread_mutex_unlock(&ls->lock);
 	if (parked == NULL)
 		return;
-	if (lat_grant_use(p, &parked->note) == 0) {
-		int rc = lat_intake_open(p, &parked->note);
+	if (lat_grant_use(p, &parked->note, &granted) == 0) {
+		int rc = lat_intake_open(p, &parked->note, &granted);
 
 		if (rc < 0)
 			end(p, rc);
@@ -288,13 +286,14 @@ static int on_join(struct lat_pair *p, const int *fds, size_t fd_count)
 
 static int on_open(struct lat_pair *p, const struct lat_note *n)
 {
+	struct lat_note granted;
 	int rc;
 
 	if (p->state != LAT_PAIR_JOINED || n->chan >= LAT_LINK_CHANS_MAX || lat_intake_exists(p, n->chan))
 		return -EPROTO;
-	rc = lat_grant_use(p, n);
+	rc = lat_grant_use(p, n, &granted);
 	if (rc != -ENOENT)
-		return rc == 0 ? lat_intake_open(p, n) : rc;
+		return rc == 0 ? lat_intake_open(p, n, &granted) : rc;
 	rc = park(p, n);
 	if (rc < 0)
 		refuse(p, n->chan, rc);
@@ -519,6 +518,49 @@ int lat_pair_with(struct lat_pair **out, struct lat_links *ls, uint64_t member, 
 	else if (p != NULL)
 		lat_pair_put(p);
 	return rc;
+}
+
+/* ---- lives ---- */
+
+void lat_links_revoked(struct lat_links *ls, struct lat_cap_ref life)
+{
+	struct lat_intake *ended = NULL;
+
+	pthread_mutex_lock(&ls->lock);
+	for (struct lat_pair *p = ls->pairs; p != NULL; p = p->next) {
+		lat_lanes_revoked_locked(p, life);
+		ended = lat_intakes_of_life_locked(p, life, ended);
+	}
+	pthread_mutex_unlock(&ls->lock);
+	lat_intakes_end(ended);
+}
+
+void lat_links_renewed(struct lat_links *ls, const struct lat_note *n)
+{
+	struct lat_lives *lives = lat_attach_lives(ls->attach);
+	struct lat_intake *ended = NULL;
+
+	pthread_mutex_lock(&ls->lock);
+	for (struct lat_pair *p = ls->pairs; p != NULL; p = p->next) {
+		if (p->member != n->member)
+			continue;
+		lat_lane_renewed_locked(p, n, lives);
+		ended = lat_intake_renewed_locked(p, n, lives, ended);
+	}
+	pthread_mutex_unlock(&ls->lock);
+	lat_intakes_end(ended);
+	lat_lives_put(lives);
+}
+
+void lat_links_unrenewed(struct lat_links *ls, const struct lat_lives *lives)
+{
+	struct lat_intake *ended = NULL;
+
+	pthread_mutex_lock(&ls->lock);
+	for (struct lat_pair *p = ls->pairs; p != NULL; p = p->next)
+		ended = lat_intakes_unrenewed_locked(p, lives, ended);
+	pthread_mutex_unlock(&ls->lock);
+	lat_intakes_end(ended);
 }
 
 /* ---- the turn ---- */

@@ -16,6 +16,7 @@ struct lat_call;
 struct lat_lane;
 struct lat_link_out_config;
 struct lat_links;
+struct lat_lives;
 struct lat_sender;
 struct lat_stats;
 struct lattice_node;
@@ -41,6 +42,12 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n);
 /* PEER: a member to have a link with. @fds become the links'. 0, or why not. */
 LAT_MUST_CHECK int lat_links_meet(struct lat_links *ls, const struct lat_note *n, const int *fds,
 				  size_t count);
+/* REVOKED: what was opened by that life ends, and who waits is told. */
+void lat_links_revoked(struct lat_links *ls, struct lat_cap_ref life);
+/* RENEWED of a channel with another member: it has another life, or, with an errno, none any more. */
+void lat_links_renewed(struct lat_links *ls, const struct lat_note *n);
+/* What has no life of @lives by now ends. */
+void lat_links_unrenewed(struct lat_links *ls, const struct lat_lives *lives);
 /* Attached again, to another host: peers are told. */
 void lat_links_hosted(struct lat_links *ls);
 /* What is due. When to come again: CLOCK_MONOTONIC, UINT64_MAX never. */
@@ -49,17 +56,21 @@ uint64_t lat_links_turn(struct lat_links *ls);
 /* ---- lanes ---- */
 
 /*
- * Opens a channel to the member that receives as @dst, making the link if there is none. Waits for the host, and for the other.
+ * Opens a channel to the member that receives as @dst, making the link if there is none, by @right, or (NULL) for who this process is.
+ * Waits for the host, and for the other.
  * 0, or with a sentence for the handle NULL
  *   -ECONNREFUSED nobody receives as @dst on this machine, or its process hangs up each time
- *   -EACCES       another member receives as @src; or this user may not
+ *   -EACCES       another member receives as @src; or this user may not; or @right is no good for it
+ *   -EKEYREVOKED, -EKEYEXPIRED  @right was revoked; its time, or its uses, are over
  *   -ENOBUFS      too many channels between the two, or to that endpoint
  *   -ETIMEDOUT    the host, or the other process, does not answer
  *   -EPROTO       the other process broke a rule
  *   -ESHUTDOWN, -ENOMEM, -EMFILE, -ENFILE
  */
 LAT_MUST_CHECK int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
-				 const struct lat_link_out_config *cfg);
+				 const struct lat_cap_right *right, const struct lat_link_out_config *cfg);
+/* Sends RENEW, @n but for member and grant, for one that was opened by a right. Any lock may be held. */
+void lat_lane_renew(struct lat_lane *lane, struct lat_note *n);
 /* As lat_sender_send() and lat_sender_flush(); -EPIPE: the endpoint was closed, -EOWNERDEAD: its process is gone. */
 LAT_MUST_CHECK int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
 				 uint64_t deadline_ns);

@@ -25,6 +25,8 @@ enum field {
 	COUNTS = 1 << 16,
 	NAME = 1 << 17,  /* or none */
 	NAMED = 1 << 18, /* there is one */
+	LIFE = 1 << 19,  /* or none; of REVOKED, one */
+	RIGHT = 1 << 20, /* or none */
 };
 
 enum { ERRNO_MAX = 4095 };
@@ -34,14 +36,16 @@ static const struct kind {
 	uint8_t from, fds_min, fds_max;
 } kinds[LAT_NOTE_KINDS] = {
 	[LAT_NOTE_HELLO] = { MEMBER | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
-	[LAT_NOTE_WELCOME] = { RC | NODE | PROCESS, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_CLAIM] = { TOKEN | DST | TICKET | NAME, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_CLAIMED] = { TOKEN | RC | DST | TICKET | PROCESS | NAME, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_WELCOME] = { RC | NODE | PROCESS | ANSWER, LAT_NOTE_FROM_HOST, 1, 1 },
 	[LAT_NOTE_UNCLAIM] = { DST, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_LOST] = { DST, LAT_NOTE_FROM_HOST, 0, 0 },
-	[LAT_NOTE_OPEN] = { TOKEN | SRC | DST | NODE, LAT_NOTE_FROM_MEMBER, 0, 0 },
-	[LAT_NOTE_OPENED] = { TOKEN | RC | MEMBER | GRANT | NUMBER | ANSWER, LAT_NOTE_FROM_HOST, 0, 0 },
-	[LAT_NOTE_GRANT] = { MEMBER | GRANT | SRC | DST | NODE | ORIGIN, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_OPEN] = { TOKEN | SRC | DST | NODE | RIGHT, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_OPENED] = { TOKEN | RC | MEMBER | GRANT | NUMBER | ANSWER | LIFE, LAT_NOTE_FROM_HOST, 0,
+			      0 },
+	[LAT_NOTE_GRANT] = { MEMBER | GRANT | SRC | DST | NODE | ORIGIN | NUMBER | LIFE, LAT_NOTE_FROM_HOST,
+			     0, 0 },
 	[LAT_NOTE_MEET] = { TOKEN | MEMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_PEER] = { TOKEN | RC | MEMBER | PROCESS | ANSWER, LAT_NOTE_FROM_HOST, 2, 3 },
 	[LAT_NOTE_LIST] = { TOKEN | NUMBER, LAT_NOTE_FROM_MEMBER, 0, 0 },
@@ -66,6 +70,9 @@ static const struct kind {
 	[LAT_NOTE_RESOLVE] = { TOKEN | NAMED, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_RESOLVED] = { TOKEN | RC | NUMBER, LAT_NOTE_FROM_HOST, 0, 0 },
 	[LAT_NOTE_REPLIES] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 1, 1 },
+	[LAT_NOTE_RENEW] = { MEMBER | GRANT | SRC | DST | NODE | RIGHT, LAT_NOTE_FROM_MEMBER, 0, 0 },
+	[LAT_NOTE_RENEWED] = { RC | MEMBER | GRANT | SRC | DST | LIFE, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_REVOKED] = { LIFE, LAT_NOTE_FROM_HOST, 0, 0 },
 };
 
 static bool zero(const uint8_t *bytes, size_t count)
@@ -107,6 +114,26 @@ static bool id(unsigned fields, unsigned field, bool failed, uint64_t value)
 	return value != 0;
 }
 
+bool lat_note_has_right(const struct lat_note *n)
+{
+	return !zero(n->right.desc, sizeof(n->right.desc));
+}
+
+static bool life(unsigned fields, const struct lat_note *n)
+{
+	if ((fields & LIFE) == 0 || n->life.gen == 0)
+		return n->life.slot == 0 && n->life.gen == 0 && n->badge == 0 && n->rate == 0 &&
+		       n->kind != LAT_NOTE_REVOKED;
+	return n->life.slot < LAT_CAPTABLE_MAX;
+}
+
+static bool right(unsigned fields, const struct lat_note *n)
+{
+	if ((fields & RIGHT) == 0 || !lat_note_has_right(n))
+		return zero((const uint8_t *)&n->right, sizeof(n->right));
+	return n->right.caveat_count <= LAT_CAP_CAVEATS_MAX;
+}
+
 static bool result(unsigned fields, int32_t rc)
 {
 	if (rc > 0 || rc < -ERRNO_MAX)
@@ -137,6 +164,7 @@ int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds, enum lat_
 	     number(f, PROCESS, n->process == 0) && n->process >= 0 && number(f, NUMBER, n->number == 0) &&
 	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && number(f, ORIGIN, n->origin == 0) &&
 	     number(f, FLAGS, n->flags == 0) && name(f, n->name) &&
-	     number(f, COUNTS, zero((const uint8_t *)n->counts, sizeof(n->counts))) && n->spare == 0;
+	     number(f, COUNTS, zero((const uint8_t *)n->counts, sizeof(n->counts))) && life(f, n) &&
+	     right(f, n) && n->spare == 0 && zero(n->spare_bytes, sizeof(n->spare_bytes));
 	return ok ? 0 : -EPROTO;
 }

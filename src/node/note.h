@@ -4,12 +4,15 @@
  *
  *   member                      host                              member
  *   HELLO member node     -->
- *                         <--   WELCOME rc node process
+ *                         <--   WELCOME rc node process fd        (the page of lives, lives.h)
  *   CLAIM dst ticket name -->                                   (name: none, or of a service; base/name.h)
  *                         <--   CLAIMED rc dst ticket process name
  *                         <--   LOST dst                          (somebody with a ticket had it before)
- *   OPEN src dst node     -->   GRANT member grant src dst node origin  -->
- *                         <--   OPENED rc member grant number(longest message) (node: of dst; who reaches it is granted, relay.h)
+ *   OPEN src dst node right  -->   GRANT member grant src dst node origin number life  -->
+ *                         <--   OPENED rc member grant number(longest message) life (node: of dst; who reaches it is granted, relay.h)
+ *   RENEW member grant src dst node right  -->   RENEWED rc member grant src dst life   -->
+ *                         <--   RENEWED rc member grant src dst life (of a channel that an earlier host has granted)
+ *                         <--   REVOKED life                      (it has ended)
  *   RESOLVE name          -->
  *                         <--   RESOLVED rc number(pid)           (which pid the service is)
  *   MEET member           -->   PEER member process fds     -->
@@ -34,20 +37,25 @@
  *   HOSTED                <->                                     (attached again, to another host)
  *   BYE rc                <->                                     (and hangs up: why)
  *
+ * life: the right that a channel is opened by lives as long as the page says so; with it come the badge and the limits.
+ *
  * All fields are the machine's own byte order: nobody else ever sees them.
  */
 #ifndef LAT_NODE_NOTE_H
 #define LAT_NODE_NOTE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/name.h"
 #include "base/util.h"
+#include "cap/right.h"
+#include "cap/table.h"
 
 enum {
-	LAT_NOTE_VERSION = 5,
+	LAT_NOTE_VERSION = 6,
 	LAT_NOTE_FDS = 3,
 	LAT_NOTE_TICKET = 32,
 	LAT_NOTE_COUNTS = 42,
@@ -87,6 +95,9 @@ enum lat_note_kind {
 	LAT_NOTE_ISSUED,
 	LAT_NOTE_RESOLVE,
 	LAT_NOTE_RESOLVED,
+	LAT_NOTE_RENEW,
+	LAT_NOTE_RENEWED,
+	LAT_NOTE_REVOKED,
 	LAT_NOTE_KINDS,
 };
 
@@ -103,13 +114,20 @@ struct lat_note {
 	uint32_t
 		flags; /* enum lattice_channel_flag; of PROBE, enum lat_note_probe; of ISSUE, enum lat_note_issue */
 	uint32_t spare;
-	uint64_t member; /* a number that a member chose at random, and keeps from host to host */
+	struct lat_cap_ref life; /* of the right that a channel is opened by; {0, 0}: it needs none */
+	uint32_t badge, rate;    /* what goes with it: messages a second, 0: any */
+	uint64_t member;         /* a number that a member chose at random, and keeps from host to host */
 	uint64_t grant;
 	uint64_t number;
 	uint8_t ticket[LAT_NOTE_TICKET]; /* all zero: none */
 	char name[LAT_NOTE_NAME];        /* a service's, and zeros to the end; empty: none */
+	struct lat_cap_right right;      /* that is shown; all zero: none. A secret */
+	uint8_t spare_bytes[7];
 	uint64_t counts[LAT_NOTE_COUNTS];
 };
+
+/* Whether @n shows a right. */
+bool lat_note_has_right(const struct lat_note *n);
 
 /* Whom a note is from. */
 enum lat_note_from { LAT_NOTE_FROM_MEMBER, LAT_NOTE_FROM_HOST, LAT_NOTE_FROM_PEER };

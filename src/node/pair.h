@@ -21,6 +21,8 @@
 #include "node/waitq.h"
 
 struct lat_grant;
+struct lat_intake;
+struct lat_lives;
 struct lat_parked;
 struct lat_relay_out;
 
@@ -75,8 +77,8 @@ struct lat_pair *lat_pair_find(struct lat_links *ls, uint64_t member);
 /* A pair with @member, with a reference, made if there is none. Waits. 0, -EAGAIN (it went), -ETIMEDOUT, -ECONNREFUSED, ... */
 LAT_MUST_CHECK int lat_pair_with(struct lat_pair **out, struct lat_links *ls, uint64_t member,
 				 uint64_t deadline_ns);
-/* The grant for this CHAN_OPEN is used. 0, -ENOENT (there is none), -EPROTO (it was given for another channel). */
-LAT_MUST_CHECK int lat_grant_use(struct lat_pair *p, const struct lat_note *n);
+/* The grant for this CHAN_OPEN is used: *granted. 0, -ENOENT (there is none), -EPROTO (it was given for another channel). */
+LAT_MUST_CHECK int lat_grant_use(struct lat_pair *p, const struct lat_note *n, struct lat_note *granted);
 
 /* ---- lanes.c: the attach thread. What breaks a rule is -EPROTO ---- */
 
@@ -85,11 +87,15 @@ int lat_lane_refused(struct lat_pair *p, const struct lat_note *n);
 int lat_lane_gone(struct lat_pair *p, const struct lat_note *n);
 /* The pair is dead. */
 void lat_lanes_end(struct lat_pair *p);
+/* A life has ended: who waits in a lane of it looks again. The lock is held. */
+void lat_lanes_revoked_locked(struct lat_pair *p, struct lat_cap_ref life);
+/* RENEWED: the lane that it is about, if it is one of ours, has a life of @lives from now on. The lock is held. */
+void lat_lane_renewed_locked(struct lat_pair *p, const struct lat_note *n, struct lat_lives *lives);
 
 /* ---- intakes.c: the attach thread ---- */
 
-/* CHAN_OPEN, whose grant was used. */
-int lat_intake_open(struct lat_pair *p, const struct lat_note *n);
+/* CHAN_OPEN, whose grant was used: what that said. */
+int lat_intake_open(struct lat_pair *p, const struct lat_note *n, const struct lat_note *granted);
 int lat_intake_close(struct lat_pair *p, const struct lat_note *n);
 bool lat_intake_exists(struct lat_pair *p, uint32_t chan);
 /* CHAN_ASK. */
@@ -97,6 +103,18 @@ int lat_intake_ask(struct lat_pair *p, const struct lat_note *n);
 /* Tells the other of the channel that leads into @relay. false: it is over, or not entered yet. Any thread. */
 bool lat_intake_tell(struct lat_pair *p, uint32_t chan, const struct lat_relay_out *relay,
 		     struct lat_note *n);
+
+/*
+ * Of this pair, those that are to be ended because their right is, put before @list, for lat_intakes_end() without the lock: all of a life
+ * that ended; one whose renewal was refused (else it has another life); all whose life is not of the page @lives. The lock is held.
+ */
+struct lat_intake *lat_intakes_of_life_locked(struct lat_pair *p, struct lat_cap_ref life,
+					      struct lat_intake *list);
+struct lat_intake *lat_intake_renewed_locked(struct lat_pair *p, const struct lat_note *n,
+					     struct lat_lives *lives, struct lat_intake *list);
+struct lat_intake *lat_intakes_unrenewed_locked(struct lat_pair *p, const struct lat_lives *lives,
+						struct lat_intake *list);
+void lat_intakes_end(struct lat_intake *list);
 
 /* ---- far.c: the attach thread ---- */
 

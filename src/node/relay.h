@@ -67,6 +67,9 @@ struct lat_relay_in_config {
 	struct lat_inbound *in;
 	int32_t src, dst;
 	uint32_t origin;
+	struct lat_cap_ref
+		life; /* of the right that it was opened by, of this node's issuer; {0, 0}: it needs none */
+	uint32_t badge, rate;      /* what goes with it */
 	void (*freed)(void *user); /* it holds no memory any more; any thread, whatever locks it holds */
 	void *user;
 };

@@ -9,6 +9,7 @@
 
 #include "fastpath/sender.h"
 #include "node/attach.h"
+#include "node/grants.h"
 #include "node/lane.h"
 #include "node/links.h"
 #include "node/network.h"
@@ -121,7 +122,12 @@ static int bring(struct lat_relay_in *r)
 {
 	int rc;
 
-	r->grant = (struct lat_note){ .src = r->cfg.src, .dst = r->cfg.dst, .origin = r->cfg.origin };
+	r->grant = (struct lat_note){ .src = r->cfg.src,
+				      .dst = r->cfg.dst,
+				      .origin = r->cfg.origin,
+				      .life = r->cfg.life,
+				      .badge = r->cfg.badge,
+				      .rate = r->cfg.rate };
 	rc = lat_attach_bring(attach_of(r), &r->grant);
 	r->grant.kind = rc == 0 ? LAT_NOTE_GRANT : 0;
 	return rc;
@@ -167,6 +173,7 @@ static int join(struct lat_relay_in *r)
 		.len_max = r->relay.rs->node->len_max,
 		.sizes = &r->relay.rs->node->network->inbound_sizes,
 	};
+	struct lat_lane_grant grant = { .grant = r->grant.grant, .life = r->cfg.life };
 	struct lat_pair *p = r->pair;
 	enum lat_pair_state state;
 	int rc;
@@ -179,7 +186,10 @@ static int join(struct lat_relay_in *r)
 	if (state != LAT_PAIR_JOINED)
 		return state == LAT_PAIR_JOINING ? 0 : again(r);
 	r->stage = ASKED;
-	rc = lat_lane_ask(&r->lane, p, &to, r->grant.grant, &cfg);
+	rc = grant.life.gen != 0 ? lat_grants_lives(r->relay.rs->node->grants, &grant.lives) : 0;
+	if (rc < 0)
+		return rc;
+	rc = lat_lane_ask(&r->lane, p, &to, &grant, &cfg);
 	if (rc < 0)
 		return rc == -EAGAIN ? again(r) : rc;
 	pthread_mutex_lock(&p->ls->lock);
