@@ -53,16 +53,16 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
 						      uint32_t flags);
 
 /**
- * The same by a capability (<lattice/cap.h>) of this node's: for as long as that lives, and with its badge and limits. Needed by who may
+ * The same by a capability (<lattice/cap.h>) of the node that is sent to: for as long as that lives, and with its badge and limits. Needed by who may
  * not by himself; and whoever holds one can be told apart, and ended, without the others.
  *
- * @param node_id  0 or this node's number
- * @param cap      read; the caller keeps it. A copy is kept while the channel is open, to be shown again when another process hosts
+ * @param cap  read; the caller keeps it. A copy is kept while the channel is open, to be shown again when another process hosts
  * @return 0, or as lattice_channel_open(), and
- *   -EACCES       also: it is another node's, another holder's, or for other pids
+ *   -EACCES       also: it is another node's, another holder's, or for other pids (of another node's, what that node says of it is told
+ *                 by lattice_channel_send(), with the next two)
  *   -EKEYREVOKED  it was revoked, or one that it was made of
  *   -EKEYEXPIRED  its time, or its uses, are over
- *   -EOPNOTSUPP   @node_id is another node
+ *   -EOPNOTSUPP   also: another node, and this process has not the network itself
  *   -EINVAL       no capability
  *   -EPERM        a forked child has not got it
  */

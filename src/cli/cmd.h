@@ -24,7 +24,7 @@ enum cli_exit {
 struct cli_options {
 	const char *dir, *bind, *at, *name, *psk, *text, *file, *output, *key_file, *fingerprint;
 	const char *cores, *only, *plot, *policy;
-	const char *to, *rights, *rate, *expires, *peer, *cap_output;
+	const char *to, *rights, *rate, *expires, *peer, *cap_output, *capability;
 	int64_t node, port, from, type, count, rounds, slice_ms, warm_up_ms;
 	int64_t badge, as, max_bytes, uses;
 	int64_t interval_ns, timeout_ns;

@@ -84,6 +84,8 @@ static const struct cli_row rows[] = {
 	       "the longest message, with its 12 bytes of pids and type"),
 	TAKES(KIND_NAME, OPT_EXPIRES, "expires", "TIME", expires, "for so long: 7d, 12h, 30m, 90s"),
 	NUMBER(OPT_USES, "uses", "N", uses, 1, INT64_MAX, "for so many channels"),
+	TAKES(KIND_FILE, OPT_CAPABILITY, "cap", "FILE", capability,
+	      "the capability to send by ('lattice cap grant')"),
 	TAKES(KIND_FILE, OPT_CAP_OUTPUT, "output", "FILE", cap_output,
 	      "write it to this file, which only its owner may read"),
 	TAKES(KIND_NAME, OPT_PEER, "peer", "HOLDER", peer, "all that name this holder (as --to)"),

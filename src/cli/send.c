@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <lattice/cap.h>
 #include <lattice/channel.h>
 #include <lattice/error.h>
 #include <lattice/node.h>
@@ -147,6 +148,39 @@ static int send_file(struct sender *s, int fd, const char *path)
 	return send_file_body(s, fd, path, total);
 }
 
+/* What holds a capability need not be told which pid a service is: the right says it. */
+static int by_capability(struct cli_target *t, const struct cli_options *opt)
+{
+	struct lattice_cap_info info;
+	struct lattice_cap *cap;
+	int rc = lattice_cap_read(&cap, opt->capability);
+
+	if (rc == 0)
+		rc = lattice_cap_info(cap, &info);
+	lattice_cap_free(cap);
+	if (rc < 0)
+		return cli_fail(NULL, rc, "no capability");
+	if (t->service[0] != '\0')
+		t->pid = info.dst;
+	return CLI_OK;
+}
+
+static int open_channel(struct sender *s, struct lattice_node *node, const struct cli_options *opt,
+			int32_t from)
+{
+	const struct cli_target *t = s->target;
+	struct lattice_cap *cap;
+	int rc;
+
+	if (opt->capability == NULL)
+		return lattice_channel_open(&s->channel, node, from, t->pid, t->node, 0);
+	rc = lattice_cap_read(&cap, opt->capability);
+	if (rc == 0)
+		rc = lattice_channel_open_cap(&s->channel, node, from, t->pid, t->node, 0, cap);
+	lattice_cap_free(cap);
+	return rc;
+}
+
 static int run_send(const struct cli_options *opt, int argc, char **argv)
 {
 	struct cli_target target;
@@ -180,11 +214,12 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
 		status = cli_node_reach(node, opt, &target);
 	if (status == CLI_OK)
-		status = cli_target_find(&target, node, s.timeout_ns);
+		status = opt->capability != NULL ? by_capability(&target, opt)
+						 : cli_target_find(&target, node, s.timeout_ns);
 	if (status != CLI_OK)
 		goto out;
-	rc = lattice_channel_open(&s.channel, node, from, target.pid, target.node, 0);
-	if (rc == -EACCES &&
+	rc = open_channel(&s, node, opt, from);
+	if (rc == -EACCES && opt->capability == NULL &&
 	    opt->from == CLI_UNSET) /* somebody receives as that pid, and nobody asked for it */
 		rc = lattice_channel_open(&s.channel, node, (int32_t)getpid(), target.pid, target.node, 0);
 	if (rc < 0) {
@@ -227,10 +262,10 @@ const struct cli_command cli_send = {
 		"machine's node, in whatever process of this user. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
 		"--port says which. The longest wait is 10 s, for the session, for each message and, at the end, for each\n"
-		"acknowledgement; --timeout says otherwise. A file's progress is shown on a terminal.",
-	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_FROM, OPT_TYPE, OPT_TIMEOUT, OPT_JSON, OPT_STATS,
-				  OPT_DIR, OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE, OPT_PORT, OPT_BIND,
-				  OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
+		"acknowledgement; --timeout says otherwise. With --cap it goes by that capability. A file's progress is shown on a terminal.",
+	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_CAPABILITY, OPT_FROM, OPT_TYPE, OPT_TIMEOUT,
+				  OPT_JSON, OPT_STATS, OPT_DIR, OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE,
+				  OPT_PORT, OPT_BIND, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 2,
 	.run = run_send,

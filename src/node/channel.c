@@ -124,8 +124,14 @@ static int open_far(struct lattice_channel *ch, uint32_t flags)
 
 static int open_remote(struct lattice_channel *ch, uint32_t flags)
 {
+	struct lat_cap_right right = { 0 };
 	int rc;
 
+	if (ch->node->network == NULL && ch->cap != NULL)
+		return lat_why(
+			NULL, -EOPNOTSUPP,
+			"a capability of another node is used by the process that has the network: open its node "
+			"with LATTICE_HOST_SELF");
 	if (ch->node->network == NULL && lat_node_attach(ch->node) != NULL)
 		return open_far(ch, flags);
 	if (ch->node->network == NULL)
@@ -133,8 +139,17 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 			NULL, -EOPNOTSUPP,
 			"pid %d@%u is on another node, and this one has no network: open it with LATTICE_HOST_SELF",
 			ch->key.dst, ch->key.node);
-	rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node,
-			       lat_outbound_cflags(flags), NULL);
+	rc = ch->cap != NULL ? lat_capability_take(ch->cap, &right) : 0;
+	if (rc == 0)
+		rc = lat_outbound_open(&ch->remote, ch->node->network, ch->key.src, ch->key.dst, ch->key.node,
+				       lat_outbound_cflags(flags), ch->cap != NULL ? &right : NULL);
+	lat_wipe(&right, sizeof(right));
+	if (rc == -EACCES || rc == -EPROTO)
+		return lat_why(
+			NULL, -EACCES,
+			"the capability is for another channel than from pid %d to pid %d of node %u: 'lattice cap "
+			"show' tells what it is for",
+			ch->key.src, ch->key.dst, ch->key.node);
 	if (rc == -ENOKEY)
 		return lat_network_key_why(ch->node->network, NULL, ch->key.node);
 	if (rc == -EDESTADDRREQ)
@@ -217,9 +232,6 @@ int lattice_channel_open_cap(struct lattice_channel **out, struct lattice_node *
 		*out = NULL;
 	if (out == NULL || node == NULL || cap == NULL)
 		return -EINVAL;
-	if (node_id != 0 && node_id != node->id)
-		return lat_why(NULL, -EOPNOTSUPP,
-			       "a capability opens channels on the node that issued it, not on another yet");
 	return open_channel(out, node, src, dst, node_id, flags, cap);
 }
 
@@ -288,7 +300,7 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 	if (rc == -EOWNERDEAD && ch->far != NULL && lat_far_ended(ch->far) == LAT_FAR_CUT)
 		return lat_why(ch, rc, "channel %d->%d@%u: the process that ran the network is gone", src,
 			       dst, node);
-	if (rc == -EKEYREVOKED && ch->sender != NULL)
+	if (rc == -EKEYREVOKED && (ch->sender != NULL || ch->remote != NULL))
 		return revoked_why(ch);
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,

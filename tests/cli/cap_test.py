@@ -2,6 +2,7 @@
 """cap: what is granted is what was said, is narrowed, shown, listed and ended; and what is refused."""
 import json
 import os
+import signal
 import stat
 import sys
 
@@ -55,6 +56,25 @@ def granted_for_a_service(folder):
     with Receiver(alice, "store") as store:
         text = expect(alice.run("cap", "grant", "store", "--rights", "send", "--bearer"), 0).out
         assert shown(text)["to"] == will and f"'store', pid {will}" in store.said()
+
+
+@case
+def sent_by_a_capability(folder):
+    """To another node, and on this one; by the pid, and by the service's name; until it is revoked."""
+    alice, bob = two_nodes(folder)
+    right = os.path.join(folder, "right")
+    with Receiver(bob, "store") as store:
+        at = ("--at", f"127.0.0.1:{store.port}")
+        expect(bob.run("cap", "grant", "store", "--rights", "send", "--to", "alice", "--output", right), 0)
+        pid = shown(read(right))["to"]
+        for target in ("store@bob", f"{pid}@bob"):
+            expect(alice.run("send", target, "-m", "by right", "--cap", right, *at), 0)
+        expect(alice.run("send", "8@bob", "-m", "no", "--cap", right, *at), 1, "does not allow it")
+        expect(alice.run("send", "store@bob", "-m", "no", "--cap", os.path.join(folder, "none"), *at), 1, "no capability")
+        expect(bob.run("cap", "revoke", right), 0)
+        expect(alice.run("send", "store@bob", "-m", "no", "--cap", right, *at), 1, "revoked")
+        expect(alice.run("send", "store@bob", "-m", "by being alice", *at), 0)
+        assert store.end(signal.SIGTERM).out == b"by right\nby right\nby being alice\n"
 
 
 @case
