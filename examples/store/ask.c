@@ -1,12 +1,13 @@
 /*
  * ask put SERVICE[@NODE] KEY VALUE, ask get SERVICE KEY: asks a store (store.c), of this node or of the node with that number. To put is
- * to send; to get is to call, which other nodes do not carry yet.
+ * to send; to get is to call, which other nodes do not carry yet. With $CAPABILITY, a file, it goes by that right.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <lattice/cap.h>
 #include <lattice/lattice.h>
 
 #define WAIT_NS INT64_C(10000000000)
@@ -20,6 +21,29 @@ static int failed(const void *handle, int rc, const char *what)
 	lattice_explain(handle, rc, why, sizeof(why));
 	fprintf(stderr, "ask: %s: %s\n", what, why);
 	return 1;
+}
+
+/* The pid of the service: a capability says it, else the node is asked. */
+static int find(int32_t *pid, struct lattice_node *node, const char *service, lattice_node_id at,
+		const struct lattice_cap *cap)
+{
+	struct lattice_cap_info info;
+	int rc;
+
+	if (cap == NULL)
+		return lattice_node_resolve(node, service, at, pid, WAIT_NS);
+	rc = lattice_cap_info(cap, &info);
+	if (rc == 0)
+		*pid = info.dst;
+	return rc;
+}
+
+static int open_channel(struct lattice_channel **out, struct lattice_node *node, int32_t pid,
+			lattice_node_id at, const struct lattice_cap *cap)
+{
+	if (cap == NULL)
+		return lattice_channel_open(out, node, (int32_t)getpid(), pid, at, 0);
+	return lattice_channel_open_cap(out, node, (int32_t)getpid(), pid, at, 0, cap);
 }
 
 static int put(struct lattice_channel *channel, const char *key, const char *value)
@@ -57,6 +81,8 @@ int main(int argc, char **argv)
 	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
 	bool puts_it = argc == 5 && strcmp(argv[1], "put") == 0;
 	struct lattice_channel *channel = NULL;
+	const char *file = getenv("CAPABILITY");
+	struct lattice_cap *cap = NULL;
 	struct lattice_node *node = NULL;
 	lattice_node_id at = 0;
 	int32_t pid = 0;
@@ -74,13 +100,16 @@ int main(int argc, char **argv)
 	}
 	if ((rc = lattice_node_open(&node, &cfg)) < 0)
 		return failed(NULL, rc, "node");
-	if ((rc = lattice_node_resolve(node, argv[2], at, &pid, WAIT_NS)) < 0)
+	if (file != NULL && (rc = lattice_cap_read(&cap, file)) < 0)
+		rc = failed(NULL, rc, file);
+	else if ((rc = find(&pid, node, argv[2], at, cap)) < 0)
 		rc = failed(node, rc, argv[2]);
-	else if ((rc = lattice_channel_open(&channel, node, (int32_t)getpid(), pid, at, 0)) < 0)
+	else if ((rc = open_channel(&channel, node, pid, at, cap)) < 0)
 		rc = failed(NULL, rc, argv[2]);
 	else if ((rc = puts_it ? put(channel, argv[3], argv[4]) : get(channel, argv[3])) < 0)
 		rc = failed(channel, rc, argv[2]);
 	lattice_channel_close(channel);
+	lattice_cap_free(cap);
 	lattice_node_close(node);
 	return rc;
 }

@@ -9,12 +9,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from harness import ENV, LATTICE, WAIT, Node, Skip, case, expect, main  # noqa: E402  pylint: disable=all
+from harness import ENV, LATTICE, WAIT, Node, Skip, case, expect, main, run  # noqa: E402  pylint: disable=all
 from spaces import FAMILIES, PORT, Machines, until  # noqa: E402  pylint: disable=all
 
 EXAMPLES = os.path.abspath(sys.argv[2])
 POLICY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "store", "policy")
-USERS = {"store": 40001, "alice": 40002, "bob": 40003, "carol": 40004}     # of these three the policy says something
+USERS = {"store": 40001, "alice": 40002, "bob": 40003, "carol": 40004, "dave": 40005}     # of the last the policy says nothing
 
 
 def of_uids(text):
@@ -83,7 +83,7 @@ ASKED = (   # one after the other
     ("and reads it", "alice", ["get", "store", "bread"], 0, "fresh\n"),
     ("bob puts", "bob", ["put", "store", "milk", "sour"], 0, ""),
     ("alice reads what is bob's", "alice", ["get", "store", "milk"], 0, "sour\n"),
-    ("carol is in no line", "carol", ["put", "store", "salt", "wet"], 1, "does not let this user in"),
+    ("dave is in no line", "dave", ["put", "store", "salt", "wet"], 1, "does not let this user in"),
     ("who runs the node may everything", "root", ["get", "store", "bread"], 0, "fresh\n"),
     ("there is no such service", "alice", ["get", "shop", "bread"], 1, "allow = user ...: send' under '[service shop]'"),
     ("the same, for who may know", "root", ["get", "shop", "bread"], 1, "no service of this node is called 'shop'"),
@@ -103,6 +103,24 @@ def each_is_allowed_or_told_why_not(folder):
         for why, who, args, status, says in ASKED:
             done = shop.ask(who, *args)
             assert done[0] == status and (done[1] == says if status == 0 else says in done[2]), f"{why}: {done}"
+        put = ["put", "store", "salt", "dry"]
+        status, _, err = shop.ask("carol", *put)
+        assert status == 1 and "[service store]" in err, err
+        right = os.path.join(folder, "right")
+        grant = ("cap", "grant", "store", "--rights", "send", "--to", f"user:{USERS['carol']}", "--output", right)
+        expect(run(*grant, "-d", shop.nodes["one"].dir, env=shop.env("one")), 0)
+        os.chown(right, USERS["carol"], USERS["carol"])
+        done = shop.ask("carol", *put, CAPABILITY=right)
+        assert done[0] == 0 and shop.ask("alice", "get", "store", "salt")[1] == "dry\n", done
+        os.chown(right, USERS["dave"], USERS["dave"])
+        assert shop.ask("dave", *put, CAPABILITY=right)[0] == 1
+        os.chown(right, USERS["bob"], USERS["bob"])     # it names its holder
+        done = shop.ask("bob", *put, CAPABILITY=right)
+        assert done[0] == 1 and "cap show" in done[2], done
+        os.chown(right, USERS["carol"], USERS["carol"])
+        expect(run("cap", "revoke", right, "-d", shop.nodes["one"].dir, env=shop.env("one")), 0)
+        done = shop.ask("carol", *put, CAPABILITY=right)
+        assert done[0] == 1 and "revoked" in done[2], done
 
 
 if __name__ == "__main__":
