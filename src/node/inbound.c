@@ -154,13 +154,20 @@ static int open_channel(struct lat_inbound *in, const struct lat_open_ask *ask,
 }
 
 /* The same, to a pid that a member receives as. */
-static int open_relay(struct lat_inbound *in, uint32_t node, int32_t src_pid, int32_t dst_pid)
+static int open_relay(struct lat_inbound *in, const struct lat_open_ask *ask,
+		      const struct lat_open_grant *grant)
 {
 	struct lat_network *net = in->net;
-	struct lat_neighbour *n = lat_network_neighbour(net, node);
-	const struct lat_relay_in_config cfg = {
-		.in = in, .src = src_pid, .dst = dst_pid, .origin = node, .freed = uncharge, .user = n
-	};
+	struct lat_neighbour *n = lat_network_neighbour(net, ask->node);
+	/* The machine holds to its rate. */
+	const struct lat_relay_in_config cfg = { .in = in,
+						 .src = ask->src_pid,
+						 .dst = ask->dst_pid,
+						 .origin = ask->node,
+						 .life = grant->life,
+						 .badge = grant->badge,
+						 .freed = uncharge,
+						 .user = n };
 	int rc;
 
 	if (lat_node_attach(net->node) == NULL)
@@ -190,8 +197,7 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 	in->net = net;
 	in->handle = handle;
 	in->ep = lat_endpoint_find(net->node, ask->dst_pid);
-	code = in->ep != NULL ? open_channel(in, ask, grant)
-			      : open_relay(in, ask->node, ask->src_pid, ask->dst_pid);
+	code = in->ep != NULL ? open_channel(in, ask, grant) : open_relay(in, ask, grant);
 	if (code != LAT_CODE_OK) {
 		if (in->ep != NULL)
 			lat_endpoint_put(in->ep);

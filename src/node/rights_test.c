@@ -152,6 +152,46 @@ TEST(refused)
 	close_given(g);
 }
 
+/* The whole of it by the public calls: granted there, passed on as text, used here, and ended there. */
+TEST(from_hand_to_hand)
+{
+	struct given *g = open_given(LATTICE_UDP);
+	const struct lattice_cap_terms terms = {
+		.dst = DST, .rights = LATTICE_RIGHT_OPEN | LATTICE_RIGHT_SEND, .badge = BADGE, .bearer = true
+	};
+	struct lattice_msg msg = { .type = 1, .data = "x", .len = 1 };
+	struct lattice_cap *cap;
+	struct lattice_cap_info info;
+	struct lattice_channel *ch;
+	char text[LATTICE_CAP_TEXT_MAX], why[300];
+	uint64_t received;
+	int rc;
+
+	CHECK_EQ(lattice_cap_grant(&cap, g->p.b.node, &terms), 0);
+	CHECK(lattice_cap_text(cap, text, sizeof(text)) > 0);
+	lattice_cap_free(cap);
+	CHECK_EQ(lattice_cap_parse(&cap, text, strlen(text)), 0);
+	CHECK_EQ(lattice_cap_info(cap, &info), 0);
+	CHECK_EQ(lattice_channel_open_cap(&ch, g->p.a.node, 3, DST, info.node, 0, cap), 0);
+	lattice_cap_free(cap);
+	CHECK_EQ(lattice_channel_send(ch, &msg, SECONDS(20)), 0);
+	CHECK_EQ(lattice_channel_flush(ch, SECONDS(20)), 0);
+	CHECK_EQ(recv_one(g, &msg), 0);
+	CHECK_EQ(msg.badge, BADGE);
+	CHECK_EQ(lattice_cap_revoke(g->p.b.node, info.slot, info.gen, NULL, SECONDS(20)), 0);
+	msg = (struct lattice_msg){ .type = 1, .data = "x", .len = 1 };
+	do
+		rc = lattice_channel_send(ch, &msg, SECONDS(20));
+	while (rc == 0);
+	CHECK_EQ(rc, -EKEYREVOKED);
+	lattice_explain(ch, rc, why, sizeof(why));
+	CHECK(strstr(why, "revoked") != NULL);
+	(void)lattice_channel_sent(ch, &received);
+	CHECK_EQ(received, 1);
+	lattice_channel_close(ch);
+	close_given(g);
+}
+
 /* Those that are opened again when they have ended show it again, and are told again. */
 TEST(opened_again)
 {

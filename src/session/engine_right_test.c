@@ -272,7 +272,7 @@ TEST(every_bit)
 		size_t byte = bit / 8;
 		uint8_t *at = byte < LAT_CAP_DESC ? &r.desc[byte]
 			      : byte < LAT_CAP_DESC + 2 * LAT_CAP_CAVEAT
-				      ? &r.caveats[0][byte - LAT_CAP_DESC]
+				      ? (uint8_t *)r.caveats + (byte - LAT_CAP_DESC)
 				      : &r.key[byte - LAT_CAP_DESC - 2 * LAT_CAP_CAVEAT];
 		struct lat_open_want ask = { .src_pid = 3, .dst_pid = 7, .cflags = 1, .right = &r };
 		struct world_chan *c = world_chan_new(&w->node[HERE]);
