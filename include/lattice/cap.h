@@ -161,9 +161,10 @@ LATTICE_API LATTICE_MUST_USE int lattice_cap_grant(struct lattice_cap **out, str
 
 /**
  * Has this node make one of @parent, which it has made and which has LATTICE_RIGHT_GRANT: less, for another holder if need be, and to be
- * revoked by itself. It dies with @parent. What @terms leaves out is as in @parent, but for the holder, who must be named, or bearer.
+ * revoked by itself. It dies with @parent. What @terms leaves out is as in @parent, but for the holder, who must be named, or bearer. Another
+ * badge than @parent's only the user whose process hosts may give.
  * @return as lattice_cap_grant(), and
- *   -EACCES      @parent is none of this node's, another holder's, without that right, or allows less
+ *   -EACCES      @parent is none of this node's, another holder's, without that right, or allows less; or a badge is not this user's to give
  *   -EKEYREVOKED it was revoked
  *   -EKEYEXPIRED its time is over
  */

@@ -134,7 +134,8 @@ static int make(struct lattice_cap **out, struct lattice_node *node, struct lat_
 			rc = lat_why(
 				node, rc,
 				"the capability is none of node %u's, names another holder, has not the right "
-				"'grant', or allows less than is wanted",
+				"'grant', or allows less than is wanted; or another badge is wanted, which only the user whose "
+				"process hosts may give",
 				node->id);
 		else if (rc == -EKEYEXPIRED)
 			rc = lat_why(node, rc, "the capability has expired");

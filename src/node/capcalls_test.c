@@ -1,6 +1,7 @@
 /* Capabilities made, seen and ended, by a process that hosts, by one that is attached, and by one that is alone. */
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "node/grants.h"
 #include "node/issue.h"
 #include "node/issuer.h"
+#include "node/network.h"
 #include "node/node.h"
 
 enum { PID = 7 };
@@ -307,6 +309,89 @@ TEST(a_node_that_was_closed)
 	CHECK_EQ(lattice_cap_revoke(node, 0, 1, NULL, 0), -ESHUTDOWN);
 	CHECK_EQ(lattice_cap_next(node, -1, &info), -ESHUTDOWN);
 	lat_node_put(node);
+}
+
+static void put_derive(struct lat_note *n, const struct lat_cap_right *parent, uint32_t badge)
+{
+	lat_issue_put_request(n, &(struct lat_issue_request){
+					 .what = LAT_ISSUE_DERIVE,
+					 .want = { .rights = LAT_RIGHT_OPEN, .src_pid = LAT_CAP_ANY_PID },
+					 .badge = badge,
+					 .uses = LAT_CAP_UNLIMITED,
+					 .parent = *parent });
+	n->token = 1;
+}
+
+/* What no call of ours asks: members may say anything. */
+TEST(what_a_member_may_say)
+{
+	static const uint64_t slots[] = { UINT32_MAX, UINT64_C(1) << 32, UINT64_C(1) << 63,
+					  (UINT64_C(1) << 63) + 7, UINT64_MAX };
+	const struct lat_grants_asker owner = { .member = 1, .owner = true },
+				      other = { .member = 2, .uid = 9 };
+	struct lattice_node *node = opened(LATTICE_HOST_PRIVATE, NULL);
+	struct lattice_cap_terms terms = plain;
+	struct lat_issue_request q = { .what = LAT_ISSUE_NEXT };
+	struct lat_issue_answer answer;
+	struct lat_admission got;
+	struct lattice_cap *cap;
+	struct lat_note n;
+
+	terms.rights |= LATTICE_RIGHT_GRANT;
+	CHECK_EQ(lattice_cap_grant(&cap, node, &terms), 0);
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
+		q.number = slots[i];
+		CHECK_EQ(lat_grants_do(node->grants, &owner, &q, &answer), -ENOENT);
+	}
+	/* Who derives does not choose whom receivers take him for. */
+	CHECK_EQ(lat_capability_take(cap, &q.parent), 0);
+	for (uint32_t badge = 0; badge < 7; badge++) {
+		put_derive(&n, &q.parent, badge);
+		CHECK_EQ(lat_issue_get_request(&q, &n), 0);
+		CHECK_EQ(lat_grants_do(node->grants, &other, &q, &answer), badge == 0 ? 0 : -EACCES);
+		if (badge != 0)
+			continue;
+		CHECK_EQ(lat_issuer_present(lat_grants_issuer(node->grants), &answer.right, q.want.holder, 1,
+					    PID, 1000, &got),
+			 0);
+		CHECK_EQ(got.badge, 5);
+	}
+	lattice_cap_free(cap);
+	lattice_node_close(node);
+}
+
+/* One who asks and asks is not heard before the owner who would stop him. */
+TEST(another_user_does_not_keep_the_owner_from_revoking)
+{
+	struct lattice_node *node = opened(LATTICE_HOST_SELF, NULL);
+	struct lattice_cap *cap;
+	struct lat_cap_right right;
+	struct lat_note n;
+
+	CHECK_EQ(lattice_cap_grant(&cap, node, &plain), 0);
+	CHECK_EQ(lat_capability_take(cap, &right), 0);
+	pthread_mutex_lock(&node->network->lock); /* a revocation waits for it */
+	lat_issue_put_request(&n, &(struct lat_issue_request){ .what = LAT_ISSUE_REVOKE });
+	CHECK_EQ(lat_grants_ask(node->grants, &(struct lat_grants_asker){ .owner = true }, &n), 0);
+	put_derive(&n, &right, 0);
+	for (uint32_t i = 0; i < 2 * LAT_GRANTS_WAITING_MAX; i++) {
+		const struct lat_grants_asker who = { .member = i + 1, .uid = 9 };
+
+		CHECK_EQ(lat_grants_ask(node->grants, &who, &n), i < LAT_GRANTS_MEMBER_MAX ? 0 : -ENOBUFS);
+	}
+	for (uint32_t uid = 10; uid < 100; uid++) {
+		const struct lat_grants_asker who = { .member = uid, .uid = uid };
+
+		CHECK_EQ(lat_grants_ask(node->grants, &who, &n), 0);
+	}
+	for (uint32_t uid = 100; uid < 1000; uid++)
+		(void)!lat_grants_ask(node->grants, &(struct lat_grants_asker){ .member = uid, .uid = uid },
+				      &n);
+	lat_issue_put_request(&n, &(struct lat_issue_request){ .what = LAT_ISSUE_REVOKE });
+	CHECK_EQ(lat_grants_ask(node->grants, &(struct lat_grants_asker){ .owner = true }, &n), 0);
+	pthread_mutex_unlock(&node->network->lock);
+	lattice_cap_free(cap);
+	lattice_node_close(node);
 }
 
 TEST_MAIN

@@ -207,6 +207,8 @@ static int make_right(struct lat_grants *g, struct lat_issuer *iss, const struct
 		want.max_msg = g->node->len_max + LAT_MSG_OVERHEAD;
 	if (q->what == LAT_ISSUE_GRANT)
 		return lat_issuer_mint(iss, &want, q->badge, q->uses, &out->right);
+	if (!who->owner && q->badge != 0) /* receivers know whom they hear by it */
+		return -EACCES;
 	lat_cap_holder_uid(holder, who->uid);
 	return lat_issuer_derive(iss, &q->parent, holder, &want, q->badge, q->uses, lat_clock_wall_s(),
 				 &out->right);
@@ -236,7 +238,10 @@ int lat_grants_do(struct lat_grants *g, const struct lat_grants_asker *who, cons
 	case LAT_ISSUE_TOLD:
 		return told(g, q->number, out);
 	default:
-		return iss != NULL && lat_issuer_next(iss, (int64_t)q->number - 1, &out->entry) ? 0 : -ENOENT;
+		return iss != NULL && q->number <= UINT32_MAX &&
+				       lat_issuer_next(iss, (int64_t)q->number - 1, &out->entry)
+			       ? 0
+			       : -ENOENT;
 	}
 }
 
@@ -249,7 +254,7 @@ int lat_grants_wait_told(struct lat_grants *g, uint64_t revocation, uint64_t dea
 	pthread_mutex_lock(&g->lock);
 	while ((r = find_locked(g, revocation)) != NULL) {
 		*out = r->told;
-		if (r->told.told >= r->told.channels || rc < 0)
+		if (r->told.told >= r->told.channels || rc < 0 || g->closed)
 			break;
 		rc = lat_waitq_wait(&g->told, &g->lock, deadline_ns);
 	}
@@ -299,6 +304,12 @@ static void run(void *arg)
 	}
 }
 
+/* Of another user all the members count as one: he must not keep the owner from revoking. */
+static bool is_of_the_same(const struct lat_grants_asker *a, const struct lat_grants_asker *b)
+{
+	return a->owner == b->owner && (a->owner ? a->member == b->member : a->uid == b->uid);
+}
+
 int lat_grants_ask(struct lat_grants *g, const struct lat_grants_asker *who, const struct lat_note *n)
 {
 	struct ask *a = calloc(1, sizeof(*a));
@@ -312,8 +323,9 @@ int lat_grants_ask(struct lat_grants *g, const struct lat_grants_asker *who, con
 	rc = lat_issue_get_request(&a->request, n);
 	pthread_mutex_lock(&g->lock);
 	for (const struct ask *other = g->first; other != NULL; other = other->next)
-		its += other->who.member == who->member;
-	if (g->waiting == LAT_GRANTS_WAITING_MAX || its == LAT_GRANTS_MEMBER_MAX)
+		its += is_of_the_same(&other->who, who);
+	if (its == LAT_GRANTS_MEMBER_MAX ||
+	    g->waiting >= (who->owner ? LAT_GRANTS_WAITING_MAX : LAT_GRANTS_WAITING_MAX / 2))
 		rc = -ENOBUFS;
 	if (g->closed)
 		rc = -ESHUTDOWN;

@@ -26,8 +26,8 @@ struct lat_issuer;
 struct lat_lives;
 
 enum {
-	LAT_GRANTS_WAITING_MAX = 256,      /* that members have asked for */
-	LAT_GRANTS_MEMBER_MAX = 16,        /* and one of them */
+	LAT_GRANTS_WAITING_MAX = 256,      /* that members have asked for; others than the owner half of it */
+	LAT_GRANTS_MEMBER_MAX = 16,        /* and one of them; of another user all of his together */
 	LAT_GRANTS_REVOCATIONS = 64,       /* remembered */
 	LAT_GRANTS_REVOCATION_NODES = 1024 /* told apart, of one */
 };

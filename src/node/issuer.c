@@ -438,6 +438,8 @@ static int derive_locked(struct lat_issuer *iss, const struct lat_cap_right *par
 		want.max_msg = s.allows.max_msg;
 	if (want.rate == 0)
 		want.rate = s.allows.rate;
+	if (badge == 0)
+		badge = last.badge;
 	if (!lat_cap_is_within(&s.allows, &want))
 		return -EACCES;
 	return mint_locked(iss, &s.lives[s.count - 1], &want, badge, uses, out);

@@ -91,7 +91,7 @@ LAT_MUST_CHECK int lat_issuer_mint(struct lat_issuer *iss, const struct lat_cap_
 				   uint64_t uses, struct lat_cap_right *out);
 /*
  * One made of another, for whoever shows that: the parent's holder or, if it is a bearer's, anybody. A limit that is 0 in @want is the
- * parent's, and so is a src_pid of LAT_CAP_ANY_PID. 0, or as lat_issuer_present() and lat_issuer_mint(); -EACCES also: more than the
+ * parent's, and so are a badge of 0 and a src_pid of LAT_CAP_ANY_PID. 0, or as lat_issuer_present() and lat_issuer_mint(); -EACCES also: more than the
  * parent allows, or the parent has not the right GRANT.
  */
 LAT_MUST_CHECK int lat_issuer_derive(struct lat_issuer *iss, const struct lat_cap_right *parent,

@@ -246,7 +246,9 @@ TEST(what_is_derived)
 	CHECK_EQ(lat_issuer_present(iss, &child, her, 1, 7, NOW, &got), 0);
 	CHECK_EQ(got.badge, 2);
 	CHECK_EQ(lat_issuer_present(iss, &child, him, 1, 7, NOW, &got), -EACCES);
-	CHECK_EQ(lat_issuer_derive(iss, &child, her, &want, 3, LAT_CAP_UNLIMITED, NOW, &grandchild), 0);
+	CHECK_EQ(lat_issuer_derive(iss, &child, her, &want, 0, LAT_CAP_UNLIMITED, NOW, &grandchild), 0);
+	CHECK_EQ(lat_issuer_present(iss, &grandchild, her, 1, 7, NOW, &got), 0);
+	CHECK_EQ(got.badge, 2);
 
 	{
 		struct lat_cap_desc more = want, later = want, longer = want, faster = want, elsewhere = want;

@@ -1,4 +1,7 @@
 /* Two nodes: what one gives, the other uses, until it is taken back. */
+#include <pthread.h>
+#include <sched.h>
+
 #include <lattice/cap.h>
 
 #include "cap/chain.h"
@@ -219,6 +222,42 @@ TEST(opened_again)
 	CHECK_EQ(send_one(o), -EKEYREVOKED);
 	lat_outbound_close(o);
 	close_given(g);
+}
+
+static void *revoke_and_wait(void *arg)
+{
+	struct lattice_cap_told told;
+	struct given *g = arg;
+
+	CHECK_EQ(lattice_cap_revoke(g->p.b.node, 0, 1, &told, LATTICE_FOREVER), 0);
+	return NULL;
+}
+
+/* Nobody is told any more by a node that was closed. */
+TEST(who_waits_for_senders_does_not_outwait_the_node)
+{
+	struct given *g = open_given(LATTICE_UDP);
+	struct lat_cap_right right = grant(g);
+	struct lat_outbound *o = open_by(g, 3, &right);
+	struct lattice_cap_info info;
+	pthread_t thread;
+
+	CHECK_EQ(send_one(o), 0);
+	CHECK_EQ(lat_outbound_flush(o, lat_clock_until(SECONDS(20))), 0);
+	pthread_mutex_lock(&g->p.a.node->network->lock); /* it does not hear of it */
+	CHECK_EQ(pthread_create(&thread, NULL, revoke_and_wait, g), 0);
+	while (lattice_cap_next(g->p.b.node, -1, &info) == 0)
+		(void)sched_yield();
+	(void)lat_node_get(g->p.b.node);
+	lattice_endpoint_close(g->ep);
+	lattice_node_close(g->p.b.node);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	lat_node_put(g->p.b.node);
+	pthread_mutex_unlock(&g->p.a.node->network->lock);
+	lat_outbound_close(o);
+	close_side(&g->p.a);
+	CHECK_EQ(nftw(g->p.b.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	free(g);
 }
 
 TEST_MAIN
