@@ -442,7 +442,7 @@ static void on_renew(struct lat_host *h, struct member *m, const struct lat_note
 	struct member *other = find(h, in->member);
 	struct lat_admission may;
 
-	out.rc = judge_open(h, m, in, &may);
+	out.rc = in->node == 0 ? judge_open(h, m, in, &may) : -EACCES; /* those have no life here */
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	if (out.rc == 0) {

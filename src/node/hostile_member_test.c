@@ -14,6 +14,7 @@
 #include "base/test.h"
 #include "fastpath/link.h"
 #include "fastpath/ring.h"
+#include "node/capability.h"
 #include "node/door.h"
 #include "node/note.h"
 #include "os/clock.h"
@@ -458,6 +459,75 @@ TEST(a_grant_is_for_one_channel)
 	wait_stat(&s, "a number twice", "links.broke", 1);
 	check_honest(&s, "after all that");
 	close_scene(&s);
+}
+
+static struct lat_cap_right granted(struct scene *s, int32_t dst)
+{
+	const struct lattice_cap_terms terms = { .dst = dst,
+						 .rights = LATTICE_RIGHT_OPEN | LATTICE_RIGHT_SEND,
+						 .bearer = true };
+	struct lat_cap_right right;
+	struct lattice_cap *cap;
+
+	CHECK_EQ(lattice_cap_grant(&cap, s->node, &terms), 0);
+	CHECK_EQ(lat_capability_take(cap, &right), 0);
+	lattice_cap_free(cap);
+	return right;
+}
+
+/* A right to one pid, or none where none is needed, does not keep a channel to another alive when the right to that is revoked. */
+TEST(a_channel_lives_by_its_own_right)
+{
+	static const struct {
+		const char *why;
+		int32_t src, dst;
+		uint32_t node;
+		bool right;
+	} renewals[] = { { "a right to another pid", 1, PID + 1, 0, true },
+			 { "none, to another pid", 1, PID + 1, 0, false },
+			 { "none, as another pid", 2, PID, 0, false },
+			 { "none, on another node", 1, PID, 5, false } };
+
+	for (size_t i = 0; i < ARRAY_LEN(renewals); i++) {
+		struct lat_note open = { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID },
+				renew = { .kind = LAT_NOTE_RENEW,
+					  .src = renewals[i].src,
+					  .dst = renewals[i].dst,
+					  .node = renewals[i].node },
+				n = { .kind = LAT_NOTE_OPEN, .src = 1, .dst = PID };
+		int fds[LAT_NOTE_FDS];
+		struct lat_cap_desc d;
+		struct scene s;
+		size_t count;
+
+		open_scene(&s);
+		n.right = granted(&s, PID);
+		CHECK_EQ(lat_cap_desc_decode(&d, n.right.desc), 0);
+		n = ask(&s, n, LAT_NOTE_OPENED, fds, &count);
+		CHECK_EQ_ROW(renewals[i].why, n.rc, 0);
+		CHECK_ROW(renewals[i].why, n.life.gen != 0);
+		open.grant = renew.grant = n.grant;
+		renew.member = n.member;
+		CHECK_EQ(say(s.pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s.segment, 1), 0);
+		CHECK_EQ(say(s.pair, open, NULL, 0), 0);
+		do {
+			CHECK_EQ(hear(s.pair, &n, fds, &count), 1);
+			lat_fdpass_close(fds, count);
+		} while (n.kind == LAT_NOTE_JOIN);
+		CHECK_EQ(n.kind, LAT_NOTE_CHAN_ACCEPT);
+		if (renewals[i].right)
+			renew.right = granted(&s, renewals[i].dst);
+		CHECK_EQ(say(s.host, renew, NULL, 0), 0);
+		do
+			CHECK_EQ(hear(s.host, &n, fds, &count), 1);
+		while (n.kind != LAT_NOTE_RENEWED);
+		CHECK_EQ(lattice_cap_revoke(s.node, d.slot, d.gen, NULL, 0), 0);
+		do
+			CHECK_EQ_ROW(renewals[i].why, hear(s.pair, &n, fds, &count), 1);
+		while (n.kind != LAT_NOTE_CHAN_GONE);
+		CHECK_EQ_ROW(renewals[i].why, n.rc, -EKEYREVOKED);
+		close_scene(&s);
+	}
 }
 
 TEST_MAIN

@@ -20,6 +20,8 @@ struct lat_intake {
 	struct lat_relay_out *relay; /* it leads on to another node; NULL: to an endpoint. A reference */
 	uint32_t chan;
 	uint64_t grant;
+	int32_t src, dst;
+	uint32_t badge;
 	struct lat_cap_ref life; /* of the right that it was opened by */
 	struct lat_lives *lives; /* the page of that; NULL: it needs none. A reference */
 	struct lat_intake *next; /* of those to be ended */
@@ -144,6 +146,9 @@ static int open_into(struct lat_pair *p, const struct lat_note *granted, uint32_
 	in->pair = lat_pair_get(p);
 	in->chan = chan;
 	in->grant = granted->grant;
+	in->src = granted->src;
+	in->dst = granted->dst;
+	in->badge = granted->badge;
 	in->life = granted->life;
 	if (in->life.gen != 0)
 		in->lives = lat_attach_lives(p->ls->attach);
@@ -285,9 +290,11 @@ struct lat_intake *lat_intake_renewed_locked(struct lat_pair *p, const struct la
 	HASH_ITER(hh, p->intakes, in, next) {
 		if (in->grant != n->grant || in->life.gen == 0 || in->refs == 0 || in->over)
 			continue;
+		if (in->src != n->src || in->dst != n->dst || in->lives == lives)
+			continue; /* judged for another channel, or by nobody new */
 		if (n->rc < 0)
 			list = end_locked(in, list);
-		else
+		else if (in->badge == n->badge)
 			renew_locked(in, n->life, lives);
 	}
 	return list;
