@@ -58,7 +58,8 @@ static int present(struct lattice_channel *ch, const struct lat_cap_right *right
 	if (rc < 0)
 		return rc;
 	lat_cap_holder_uid(holder, geteuid());
-	rc = lat_issuer_present(issuer, right, holder, ch->key.src, ch->key.dst, lat_clock_wall_s(), may);
+	rc = lat_issuer_present_sender(issuer, right, holder, ch->key.src, ch->key.dst, lat_clock_wall_s(),
+				       may);
 	if (rc == 0 && may->life.gen != 0)
 		ch->right->lives = lat_lives_get(lives);
 	return rc;

@@ -374,7 +374,8 @@ static int judge_open(const struct lat_host *h, const struct member *m, const st
 	if (in->node != 0 || issuer == NULL) /* another node's, which decides; or none was given out here */
 		return -EACCES;
 	lat_cap_holder_uid(holder, m->cred.process.uid);
-	return lat_issuer_present(issuer, &in->right, holder, in->src, in->dst, lat_clock_wall_s(), may);
+	return lat_issuer_present_sender(issuer, &in->right, holder, in->src, in->dst, lat_clock_wall_s(),
+					 may);
 }
 
 /* 0: any length. */

@@ -362,6 +362,22 @@ const _Atomic(uint32_t) *lat_issuer_lives(const struct lat_issuer *iss)
 	return lat_captable_lives(iss->table);
 }
 
+int lat_issuer_present_sender(struct lat_issuer *iss, const struct lat_cap_right *right,
+			      const uint8_t holder[LAT_CAP_HOLDER], int32_t src, int32_t dst,
+			      uint64_t now_unix, struct lat_admission *out)
+{
+	struct lat_admission may;
+	int rc = lat_issuer_present(iss, right, holder, src, dst, now_unix, &may);
+
+	if (rc < 0)
+		return rc;
+	if ((may.rights & LAT_RIGHT_SEND) == 0)
+		return -EACCES;
+	may.max_msg = lat_cap_msg_max((uint16_t)may.rights, may.max_msg);
+	*out = may;
+	return 0;
+}
+
 bool lat_issuer_live(const struct lat_issuer *iss, struct lat_cap_ref life)
 {
 	return lat_captable_live(iss->table, life);

@@ -159,6 +159,32 @@ TEST(a_revocation_ends_a_channel)
 	}
 }
 
+/* The limit of who has not the right BULK is what it is between nodes. */
+TEST(long_messages)
+{
+	static char data[LAT_CAP_SHORT_MAX];
+	const struct lattice_msg longest = { .data = data, .len = LAT_CAP_SHORT_MAX - 12 },
+				 longer = { .data = data, .len = LAT_CAP_SHORT_MAX - 11 };
+
+	for (size_t p = 0; p < ARRAY_LEN(places); p++) {
+		struct lat_cap_desc want = wanted();
+		struct lattice_channel *ch;
+		struct lat_cap_ref life;
+		struct lattice_cap *cap;
+		struct scene s;
+
+		open_scene(&s, places[p].where);
+		want.max_msg = 2 * LAT_CAP_SHORT_MAX;
+		cap = minted(s.host, &want, &life);
+		CHECK_EQ(lattice_channel_open_cap(&ch, s.sender, 3, PID, 0, 0, cap), 0);
+		CHECK_EQ_ROW(places[p].why, lattice_channel_send(ch, &longer, 0), -EMSGSIZE);
+		CHECK_EQ_ROW(places[p].why, lattice_channel_send(ch, &longest, wait_ns), 0);
+		lattice_channel_close(ch);
+		lattice_cap_free(cap);
+		close_scene(&s);
+	}
+}
+
 TEST(who_may_not)
 {
 	static const struct {
@@ -166,8 +192,10 @@ TEST(who_may_not)
 		int32_t src, dst;
 		bool others, stale, bearer;
 		int want;
+		bool mute;
 	} rows[] = {
 		{ "its holder", 3, PID, false, false, false, 0 },
+		{ "without the right to send", 3, PID, false, false, false, -EACCES, .mute = true },
 		{ "another pid", 3, PID + 1, false, false, false, -EACCES },
 		{ "another holder", 3, PID, true, false, false, -EACCES },
 		{ "whoever has it", 3, PID, false, false, true, 0 },
@@ -193,6 +221,8 @@ TEST(who_may_not)
 				memset(want.holder, 0, sizeof(want.holder));
 			if (rows[i].stale)
 				want.not_after = lat_clock_wall_s() - 1;
+			if (rows[i].mute)
+				want.rights = LAT_RIGHT_OPEN | LAT_RIGHT_CALL;
 			cap = minted(s.host, &want, &life);
 			rc = lattice_channel_open_cap(&ch, s.sender, rows[i].src, rows[i].dst, 0, 0, cap);
 			CHECK_EQ_ROW(rows[i].why, rc, rows[i].want);
