@@ -406,11 +406,10 @@ static void on_open(struct lat_host *h, struct member *m, const struct lat_note 
 		return;
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
-	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : 0;
+	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : judge_open(h, m, in, &may);
+	/* Whether somebody is there is told to those who may send to him. Within itself a member asks for the right alone. */
 	if (out.rc == 0 && (other == NULL || (other == m && !lat_note_has_right(in))))
-		out.rc = -ECONNREFUSED; /* within itself it asks for the right alone */
-	if (out.rc == 0)
-		out.rc = judge_open(h, m, in, &may);
+		out.rc = -ECONNREFUSED;
 	if (out.rc == -EACCES)
 		count(&h->refused);
 	if (out.rc == 0) {

@@ -11,6 +11,7 @@
 
 #include "base/test.h"
 #include "node/door.h"
+#include "node/lives.h"
 #include "node/note.h"
 #include "os/clock.h"
 #include "os/fdpass.h"
@@ -43,7 +44,8 @@ static int greet(const struct lat_door_held *held, int rc, uint32_t number)
 				       .rc = rc,
 				       .node = number,
 				       .process = (int32_t)getpid() };
-	int fds[LAT_NOTE_FDS], fd;
+	struct lat_lives *page;
+	int fds[LAT_NOTE_FDS], fd, page_fd;
 	size_t count = LAT_NOTE_FDS;
 
 	readable(held->sock.fd);
@@ -52,7 +54,10 @@ static int greet(const struct lat_door_held *held, int rc, uint32_t number)
 	readable(fd);
 	CHECK_EQ(lat_fdpass_recv(fd, &n, sizeof(n), fds, &count), sizeof(n));
 	CHECK_EQ(n.kind, LAT_NOTE_HELLO);
-	CHECK_EQ(lat_fdpass_send(fd, &welcome, sizeof(welcome), NULL, 0), 0);
+	CHECK_EQ(lat_lives_make(&page), 0);
+	page_fd = lat_lives_fd(page);
+	CHECK_EQ(lat_fdpass_send(fd, &welcome, sizeof(welcome), &page_fd, rc == 0 ? 1 : 0), 0);
+	lat_lives_put(page);
 	return fd;
 }
 

@@ -97,7 +97,7 @@ def who_hosts_goes_and_the_others_stay(folder):
         said = [json.loads(line) for line in expect(here(folder, "node", "status", "--json"), 0).out.splitlines()]
         assert said[0]["process"] == first.child.pid
         assert said[0]["socket"] == machine(folder)["LATTICE_SOCKET"]
-        assert said[1:] == [{"pid": 7, "process": first.child.pid}, {"pid": 8, "process": second.child.pid}]
+        assert said[1:] == [{"pid": 7, "process": first.child.pid, "service": ""}, {"pid": 8, "process": second.child.pid, "service": ""}]
         first.end(signal.SIGKILL)
         end = time.monotonic() + WAIT
         while here(folder, "send", 8, "-m", "still here").status != 0:   # until the next one hosts

@@ -212,11 +212,13 @@ def of_notes(name):
 
 
 VERSION, COUNTS, NAME = of_notes("LAT_NOTE_VERSION"), of_notes("LAT_NOTE_COUNTS"), of_notes("LAT_NOTE_NAME")
+RIGHT = 296     # struct lat_cap_right, and what aligns the counts
 
 
 def note(*, kind, token=0, dst=0, member=0):
     """As struct lat_note."""
-    return struct.pack(f"=HHIiiiIIIIiIIQQQ32x{NAME}x{8 * COUNTS}x", VERSION, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member, 0, 0)
+    return struct.pack(f"=HHIiiiIIIIiII16xQQQ32x{NAME}x{RIGHT}x{8 * COUNTS}x", VERSION, kind, token, 0, 0, dst, 0, 0, 0, 0, 0, 0, 0, member,
+                       0, 0)
 
 
 @case
