@@ -122,7 +122,7 @@ TEST(the_short_way)
 		{ "in place", BLOCK, 3, true },
 		{ "in place, the last", BLOCK, 1, true },
 	};
-	static unsigned char data[BLOCK];
+	static unsigned char data[BLOCK], buf[BLOCK];
 
 	if (!lat_membarrier_works(LAT_MEMBARRIER_PROCESS))
 		TEST_SKIP("no membarrier: nothing is hot");
@@ -132,7 +132,6 @@ TEST(the_short_way)
 			struct lat_inbox_hold hold;
 			struct lat_inbox_info info;
 			struct lat_ring_msg m;
-			unsigned char buf[TOKEN];
 			bool got, settle;
 
 			for (uint32_t n = 0; n < 100; n++) {
