@@ -43,6 +43,7 @@ static struct {
 	int32_t src_of[TOKENS];
 	uint64_t holder; /* whom the last answer named */
 	uint32_t packets;
+	struct lat_lives *lives;
 } t;
 
 static void remove_place(void)
@@ -50,6 +51,7 @@ static void remove_place(void)
 	char path[sizeof(place) + 16];
 
 	lat_host_close(t.host);
+	lat_lives_put(t.lives);
 	(void)snprintf(path, sizeof(path), "%s/node.lock", place);
 	(void)unlink(path);
 	(void)snprintf(path, sizeof(path), "%s/node.key", place);
@@ -143,7 +145,8 @@ static void open_host(void)
 	(void)snprintf(path, sizeof(path), "%s/node.sock", place);
 	FUZZ_REQUIRE(setenv("LATTICE_SOCKET", path, 1) == 0);
 	FUZZ_REQUIRE(lat_door_find(&t.door) == 0);
-	FUZZ_REQUIRE(lat_lives_make(&cfg.lives) == 0);
+	FUZZ_REQUIRE(lat_lives_make(&t.lives) == 0);
+	cfg.lives = t.lives;
 	FUZZ_REQUIRE(lat_host_open(&t.host, &t.door, &cfg, &holder) == 0);
 	FUZZ_REQUIRE(atexit(remove_place) == 0);
 	t.honest = knock();

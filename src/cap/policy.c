@@ -552,7 +552,7 @@ static int take_value(void *ctx, const char *section, const char *name, const ch
 static int begin_service(struct parser *p, const char *name)
 {
 	struct service *s;
-	size_t at;
+	size_t at = 0;
 
 	if (find_service(p, name, &at) < 0)
 		return p->rc;

@@ -151,7 +151,7 @@ static int send_file(struct sender *s, int fd, const char *path)
 /* What holds a capability need not be told which pid a service is: the right says it. */
 static int by_capability(struct cli_target *t, const struct cli_options *opt)
 {
-	struct lattice_cap_info info;
+	struct lattice_cap_info info = { 0 };
 	struct lattice_cap *cap;
 	int rc = lattice_cap_read(&cap, opt->capability);
 

@@ -267,7 +267,7 @@ int lattice_cap_next(struct lattice_node *node, int64_t after, struct lattice_ca
 {
 	struct lat_issue_request q = { .what = LAT_ISSUE_NEXT,
 				       .number = after < 0 ? 0 : (uint64_t)after + 1 };
-	struct lat_issue_answer answer;
+	struct lat_issue_answer answer = { 0 };
 	int rc = out != NULL && after <= UINT32_MAX ? begin(node) : -EINVAL;
 
 	if (rc < 0)

@@ -210,7 +210,7 @@ static int open_channel(struct lattice_channel **out, struct lattice_node *node,
 		rc = node_id == 0 ? open_local(ch, flags) : open_remote(ch, flags);
 	if (rc < 0) {
 		lattice_channel_close(ch);
-		return rc;
+		return rc; /* NOLINT(clang-analyzer-unix.Malloc): it is closed, this is no forked child */
 	}
 	ch->sender = lat_channel_sender(ch);
 	atomic_store_explicit(&ch->ready, true, memory_order_release);
@@ -279,7 +279,7 @@ static int lane_why(const struct lattice_channel *ch, int rc)
 /* The last number is the receiver's last word once a flush has said so. */
 static int revoked_why(const struct lattice_channel *ch)
 {
-	uint64_t received, sent = lattice_channel_sent(ch, &received);
+	uint64_t received = 0, sent = lattice_channel_sent(ch, &received);
 
 	return lat_why(
 		ch, -EKEYREVOKED,

@@ -97,7 +97,7 @@ static void right_freed(void *user)
 
 int lat_channel_right_open(struct lattice_channel *ch, struct lat_chan_config *cfg)
 {
-	struct lat_admission may;
+	struct lat_admission may = { 0 };
 	struct lat_cap_right right;
 	int rc;
 

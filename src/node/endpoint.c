@@ -3,6 +3,7 @@
 #include "node/endpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +153,7 @@ static int open_as(struct lattice_endpoint **out, struct lattice_node *node, int
 		return -ENOMEM;
 	ep->node = lat_node_get(node);
 	ep->pid = pid;
-	memcpy(ep->name, name, strlen(name));
+	(void)snprintf(ep->name, sizeof(ep->name), "%s", name);
 	atomic_init(&ep->refs, 1);
 	rc = lat_inbox_open(&ep->inbox);
 	if (rc == 0) {

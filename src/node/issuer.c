@@ -436,7 +436,7 @@ static int derive_locked(struct lat_issuer *iss, const struct lat_cap_right *par
 			 uint32_t badge, uint64_t uses, uint64_t now, struct lat_cap_right *out)
 {
 	struct lat_cap_desc want = *wanted;
-	struct lat_cap_entry last;
+	struct lat_cap_entry last = { 0 };
 	struct shown s;
 	int rc = read_shown(iss, &s, parent->desc, parent->caveats[0], parent->caveat_count);
 

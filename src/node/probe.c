@@ -151,7 +151,7 @@ static void write_stats(struct lat_note *n, const struct lattice_peer_stats *st)
 static void answer_stats(struct lat_network *net, const struct probe *p, int64_t wait, struct lat_note *out)
 {
 	struct lattice_round_trip trip = { 0 };
-	struct lattice_peer_stats st;
+	struct lattice_peer_stats st = { 0 };
 
 	if (p->note.flags == LAT_PROBE_PING)
 		out->rc = lat_network_ping(net, p->note.node, &trip, wait);
