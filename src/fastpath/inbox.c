@@ -843,17 +843,25 @@ void lat_inbox_source_end(struct lat_inbox_source *src)
 	lat_inbox_tell_gone(&gone);
 }
 
-void lat_inbox_source_refuse(struct lat_inbox_source *src)
+/* The turn is taken here, and kept. */
+static void revoke_begin(struct lat_inbox_source *src, struct lat_gone_list *gone)
 {
-	struct lat_gone_list gone = { .end = &gone.first };
 	struct lat_inbox *inbox = src->inbox;
 
 	lat_turn_take(&inbox->turn);
 	lat_inbox_drain_locked(inbox);
 	if (src->attached) {
 		inbox->stats.refused++;
-		gone_locked(inbox, src, -EKEYREVOKED, &gone);
+		gone_locked(inbox, src, -EKEYREVOKED, gone);
 	}
+}
+
+void lat_inbox_source_refuse(struct lat_inbox_source *src)
+{
+	struct lat_gone_list gone = { .end = &gone.first };
+	struct lat_inbox *inbox = src->inbox;
+
+	revoke_begin(src, &gone);
 	lat_turn_give(&inbox->turn);
 	lat_inbox_tell_gone(&gone);
 }
@@ -863,12 +871,7 @@ void lat_inbox_source_revoke(struct lat_inbox_source *src)
 	struct lat_gone_list gone = { .end = &gone.first };
 	struct lat_inbox *inbox = src->inbox;
 
-	lat_turn_take(&inbox->turn);
-	lat_inbox_drain_locked(inbox);
-	if (src->attached) {
-		inbox->stats.refused++;
-		gone_locked(inbox, src, -EKEYREVOKED, &gone);
-	}
+	revoke_begin(src, &gone);
 	put_end(inbox, false);
 	lat_inbox_tell_gone(&gone);
 }
