@@ -94,7 +94,7 @@ static bool expired(const struct lat_chan_in *ci)
 	return ci->grant.not_after != 0 && e->ops->wall_s(e->ctx) > ci->grant.not_after;
 }
 
-static bool dead(const struct lat_chan_in *ci)
+bool lat_chan_in_dead(const struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
 
@@ -135,7 +135,7 @@ void lat_chan_in_unspend(struct lat_chan_in *ci)
 
 int lat_chan_in_may(struct lat_chan_in *ci, uint32_t msg_len)
 {
-	if (dead(ci))
+	if (lat_chan_in_dead(ci))
 		return -EKEYREVOKED;
 	if (expired(ci))
 		return -EKEYEXPIRED;
@@ -163,7 +163,7 @@ static uint32_t revoke_of(struct lat_peer *p)
 	DL_FOREACH_SAFE(p->chans, c, tmp) {
 		struct lat_chan_in *ci = (struct lat_chan_in *)c;
 
-		if (!c->inbound || ci->told || !dead(ci))
+		if (!c->inbound || ci->told || !lat_chan_in_dead(ci))
 			continue;
 		count += ci->state == LAT_IN_OPEN;
 		cut(ci, LAT_CODE_EREVOKED);

@@ -544,7 +544,8 @@ void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handl
 	if (ci == NULL)
 		return;
 	e->now = now;
-	lat_chan_in_reset(ci, (uint16_t)code);
+	/* Whoever notices first says why: the receiver may, before lat_engine_revoke() comes. */
+	lat_chan_in_reset(ci, (uint16_t)(lat_chan_in_dead(ci) ? LAT_CODE_EREVOKED : code));
 }
 
 bool lat_engine_any_reset_unacked(const struct lat_engine *e)

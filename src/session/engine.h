@@ -329,7 +329,7 @@ uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle);
 void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
 /*
  * We receive no more: CHAN_RESET with @code, which tells the sender the last sequence that deliver() took. Nothing is
- * delivered after the return, and inbound_ended() is not called.
+ * delivered after the return, and inbound_ended() is not called. If the life that it was opened by has ended, that is the reason.
  */
 void lat_engine_inbound_reset(struct lat_engine *e, uint64_t now, uint32_t handle, enum lat_code code);
 /* Whether a peer with a session has not acknowledged that we receive no more: after CLOSE it could not learn how far we came. */

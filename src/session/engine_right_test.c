@@ -773,6 +773,25 @@ TEST(revoked_before_the_engine_hears_of_it)
 	}
 }
 
+/* Its receiver may notice before lat_engine_revoke() comes, and give it up for a reason of its own. */
+TEST(revoked_and_the_receiver_is_quicker)
+{
+	struct world *w = open_world(2);
+	const struct lat_cap_desc want = world_want();
+	struct lat_cap_right right = world_grant(w, THERE, &want);
+	struct world_chan *c = live(w, 3, &right), *in = world_chan_at(w, THERE, c);
+
+	CHECK_EQ(lat_captable_revoke(w->node[THERE].issuer->table, world_life(&right), NULL), 0);
+	lat_engine_inbound_reset(w->node[THERE].engine, w->now, in->handle, LAT_CODE_ESHUTDOWN);
+	world_tick(w, THERE);
+	(void)lat_engine_revoke(w->node[THERE].engine, w->now);
+	world_run(w, SEC);
+	CHECK_EQ(c->err, -EKEYREVOKED);
+	CHECK_EQ(c->last_seq, in->got);
+	CHECK_EQ(w->node[THERE].issuer->told, 1);
+	world_close(w);
+}
+
 /* Cut off while it was revoked: told when it is back, or, after too long, when it asks again. */
 TEST(revoked_while_out_of_reach)
 {

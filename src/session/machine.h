@@ -637,6 +637,8 @@ bool lat_chan_in_proof(const struct lat_session *s, const struct lat_frame_chan_
 /* 0, or the code to refuse with. */
 uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 			   struct lat_open_ask *ask);
+/* Whether the life that it was opened by has ended. */
+bool lat_chan_in_dead(const struct lat_chan_in *ci);
 /*
  * May a message of @msg_len be handed up now? 0; -EAGAIN: later, the rate (lat_chan_in_run_rights() will offer it); -EKEYREVOKED,
  * -EKEYEXPIRED, -EACCES, -EMSGSIZE: never.

@@ -77,9 +77,9 @@ def two(folder, way):
         other.kill()
 
 
-def each_way(function, ways=WAYS):
+def each_way(function):
     """A case for each transport, in a folder of its own."""
-    for way in ways:
+    for way in WAYS:
         def one(folder, way=way):
             with two(folder, way) as machines:
                 function(*machines)
@@ -106,12 +106,7 @@ def members_reach_each_other(one, other):
         assert (one.stat("relay.passed_out"), one.stat("relay.passed_in")) == (3340, 3340)
 
 
-def by_udp(function):
-    """Over TCP it does not always hold (CAVEATS)."""
-    return each_way(function, WAYS[:1])
-
-
-@by_udp
+@each_way
 def a_peer_may_what_the_policy_says_for_as_long_as_it_does(one, other):
     file = os.path.join(other.folder, "policy")
 
