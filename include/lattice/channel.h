@@ -59,10 +59,9 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open(struct lattice_channel **o
  * @param cap  read; the caller keeps it. A copy is kept while the channel is open, to be shown again when another process hosts
  * @return 0, or as lattice_channel_open(), and
  *   -EACCES       also: it is another node's, another holder's, or for other pids (of another node's, what that node says of it is told
- *                 by lattice_channel_send(), with the next two)
+ *                 by lattice_channel_send(), with the next two). Its holder may be this node: then any of its processes may use it
  *   -EKEYREVOKED  it was revoked, or one that it was made of
  *   -EKEYEXPIRED  its time, or its uses, are over
- *   -EOPNOTSUPP   also: another node, and this process has not the network itself
  *   -EINVAL       no capability
  *   -EPERM        a forked child has not got it
  */

@@ -112,14 +112,31 @@ static int open_local(struct lattice_channel *ch, uint32_t flags)
 		      : lat_why(NULL, -ECONNREFUSED, "the endpoint of pid %d was just closed", ch->key.dst);
 }
 
-static int open_far(struct lattice_channel *ch, uint32_t flags)
+/* The longest message that @right allows, without its pids and type. */
+static int right_len_max(const struct lat_cap_right *right, uint32_t *len_max)
 {
-	const struct lat_lane_to to = {
-		.src = ch->key.src, .dst = ch->key.dst, .node = ch->key.node, .flags = flags & REMOTE_FLAGS
-	};
+	struct lat_cap_desc allows;
+	int rc = lat_cap_right_allows(right, &allows);
+	uint32_t max = rc == 0 ? lat_cap_msg_max(allows.rights, allows.max_msg) : UINT32_MAX;
 
-	return lat_far_open(&ch->far, lat_attach_links(lat_node_attach(ch->node)), &to, ch->node->len_max,
-			    (flags & LATTICE_CHANNEL_SINGLE) != 0);
+	if (max < *len_max + LAT_MSG_OVERHEAD)
+		*len_max = max > LAT_MSG_OVERHEAD ? max - LAT_MSG_OVERHEAD : 1;
+	return rc;
+}
+
+static int open_far(struct lattice_channel *ch, uint32_t flags, const struct lat_cap_right *right)
+{
+	const struct lat_lane_to to = { .src = ch->key.src,
+					.dst = ch->key.dst,
+					.node = ch->key.node,
+					.flags = flags & REMOTE_FLAGS,
+					.right = right };
+	uint32_t len_max = ch->node->len_max;
+	int rc = right != NULL ? right_len_max(right, &len_max) : 0;
+
+	return rc < 0 ? rc
+		      : lat_far_open(&ch->far, lat_attach_links(lat_node_attach(ch->node)), &to, len_max,
+				     (flags & LATTICE_CHANNEL_SINGLE) != 0);
 }
 
 static int open_remote(struct lattice_channel *ch, uint32_t flags)
@@ -127,13 +144,13 @@ static int open_remote(struct lattice_channel *ch, uint32_t flags)
 	struct lat_cap_right right = { 0 };
 	int rc;
 
-	if (ch->node->network == NULL && ch->cap != NULL)
-		return lat_why(
-			NULL, -EOPNOTSUPP,
-			"a capability of another node is used by the process that has the network: open its node "
-			"with LATTICE_HOST_SELF");
-	if (ch->node->network == NULL && lat_node_attach(ch->node) != NULL)
-		return open_far(ch, flags);
+	if (ch->node->network == NULL && lat_node_attach(ch->node) != NULL) {
+		rc = ch->cap != NULL ? lat_capability_take(ch->cap, &right) : 0;
+		if (rc == 0)
+			rc = open_far(ch, flags, ch->cap != NULL ? &right : NULL);
+		lat_wipe(&right, sizeof(right));
+		return rc;
+	}
 	if (ch->node->network == NULL)
 		return lat_why(
 			NULL, -EOPNOTSUPP,
@@ -300,7 +317,7 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 	if (rc == -EOWNERDEAD && ch->far != NULL && lat_far_ended(ch->far) == LAT_FAR_CUT)
 		return lat_why(ch, rc, "channel %d->%d@%u: the process that ran the network is gone", src,
 			       dst, node);
-	if (rc == -EKEYREVOKED && (ch->sender != NULL || ch->remote != NULL))
+	if (rc == -EKEYREVOKED && (ch->sender != NULL || ch->remote != NULL || ch->far != NULL))
 		return revoked_why(ch);
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,

@@ -171,6 +171,7 @@ int lat_far_open(struct lat_far **out, struct lat_links *ls, const struct lat_la
 	f->to = *to;
 	f->cfg = (struct lat_link_out_config){ .len_max = len_max, .single = single };
 	rc = open_way(f, &f->way);
+	f->to.right = NULL; /* the caller's. What is opened by one is not kept */
 	if (rc < 0) {
 		rc = open_why(f, rc);
 		lat_far_close(f);
@@ -308,20 +309,23 @@ int lat_far_flush(struct lat_far *f, uint64_t deadline_ns)
 	struct lat_lane *lane = w->lane;
 	uint64_t sent = lat_sender_sent(lat_lane_sender(lane), NULL), received = 0;
 	pthread_mutex_t *lock = &lane->pair->ls->lock;
+	bool gone;
 	int rc = 0;
 
 	pthread_mutex_lock(lock);
-	while (lane->far_got < sent && !lane->gone && rc == 0) {
+	while ((lane->far_got < sent || lat_sender_dead(lat_lane_sender(lane)) != 0) && !lane->gone &&
+	       rc == 0) {
 		ask_locked(lane);
 		rc = deadline_ns == 0 ? -EAGAIN : lat_waitq_wait(&lane->changed, lock, deadline_ns);
 	}
-	if (lane->far_got >= sent)
+	gone = lane->gone;
+	if (!gone && lane->far_got >= sent)
 		rc = 0;
-	else if (lane->gone)
-		rc = words(lat_sender_dead(lat_lane_sender(lane)));
 	pthread_mutex_unlock(lock);
-	if (rc < 0 && lat_lane_sent(lane, &received) >= sent && received >= sent)
-		rc = 0; /* its end said that it had arrived */
+	if (gone) { /* its end says what arrived: what a right had sent may be less than what was acknowledged */
+		(void)lat_lane_sent(lane, &received);
+		rc = received >= sent ? 0 : words(lat_sender_dead(lat_lane_sender(lane)));
+	}
 	way_put(f, w);
 	return rc;
 }

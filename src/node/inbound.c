@@ -242,10 +242,12 @@ uint64_t lat_inbound_on_cut(void *ctx, void *user, uint64_t taken)
 	uint64_t received;
 
 	(void)ctx;
-	if (in->relay != NULL)
-		return taken;
-	lat_chan_revoke(in->chan);
-	(void)lat_chan_sent(in->chan, &received);
+	if (in->relay != NULL) {
+		received = lat_relay_in_received(in->relay);
+	} else {
+		lat_chan_revoke(in->chan);
+		(void)lat_chan_sent(in->chan, &received);
+	}
 	return received < taken ? received : taken;
 }
 

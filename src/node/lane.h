@@ -40,7 +40,7 @@ struct lat_lane_to {
 	int32_t src, dst;
 	uint32_t node, origin;             /* of dst and of src, 0: this one */
 	uint32_t flags;                    /* far: enum lattice_channel_flag */
-	const struct lat_cap_right *right; /* to be shown; NULL: none is */
+	const struct lat_cap_right *right; /* to be shown, to @node's issuer; NULL: none is */
 };
 
 /* What the host said of a channel: its grant, and the right that it is opened by. */

@@ -122,6 +122,8 @@ static int reason(const struct lat_lane *lane, int rc)
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
+	case -EKEYEXPIRED:
+	case -EMSGSIZE:
 	case -ENOBUFS:
 	case -ENOKEY:
 		return lane->far ? rc : -EPIPE;
@@ -224,9 +226,12 @@ int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lan
 		return rc == -ENOBUFS || rc == -ENOMEM ? rc : -EAGAIN;
 	}
 	lane->chan = n.chan = lat_link_out_chan(lane->out);
+	if (lane->far && to->right != NULL)
+		n.right = *to->right;
 	pthread_mutex_lock(&p->ls->lock);
 	rc = ask_locked(lane, &n);
 	pthread_mutex_unlock(&p->ls->lock);
+	lat_wipe(&n.right, sizeof(n.right));
 	if (rc < 0)
 		lane_free(lane);
 	else
@@ -278,7 +283,7 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, const struct la
 	struct lat_pair *p;
 	int rc;
 
-	if (to->right != NULL)
+	if (to->right != NULL && to->node == 0) /* another node's is for who relays to it */
 		ask.right = *to->right;
 	rc = lat_attach_ask_open(ls->attach, &ask, &grant.lives, deadline_ns);
 	lat_wipe(&ask.right, sizeof(ask.right));

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "fastpath/link_calls.h"
+#include "node/capability.h"
 #include "node/lives.h"
 #include "node/node.h"
 #include "node/pair.h"
@@ -28,7 +29,8 @@ struct lat_grant {
 
 struct lat_parked { /* a channel whose grant is on its way */
 	struct lat_parked *next;
-	struct lat_note note;
+	struct lat_note note;      /* without the right that it shows, which is */
+	struct lattice_cap *right; /* NULL: none */
 	uint64_t came_ns;
 };
 
@@ -98,13 +100,19 @@ static const struct lat_link_ops link_ops = { .extend = on_extend,
 					      .replies = on_replies,
 					      .broken = on_broken };
 
+static void parked_free(struct lat_parked *one)
+{
+	lattice_cap_free(one->right);
+	free(one);
+}
+
 static void unpark_all_locked(struct lat_pair *p)
 {
 	struct lat_parked *one;
 
 	while ((one = p->parked) != NULL) {
 		p->parked = one->next;
-		free(one);
+		parked_free(one);
 	}
 	p->parked_count = 0;
 }
@@ -215,11 +223,16 @@ static int park(struct lat_pair *p, const struct lat_note *n)
 	if (one == NULL)
 		return -ENOMEM;
 	one->note = *n;
+	lat_wipe(&one->note.right, sizeof(one->note.right));
+	if (lat_note_has_right(n) && lat_capability_make(&one->right, &n->right) < 0) {
+		free(one);
+		return -ENOMEM;
+	}
 	one->came_ns = lat_clock_monotonic_ns();
 	pthread_mutex_lock(&p->ls->lock);
 	if (p->parked_count == LAT_LINK_PARKED_MAX) {
 		pthread_mutex_unlock(&p->ls->lock);
-		free(one);
+		parked_free(one);
 		return -EAGAIN;
 	}
 	one->next = p->parked;
@@ -259,14 +272,17 @@ void lat_links_grant(struct lat_links *ls, const struct lat_note *n)
 	if (parked == NULL)
 		return;
 	if (lat_grant_use(p, &parked->note, &granted) == 0) {
-		int rc = lat_intake_open(p, &parked->note, &granted);
+		int rc = parked->right != NULL ? lat_capability_take(parked->right, &parked->note.right) : 0;
 
+		if (rc == 0)
+			rc = lat_intake_open(p, &parked->note, &granted);
+		lat_wipe(&parked->note.right, sizeof(parked->note.right));
 		if (rc < 0)
 			end(p, rc);
 	} else {
 		end(p, -EPROTO);
 	}
-	free(parked);
+	parked_free(parked);
 }
 
 /* ---- what the other says ---- */
@@ -290,6 +306,8 @@ static int on_open(struct lat_pair *p, const struct lat_note *n)
 	int rc;
 
 	if (p->state != LAT_PAIR_JOINED || n->chan >= LAT_LINK_CHANS_MAX || lat_intake_exists(p, n->chan))
+		return -EPROTO;
+	if (n->node == 0 && lat_note_has_right(n)) /* those of this node are for its host */
 		return -EPROTO;
 	rc = lat_grant_use(p, n, &granted);
 	if (rc != -ENOENT)
@@ -353,6 +371,7 @@ static int hear(struct lat_pair *p, int max)
 			lat_link_extent_lost(p->link, n.chan);
 			rc = 0;
 		}
+		lat_wipe(&n.right, sizeof(n.right)); /* a channel to another node may show one */
 		if (rc < 0)
 			return rc == -EPIPE ? -EOWNERDEAD : rc;
 	}
@@ -591,7 +610,7 @@ static uint64_t expire_parked_locked(struct lat_pair *p, uint64_t now)
 		refuse(p, one->note.chan, -EAGAIN);
 		*at = one->next;
 		p->parked_count--;
-		free(one);
+		parked_free(one);
 	}
 	return next;
 }

@@ -26,7 +26,7 @@
  *
  * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
  *   JOIN fd               <->   JOIN fd
- *   CHAN_OPEN chan grant src dst node origin flags number(longest message)  -->
+ *   CHAN_OPEN chan grant src dst node origin flags number(longest message) right  -->   (right: node's, for a channel to it)
  *                         <--   CHAN_ACCEPT chan, or CHAN_REFUSE chan rc
  *   EXTENT chan tier number(bytes) fd  -->
  *                         <--   REPLIES chan number(bytes) fd     (once, at the first long reply to a call)
@@ -55,7 +55,7 @@
 #include "cap/table.h"
 
 enum {
-	LAT_NOTE_VERSION = 6,
+	LAT_NOTE_VERSION = 7,
 	LAT_NOTE_FDS = 3,
 	LAT_NOTE_TICKET = 32,
 	LAT_NOTE_COUNTS = 42,

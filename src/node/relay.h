@@ -46,8 +46,9 @@ void lat_relays_stats(struct lat_relays *rs, struct lat_stats *s);
 /* ---- out: a member's channel to another node ---- */
 
 /*
- * CHAN_OPEN of @p to n->node. The caller has a reference. 0, -ENETUNREACH (no network; @rs is NULL or shut down), -ENOKEY,
- * -EDESTADDRREQ, -ENOBUFS, -ENOMEM, -EINVAL (flags), -EMFILE, -ENFILE.
+ * CHAN_OPEN of @p to n->node, by the right that it shows if it does: that is this channel's alone. The caller has a reference. 0,
+ * -ENETUNREACH (no network; @rs is NULL or shut down), -ENOKEY, -EDESTADDRREQ, -EACCES (the right is none), -ENOBUFS, -ENOMEM,
+ * -EINVAL (flags), -EMFILE, -ENFILE.
  */
 LAT_MUST_CHECK int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct lat_pair *p,
 				      const struct lat_note *n);
@@ -78,6 +79,11 @@ LAT_MUST_CHECK int lat_relay_in_open(struct lat_relay_in **out, struct lat_relay
 				     const struct lat_relay_in_config *cfg);
 /* 0, -EAGAIN: the member has no room, or is not there yet; lat_inbound_drain() follows, or lat_inbound_refuse(). */
 LAT_MUST_CHECK int lat_relay_in_deliver(struct lat_relay_in *r, const struct lat_delivery *msg);
+/*
+ * Its right has ended: how many of its messages the member has received, as far as it has said. One that it is just receiving may not be
+ * among them.
+ */
+uint64_t lat_relay_in_received(const struct lat_relay_in *r);
 /* The other node sends no more: what was delivered is received, then it frees itself. */
 void lat_relay_in_end(struct lat_relay_in *r);
 

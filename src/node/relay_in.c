@@ -334,11 +334,11 @@ static void finish(struct lat_relay_in *r, int why)
 	uint64_t now;
 
 	if (lat_network_begin(net, &now) == 0) {
-		r->open = false;
 		set_starving(r, false);
 		if (r->in != NULL)
 			lat_inbound_refuse(r->in, now, code_of(why));
 		r->in = NULL;
+		r->open = false;
 		lat_network_end(net);
 	} else {
 		set_starving(r, false); /* the network is shut down: nobody else is at it */
@@ -410,6 +410,15 @@ int lat_relay_in_open(struct lat_relay_in **out, struct lat_relays *rs, const st
 	lat_relay_count(&rs->ins, 1);
 	*out = r;
 	return 0;
+}
+
+uint64_t lat_relay_in_received(const struct lat_relay_in *r)
+{
+	uint64_t received = 0;
+
+	if (r->open)
+		(void)lat_lane_sent(r->lane, &received); /* its end's word, if that has come */
+	return received;
 }
 
 void lat_relay_in_end(struct lat_relay_in *r)

@@ -74,6 +74,18 @@ static int take(struct lat_relay_out *r)
 	return lat_inbox_take(r->inbox, &r->hold, true, &r->info, 0);
 }
 
+/* It is over there: whoever still sends is told why. */
+static void end(struct lat_relay_out *r, int why, uint64_t received)
+{
+	pthread_mutex_lock(&r->relay.rs->lock);
+	r->why = why;
+	r->received = received;
+	pthread_mutex_unlock(&r->relay.rs->lock);
+	drop_hold(r);
+	lat_watch_remove(r->relay.rs->watch, r->fd);
+	lat_inbox_shutdown(r->inbox);
+}
+
 static void pass_on(struct lat_relay_out *r)
 {
 	struct lat_relays *rs = r->relay.rs;
@@ -92,6 +104,8 @@ static void pass_on(struct lat_relay_out *r)
 			r->blocked = true;
 			return;
 		}
+		if (rc == -EMSGSIZE) /* over what its right allows, which the member knows as well */
+			end(r, rc, r->received);
 		if (rc < 0) /* it has ended, and its turn comes for that */
 			return;
 		drop_hold(r);
@@ -100,18 +114,6 @@ static void pass_on(struct lat_relay_out *r)
 	if (r->blocked)
 		lat_watch_change(rs->watch, r->fd, true, false, &r->relay);
 	r->blocked = false;
-}
-
-/* It is over there: whoever still sends is told why. */
-static void end(struct lat_relay_out *r, int why, uint64_t received)
-{
-	pthread_mutex_lock(&r->relay.rs->lock);
-	r->why = why;
-	r->received = received;
-	pthread_mutex_unlock(&r->relay.rs->lock);
-	drop_hold(r);
-	lat_watch_remove(r->relay.rs->watch, r->fd);
-	lat_inbox_shutdown(r->inbox);
 }
 
 /* What the member is to know of the other node. */
@@ -166,7 +168,7 @@ static void turn(struct lat_relay *relay)
 	lat_outbound_look(r->o, asked ? known : UINT64_MAX, &st);
 	if (st.over && r->why == 0) {
 		end(r, st.rc == -ESHUTDOWN ? -EPIPE : st.rc, st.received);
-	} else if (!st.over) {
+	} else if (!st.over && r->why == 0) {
 		pthread_mutex_lock(&rs->lock);
 		r->received = st.received;
 		pthread_mutex_unlock(&rs->lock);
@@ -279,8 +281,9 @@ static int prepare(struct lat_relays *rs, struct lat_relay_out *r, const struct 
 	r->fd = lat_inbox_fd(r->inbox);
 	if (r->fd < 0)
 		return r->fd;
-	return lat_outbound_open(&r->o, rs->node->network, n->src, n->dst, n->node,
-				 lat_outbound_cflags(n->flags), NULL);
+	rc = lat_outbound_open(&r->o, rs->node->network, n->src, n->dst, n->node,
+			       lat_outbound_cflags(n->flags), lat_note_has_right(n) ? &n->right : NULL);
+	return rc == -EPROTO ? -EACCES : rc;
 }
 
 int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct lat_pair *p,

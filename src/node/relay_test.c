@@ -1,19 +1,11 @@
-/*
- * Two machines in one process: on each a node with a network that hosts, and a node that is attached to it. What the attached ones
- * send each other goes through both hosts.
- */
+/* What attached nodes of two machines send each other. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "node/channel.h"
-#include "node/pair_harness.h"
+#include "node/town_harness.h"
 #include "os/clock.h"
-
-struct town {
-	struct pair hosts;
-	struct lattice_node *a, *b; /* attached, to A and to B */
-};
 
 static const struct {
 	const char *why;
@@ -22,46 +14,6 @@ static const struct {
 	{ "UDP", LATTICE_UDP },
 	{ "TCP", LATTICE_TCP },
 };
-
-/* Where those of @s meet. */
-static void go_to(const struct side *s)
-{
-	char at[128];
-
-	(void)snprintf(at, sizeof(at), "%s/node.sock", s->dir);
-	CHECK_EQ(setenv("LATTICE_SOCKET", at, 1), 0);
-}
-
-static struct lattice_node *attach_to(const struct side *s)
-{
-	static const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
-	struct lattice_node *node;
-
-	go_to(s);
-	CHECK_EQ(lattice_node_open(&node, &cfg), 0);
-	return node;
-}
-
-static void open_town(struct town *t, enum lattice_proto proto)
-{
-	make_pair(&t->hosts);
-	introduce(&t->hosts.a, &t->hosts.b);
-	introduce(&t->hosts.b, &t->hosts.a);
-	go_to(&t->hosts.a);
-	CHECK_EQ(open_side(&t->hosts.a), 0);
-	go_to(&t->hosts.b);
-	CHECK_EQ(open_side(&t->hosts.b), 0);
-	point(&t->hosts.a, &t->hosts.b, "127.0.0.1", proto);
-	t->a = attach_to(&t->hosts.a);
-	t->b = attach_to(&t->hosts.b);
-}
-
-static void close_town(struct town *t)
-{
-	lattice_node_close(t->a);
-	lattice_node_close(t->b);
-	close_pair(&t->hosts);
-}
 
 static uint32_t size_of(uint32_t i)
 {
@@ -167,8 +119,6 @@ TEST(messages_arrive_in_order_and_once)
 
 /* ---- what goes wrong ---- */
 
-static const struct lattice_msg hello = { .type = 3, .data = "hello", .len = 5 };
-
 /* Receives one, from pid 5 of node 1. */
 static void expect_hello(struct lattice_endpoint *ep, const char *why)
 {
@@ -178,16 +128,6 @@ static void expect_hello(struct lattice_endpoint *ep, const char *why)
 	CHECK_EQ_ROW(why, lattice_endpoint_recv(ep, &msg, buf, sizeof(buf), SECONDS(60)), 0);
 	CHECK_EQ_ROW(why, msg.len, 5);
 	CHECK_EQ_ROW(why, msg.node, 1);
-}
-
-static void expect_why(const void *handle, int rc, const char *words)
-{
-	char text[400];
-
-	(void)lattice_explain(handle, rc, text, sizeof(text));
-	if (strstr(text, words) == NULL)
-		print_error("'%s' is not in: %s\n", words, text);
-	CHECK(strstr(text, words) != NULL);
 }
 
 TEST(errors_reach_the_member)
