@@ -426,6 +426,7 @@ static int host_ourselves(struct lat_attach *a)
 		.judge = a->cfg.node->judge,
 		.probes = a->cfg.node->probes,
 		.grants = a->cfg.node->grants,
+		.standing = a->cfg.node->standing,
 	};
 	struct lat_host *host;
 	pid_t holder = 0;

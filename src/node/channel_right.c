@@ -162,8 +162,8 @@ static int renew(void *ctx, uint64_t handle, const struct lat_channels_key *key,
 
 	(void)ctx;
 	(void)handle;
-	if (!atomic_load_explicit(&ch->ready, memory_order_acquire) || ch->cap == NULL ||
-	    lat_capability_take(ch->cap, &n.right) < 0)
+	if (!atomic_load_explicit(&ch->ready, memory_order_acquire) ||
+	    (ch->cap != NULL && lat_capability_take(ch->cap, &n.right) < 0))
 		return 0;
 	if (has_right(ch))
 		lat_attach_renew_own(lat_node_attach(ch->node), &n);

@@ -2,11 +2,10 @@
  * One thread, and under the lock others that bring channels from other nodes; counters are read by anybody. A member that is to go is taken out of the tables
  * at once and freed after the turn: another event of the turn may be its.
  */
-#include "node/host.h"
+#include "node/host_impl.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +14,17 @@
 #include <lattice/error.h>
 
 #include "base/log.h"
-#include "base/table.h"
-#include "node/claims.h"
 #include "node/grants.h"
 #include "node/issuer.h"
 #include "node/judge.h"
 #include "node/lives.h"
 #include "node/node.h"
-#include "node/post.h"
 #include "node/probe.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/eventfd.h"
 #include "os/fdpass.h"
 #include "os/random.h"
-#include "os/thread.h"
 #include "os/watch.h"
 
 enum {
@@ -40,58 +35,6 @@ enum {
 
 static const uint64_t pause_ns = (uint64_t)LAT_NS_PER_S; /* when no more can be accepted */
 
-struct member;
-
-/* What the watch tells of. */
-struct tag {
-	enum { TAG_STOP, TAG_DOOR, TAG_NOTES, TAG_PROCESS } what;
-	struct member *member;
-};
-
-struct member {
-	struct lat_post post;
-	struct lat_credentials cred;
-	struct tag notes, process;
-	int pidfd; /* -1: none */
-	bool greeted, gone;
-	struct member *next, **at; /* all of them */
-	struct member *dead;       /* next of those to be freed */
-	UT_hash_handle hh;         /* by number: those that have said HELLO */
-};
-
-/* A channel to a pid, or a question for a service, whose member has not come back from the host before. */
-struct waiting {
-	struct waiting *next;
-	struct member *member;
-	struct lat_note note;
-};
-
-struct lat_host {
-	pthread_mutex_t lock; /* of all but the counters: the thread at work, lat_host_bring() */
-	struct lat_door_held door;
-	struct lat_claims *claims;
-	struct member *all, *greeted, *dead;
-	lattice_node_id number;
-	uint64_t uplink;
-	uint32_t uplink_len_max;
-	struct lat_probes *probes;
-	struct lat_grants *grants;
-	struct lat_lives *lives;
-	uint32_t strangers, waiting_count;
-	struct waiting *waiting;
-	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
-	uint64_t resume_ns; /* when to accept again; UINT64_MAX: it does */
-	int watch, stop;
-	struct tag stop_tag, door_tag;
-	struct lat_thread thread;
-	_Atomic(uint64_t) members, pids, introduced, refused, broke, lost;
-};
-
-static void count(_Atomic(uint64_t) *counter)
-{
-	(void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 /* ---- members ---- */
 
 static void update_counts(struct lat_host *h)
@@ -100,35 +43,12 @@ static void update_counts(struct lat_host *h)
 	atomic_store_explicit(&h->pids, lat_claims_count(h->claims), memory_order_relaxed);
 }
 
-static void waiting_free(struct waiting *w)
-{
-	lat_wipe(&w->note.right, sizeof(w->note.right));
-	free(w);
-}
-
-static void forget_waiting(struct lat_host *h, const struct member *m)
-{
-	struct waiting **at = &h->waiting;
-
-	while (*at != NULL) {
-		struct waiting *w = *at;
-
-		if (w->member != m) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		h->waiting_count--;
-		waiting_free(w);
-	}
-}
-
 static void dismiss(struct lat_host *h, struct member *m)
 {
 	if (m->gone)
 		return;
 	m->gone = true;
-	forget_waiting(h, m);
+	lat_host_forget_waiting(h, m);
 	if (m->greeted) {
 		HASH_DEL(h->greeted, m);
 		lat_claims_give_all(h->claims, m->cred.member);
@@ -160,26 +80,26 @@ static void free_dead(struct lat_host *h)
 }
 
 /* The peer broke a rule, or does not read. */
-static void drop(struct lat_host *h, struct member *m, int rc)
+void lat_host_drop(struct lat_host *h, struct member *m, int rc)
 {
 	if (m->gone)
 		return;
-	count(&h->broke);
+	lat_host_count(&h->broke);
 	lat_log(LAT_LOG_WARN, "host: process %d is dropped: %s", (int)m->cred.process.pid,
 		rc == -EPROTO ? "it broke a rule" : lattice_error_name(rc));
 	dismiss(h, m);
 }
 
-static int tell(struct lat_host *h, struct member *m, struct lat_note *n)
+int lat_host_say(struct lat_host *h, struct member *m, struct lat_note *n)
 {
 	int rc = lat_post_send(&m->post, n, NULL, 0);
 
 	if (rc < 0 && rc != -EPIPE)
-		drop(h, m, rc);
+		lat_host_drop(h, m, rc);
 	return rc;
 }
 
-static struct member *find(struct lat_host *h, uint64_t id)
+struct member *lat_host_member(struct lat_host *h, uint64_t id)
 {
 	struct member *m;
 
@@ -210,7 +130,7 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 		return -EPROTO;
 	m->cred.member = in->member;
 	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "");
-	if (out.rc == 0 && find(h, in->member) != NULL)
+	if (out.rc == 0 && lat_host_member(h, in->member) != NULL)
 		out.rc = -EEXIST;
 	if (out.rc == 0 && (HASH_COUNT(h->greeted) == LAT_HOST_MEMBERS_MAX || user_has_enough(h, &m->cred)))
 		out.rc = -ENOBUFS;
@@ -223,61 +143,13 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 	if (out.rc == 0)
 		h->strangers--;
 	else
-		count(&h->refused);
+		lat_host_count(&h->refused);
 	rc = lat_post_send(&m->post, &out, &page, out.rc == 0 ? 1 : 0);
 	if (rc < 0 && rc != -EPIPE)
-		drop(h, m, rc);
+		lat_host_drop(h, m, rc);
 	else if (out.rc < 0)
 		dismiss(h, m);
 	return 0;
-}
-
-static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in);
-static void on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in);
-
-static bool waits_for(const struct waiting *w, const struct lat_note *claim)
-{
-	return w->note.kind == LAT_NOTE_OPEN ? w->note.dst == claim->dst
-					     : strcmp(w->note.name, claim->name) == 0;
-}
-
-/* Those who waited for what is claimed; NULL: all. */
-static void go_on(struct lat_host *h, const struct lat_note *claim)
-{
-	struct waiting **at = &h->waiting, *due = NULL, *w;
-
-	while ((w = *at) != NULL) {
-		if (claim != NULL && !waits_for(w, claim)) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		h->waiting_count--;
-		w->next = due;
-		due = w;
-	}
-	while ((w = due) != NULL) {
-		due = w->next;
-		if (!w->member->gone)
-			(w->note.kind == LAT_NOTE_OPEN ? on_open : on_resolve)(h, w->member, &w->note);
-		waiting_free(w);
-	}
-}
-
-/* true: it waits for its pid, or name, to be claimed. */
-static bool wait_for_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
-{
-	struct waiting *w;
-
-	if (h->grace_ns == 0 || h->waiting_count == LAT_HOST_WAITING_MAX)
-		return false;
-	w = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return false;
-	*w = (struct waiting){ .next = h->waiting, .member = m, .note = *in };
-	h->waiting = w;
-	h->waiting_count++;
-	return true;
 }
 
 static void on_claim(struct lat_host *h, struct member *m, const struct lat_note *in)
@@ -290,41 +162,42 @@ static void on_claim(struct lat_host *h, struct member *m, const struct lat_note
 	out.rc = lat_claims_take(h->claims, &m->cred, in->dst, in->name, out.ticket, lat_clock_monotonic_ns(),
 				 losers);
 	for (size_t i = 0; i < ARRAY_LEN(losers); i++) {
-		struct member *other = losers[i].member != 0 ? find(h, losers[i].member) : NULL;
+		struct member *other = losers[i].member != 0 ? lat_host_member(h, losers[i].member) : NULL;
 
 		if (other == NULL)
 			continue;
 		out.process = (int32_t)other->cred.process.pid;
 		if (out.rc < 0)
 			continue;
-		count(&h->lost);
-		(void)tell(h, other, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = losers[i].pid });
+		lat_host_count(&h->lost);
+		(void)lat_host_say(h, other,
+				   &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = losers[i].pid });
 	}
 	if (out.rc < 0)
 		memset(out.ticket, 0, sizeof(out.ticket));
 	if (out.rc == -EACCES)
-		count(&h->refused);
-	(void)tell(h, m, &out);
+		lat_host_count(&h->refused);
+	(void)lat_host_say(h, m, &out);
 	if (out.rc == 0)
-		go_on(h, in);
+		lat_host_go_on(h, in);
 }
 
-static void on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in)
+void lat_host_on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in)
 {
 	struct lat_note out = { .kind = LAT_NOTE_RESOLVED, .token = in->token };
 	int32_t pid = lat_claims_named(h->claims, in->name);
 
 	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_RESOLVE, pid, in->name);
 	if (out.rc == 0 && pid == 0) {
-		if (wait_for_claim(h, m, in))
+		if (lat_host_wait_for_claim(h, m, in))
 			return;
 		out.rc = -ENOENT;
 	}
 	if (out.rc == -EACCES)
-		count(&h->refused);
+		lat_host_count(&h->refused);
 	if (out.rc == 0)
 		out.number = (uint64_t)pid;
-	(void)tell(h, m, &out);
+	(void)lat_host_say(h, m, &out);
 }
 
 int lat_host_named(struct lat_host *h, const char *name, int32_t *pid)
@@ -349,113 +222,6 @@ void lat_host_name_of(struct lat_host *h, int32_t pid, char name[LAT_SERVICE_MAX
 	pthread_mutex_unlock(&h->lock);
 }
 
-static int may_open(const struct lat_host *h, const struct member *m, const struct lat_note *in)
-{
-	return in->node != 0 ? lat_claims_may(h->claims, &m->cred, LAT_ACT_REACH, (int32_t)in->node, "")
-			     : lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, in->dst, "");
-}
-
-/*
- * Whether a channel is opened for @m, by the right that is shown or for who it is, and what goes with it. 0, -EACCES, -EKEYREVOKED,
- * -EKEYEXPIRED, or why a use of the right could not be kept.
- */
-static int judge_open(const struct lat_host *h, const struct member *m, const struct lat_note *in,
-		      struct lat_admission *may)
-{
-	struct lat_issuer *issuer = h->grants != NULL ? lat_grants_issuer(h->grants) : NULL;
-	uint8_t holder[LAT_CAP_HOLDER];
-	int rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_SEND, in->src, "");
-
-	*may = (struct lat_admission){ .max_msg = UINT32_MAX };
-	if (rc < 0)
-		return rc;
-	if (!lat_note_has_right(in))
-		return may_open(h, m, in);
-	if (in->node != 0 || issuer == NULL) /* another node's, which decides; or none was given out here */
-		return -EACCES;
-	lat_cap_holder_uid(holder, m->cred.process.uid);
-	return lat_issuer_present_sender(issuer, &in->right, holder, in->src, in->dst, lat_clock_wall_s(),
-					 may);
-}
-
-/* 0: any length. */
-static uint64_t len_max_of(const struct lat_admission *may, uint64_t else_max)
-{
-	uint64_t len = may->max_msg > LAT_MSG_OVERHEAD ? may->max_msg - LAT_MSG_OVERHEAD : 1;
-
-	if (may->max_msg == UINT32_MAX)
-		return else_max;
-	return else_max != 0 && else_max < len ? else_max : len;
-}
-
-/* The receiver hears who comes before the sender hears that it may. */
-static void on_open(struct lat_host *h, struct member *m, const struct lat_note *in)
-{
-	struct lat_note grant = { .kind = LAT_NOTE_GRANT,
-				  .member = m->cred.member,
-				  .src = in->src,
-				  .dst = in->dst,
-				  .node = in->node };
-	struct lat_note out = { .kind = LAT_NOTE_OPENED, .token = in->token };
-	uint64_t holder = in->node != 0 ? h->uplink : lat_claims_holder(h->claims, in->dst);
-	struct member *other = holder != 0 ? find(h, holder) : NULL;
-	struct lat_admission may;
-
-	if (in->node == 0 && other == NULL && (lat_note_has_right(in) || may_open(h, m, in) == 0) &&
-	    wait_for_claim(h, m, in))
-		return;
-	while (grant.grant == 0)
-		lat_random(&grant.grant, sizeof(grant.grant));
-	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : judge_open(h, m, in, &may);
-	/* Whether somebody is there is told to those who may send to him. Within itself a member asks for the right alone. */
-	if (out.rc == 0 && (other == NULL || (other == m && !lat_note_has_right(in))))
-		out.rc = -ECONNREFUSED;
-	if (out.rc == -EACCES)
-		count(&h->refused);
-	if (out.rc == 0) {
-		grant.number = len_max_of(&may, 0);
-		grant.life = out.life = may.life;
-		grant.badge = out.badge = may.badge;
-		grant.rate = out.rate = may.rate;
-		if (other != m && tell(h, other, &grant) < 0)
-			out = (struct lat_note){ .kind = out.kind, .token = out.token, .rc = -ECONNREFUSED };
-	}
-	if (out.rc == 0) {
-		out.member = holder;
-		out.grant = grant.grant;
-		out.number = len_max_of(&may, in->node != 0 ? h->uplink_len_max : 0);
-	}
-	(void)tell(h, m, &out);
-}
-
-/*
- * One that an earlier host granted to @m: the right is shown again, and both ends hear what it is now. Whose it is they know by the
- * grant's number, and that it comes from @m.
- */
-static void on_renew(struct lat_host *h, struct member *m, const struct lat_note *in)
-{
-	struct lat_note out = { .kind = LAT_NOTE_RENEWED,
-				.member = in->member,
-				.grant = in->grant,
-				.src = in->src,
-				.dst = in->dst };
-	struct member *other = find(h, in->member);
-	struct lat_admission may;
-
-	out.rc = in->node == 0 ? judge_open(h, m, in, &may) : -EACCES; /* those have no life here */
-	if (out.rc == -EACCES)
-		count(&h->refused);
-	if (out.rc == 0) {
-		out.life = may.life;
-		out.badge = may.badge;
-		out.rate = may.rate;
-	}
-	(void)tell(h, m, &out);
-	out.member = m->cred.member;
-	if (other != NULL && other != m)
-		(void)tell(h, other, &out);
-}
-
 void lat_host_revoked(struct lat_host *h, struct lat_cap_ref life)
 {
 	struct member *m, *next;
@@ -464,80 +230,10 @@ void lat_host_revoked(struct lat_host *h, struct lat_cap_ref life)
 	for (m = h->all; m != NULL; m = next) {
 		next = m->next; /* who does not read is dropped */
 		if (m->greeted)
-			(void)tell(h, m, &(struct lat_note){ .kind = LAT_NOTE_REVOKED, .life = life });
+			(void)lat_host_say(h, m,
+					   &(struct lat_note){ .kind = LAT_NOTE_REVOKED, .life = life });
 	}
 	pthread_mutex_unlock(&h->lock);
-}
-
-int lat_host_bring(struct lat_host *h, struct lat_note *n)
-{
-	struct lat_note grant = { .kind = LAT_NOTE_GRANT,
-				  .member = h->uplink,
-				  .src = n->src,
-				  .dst = n->dst,
-				  .origin = n->origin,
-				  .number = n->number,
-				  .life = n->life,
-				  .badge = n->badge,
-				  .rate = n->rate };
-	struct member *other;
-	uint64_t holder;
-	int rc;
-
-	while (grant.grant == 0)
-		lat_random(&grant.grant, sizeof(grant.grant));
-	pthread_mutex_lock(&h->lock);
-	holder = lat_claims_holder(h->claims, n->dst);
-	other = holder != 0 && holder != h->uplink ? find(h, holder) : NULL;
-	rc = other == NULL || tell(h, other, &grant) < 0 ? -ECONNREFUSED : 0;
-	pthread_mutex_unlock(&h->lock);
-	n->member = holder;
-	n->grant = grant.grant;
-	return rc;
-}
-
-/* A pair of sockets for notes and one for the bell: an end of each to each, with what tells of the other's end. */
-static int introduce(struct lat_host *h, struct member *to, struct member *who, uint32_t token, int notes,
-		     int bell)
-{
-	const int fds[LAT_NOTE_FDS] = { notes, bell, who->pidfd };
-	struct lat_note out = { .kind = LAT_NOTE_PEER,
-				.token = token,
-				.member = who->cred.member,
-				.process = (int32_t)who->cred.process.pid };
-	int rc = lat_post_send(&to->post, &out, fds, who->pidfd >= 0 ? 3 : 2);
-
-	if (rc < 0 && rc != -EPIPE && rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM && rc != -ETOOMANYREFS)
-		drop(h, to, rc);
-	return rc;
-}
-
-static void on_meet(struct lat_host *h, struct member *m, const struct lat_note *in)
-{
-	struct lat_note failed = { .kind = LAT_NOTE_PEER, .token = in->token };
-	struct member *other = find(h, in->member);
-	int notes[2], bell[2], rc = other != NULL && other != m ? 0 : -ECONNREFUSED;
-
-	if (rc == 0)
-		rc = lat_unixsock_pair(notes, true);
-	if (rc == 0) {
-		rc = lat_unixsock_pair(bell, false);
-		if (rc < 0)
-			lat_fdpass_close(notes, 2);
-	}
-	if (rc == 0) {
-		rc = introduce(h, other, m, 0, notes[0], bell[0]);
-		if (rc == 0)
-			rc = introduce(h, m, other, in->token, notes[1], bell[1]);
-		lat_fdpass_close(notes, 2);
-		lat_fdpass_close(bell, 2);
-	}
-	if (rc == 0) {
-		count(&h->introduced);
-		return;
-	}
-	failed.rc = rc == -EPIPE ? -ECONNREFUSED : rc;
-	(void)tell(h, m, &failed);
 }
 
 static void on_list(struct lat_host *h, struct member *m, const struct lat_note *in)
@@ -552,14 +248,14 @@ static void on_list(struct lat_host *h, struct member *m, const struct lat_note 
 		pid = in->number < INT32_MAX ? lat_claims_next(h->claims, pid, &holder) : 0;
 	while (pid != 0 && holder != m->cred.member &&
 	       lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, pid, "") < 0);
-	other = holder != 0 ? find(h, holder) : NULL;
+	other = holder != 0 ? lat_host_member(h, holder) : NULL;
 	if (other != NULL) {
 		out.rc = 0;
 		out.number = (uint64_t)pid;
 		out.process = (int32_t)other->cred.process.pid;
 		(void)snprintf(out.name, sizeof(out.name), "%s", lat_claims_name(h->claims, pid));
 	}
-	(void)tell(h, m, &out);
+	(void)lat_host_say(h, m, &out);
 }
 
 static void on_probe(struct lat_host *h, struct member *m, const struct lat_note *in)
@@ -570,7 +266,7 @@ static void on_probe(struct lat_host *h, struct member *m, const struct lat_note
 	if (out.rc == 0)
 		out.rc = lat_probes_begin(h->probes, m->cred.member, in);
 	if (out.rc < 0)
-		(void)tell(h, m, &out);
+		(void)lat_host_say(h, m, &out);
 }
 
 static void on_issue(struct lat_host *h, struct member *m, const struct lat_note *in)
@@ -584,7 +280,7 @@ static void on_issue(struct lat_host *h, struct member *m, const struct lat_note
 
 	out.rc = h->grants != NULL ? lat_grants_ask(h->grants, &who, in) : -EACCES;
 	if (out.rc < 0)
-		(void)tell(h, m, &out);
+		(void)lat_host_say(h, m, &out);
 }
 
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n)
@@ -592,9 +288,9 @@ void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n)
 	struct member *m;
 
 	pthread_mutex_lock(&h->lock);
-	m = find(h, member);
+	m = lat_host_member(h, member);
 	if (m != NULL)
-		(void)tell(h, m, n);
+		(void)lat_host_say(h, m, n);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -612,13 +308,13 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		lat_claims_give(h->claims, m->cred.member, n->dst);
 		return 0;
 	case LAT_NOTE_OPEN:
-		on_open(h, m, n);
+		lat_host_on_open(h, m, n);
 		return 0;
 	case LAT_NOTE_RESOLVE:
-		on_resolve(h, m, n);
+		lat_host_on_resolve(h, m, n);
 		return 0;
 	case LAT_NOTE_RENEW:
-		on_renew(h, m, n);
+		lat_host_on_renew(h, m, n);
 		return 0;
 	case LAT_NOTE_LIST:
 		on_list(h, m, n);
@@ -630,7 +326,7 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 		on_issue(h, m, n);
 		return 0;
 	default:
-		on_meet(h, m, n);
+		lat_host_on_meet(h, m, n);
 		return 0;
 	}
 }
@@ -651,7 +347,7 @@ static void hear(struct lat_host *h, struct member *m)
 		if (rc == -EPIPE)
 			dismiss(h, m);
 		else if (rc < 0)
-			drop(h, m, rc);
+			lat_host_drop(h, m, rc);
 	}
 	update_counts(h);
 }
@@ -668,8 +364,8 @@ static void take_back(struct lat_host *h, struct member *m)
 							       lat_claims_name(h->claims, pid)) == 0)
 			continue;
 		lat_claims_give(h->claims, holder, pid);
-		count(&h->refused);
-		if (tell(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid }) < 0)
+		lat_host_count(&h->refused);
+		if (lat_host_say(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid }) < 0)
 			return;
 	}
 }
@@ -689,7 +385,7 @@ void lat_host_judge(struct lat_host *h)
 		}
 		lat_log(LAT_LOG_INFO, "host: process %d may not be attached any more",
 			(int)m->cred.process.pid);
-		count(&h->refused);
+		lat_host_count(&h->refused);
 		dismiss(h, m);
 	}
 	update_counts(h);
@@ -722,7 +418,7 @@ static void drop_stranger(struct lat_host *h)
 		oldest = m; /* new ones are put first */
 	}
 	if (oldest != NULL)
-		drop(h, oldest, -ETIMEDOUT);
+		lat_host_drop(h, oldest, -ETIMEDOUT);
 }
 
 static int admit(struct lat_host *h, int fd)
@@ -796,7 +492,7 @@ static bool turn_locked(struct lat_host *h, const struct lat_watch_event *events
 {
 	if (h->grace_ns != 0 && lat_clock_monotonic_ns() >= h->grace_ns) {
 		h->grace_ns = 0;
-		go_on(h, NULL);
+		lat_host_go_on(h, NULL);
 	}
 	if (h->resume_ns != UINT64_MAX && lat_clock_monotonic_ns() >= h->resume_ns) {
 		h->resume_ns = UINT64_MAX;
@@ -857,6 +553,7 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	h->uplink_len_max = cfg->uplink_len_max;
 	h->probes = cfg->probes;
 	h->grants = cfg->grants;
+	h->standing = cfg->standing;
 	h->lives = lat_lives_get(cfg->lives);
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
@@ -901,7 +598,7 @@ static bool is_awaited(struct lat_host *h)
 	uint64_t holder;
 
 	for (int32_t pid = 0; (pid = lat_claims_next(h->claims, pid, &holder)) != 0;) {
-		const struct member *m = find(h, holder);
+		const struct member *m = lat_host_member(h, holder);
 
 		if (m != NULL && m->cred.process.pid != getpid())
 			return true;

@@ -28,6 +28,7 @@ struct lat_host;
 struct lat_judge;
 struct lat_lives;
 struct lat_probes;
+struct lat_standing;
 struct lat_stats;
 
 struct lat_host_config {
@@ -39,7 +40,8 @@ struct lat_host_config {
 	struct lat_probes *probes; /* answers what is asked of other nodes; NULL: nobody does */
 	struct lat_grants *
 		grants; /* answers what is asked of capabilities, and says what they allow; NULL: there are none */
-	struct lat_lives *lives; /* the page of those, of our own, which all members get */
+	struct lat_standing *standing; /* gives lives to what the policy allows; NULL: nothing ends with it */
+	struct lat_lives *lives;       /* the page of all lives, of our own, which all members get */
 };
 
 /*

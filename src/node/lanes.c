@@ -385,9 +385,17 @@ void lat_lane_renewed_locked(struct lat_pair *p, const struct lat_note *n, struc
 
 void lat_lane_renew(struct lat_lane *lane, struct lat_note *n)
 {
+	struct lat_links *ls = lane->pair->ls;
+	bool needs;
+
+	pthread_mutex_lock(&ls->lock);
+	needs = lane->life.gen != 0;
+	pthread_mutex_unlock(&ls->lock);
+	if (!needs)
+		return;
 	n->member = lane->pair->member;
 	n->grant = lane->grant;
-	lat_attach_say(lane->pair->ls->attach, n);
+	lat_attach_say(ls->attach, n);
 }
 
 /* ---- using ---- */

@@ -150,6 +150,44 @@ TEST(a_policy_that_changes_ends_what_it_does_not_allow_and_keeps_the_rest)
 	}
 }
 
+TEST(what_reaches_another_node_is_granted_like_the_rest)
+{
+	static const struct lat_subject alice = { .uid = ALICE }, bob = { .uid = BOB };
+	struct lat_admission send, reach, other;
+
+	open_all("[node]\nallow = uid 1001: send\nreach = uid 1001\n");
+	CHECK_EQ(admit(&alice, 7, &send), 0);
+	CHECK_EQ(lat_standing_reach(t.standing, t.issuer, &alice, holder, 7, &reach), 0);
+	CHECK(reach.life.gen != 0 && !same(send.life, reach.life));
+	CHECK_EQ(reach.max_msg, UINT32_MAX);
+	CHECK_EQ(lat_standing_reach(t.standing, t.issuer, &alice, holder, 7, &other), 0);
+	CHECK(same(other.life, reach.life));
+	CHECK_EQ(lat_standing_reach(t.standing, t.issuer, &bob, holder, 7, &other), -EACCES);
+	rule("[node]\nallow = uid 1001: send\n[peer 8]\nreach = uid 1001\n");
+	CHECK_EQ(lat_standing_review(t.standing, t.issuer), 1);
+	CHECK(lat_issuer_live(t.issuer, send.life) && !lat_issuer_live(t.issuer, reach.life));
+	CHECK_EQ(lat_standing_reach(t.standing, t.issuer, &alice, holder, 7, &other), -EACCES);
+	close_all();
+}
+
+TEST(nobody_uses_up_the_grants_of_the_others)
+{
+	static const struct lat_subject alice = { .uid = ALICE }, bob = { .uid = BOB };
+	struct lat_admission a;
+
+	open_all("[node]\nallow = uid 1001, uid 1002: send\n");
+	for (int32_t pid = 1; pid <= LAT_STANDING_EACH_MAX; pid++)
+		CHECK_EQ(admit(&alice, pid, &a), 0);
+	CHECK_EQ(admit(&alice, LAT_STANDING_EACH_MAX + 1, &a), -ENOBUFS);
+	CHECK_EQ(admit(&alice, 1, &a), 0);
+	CHECK_EQ(admit(&bob, 1, &a), 0);
+	rule("[node]\nallow = uid 1002: send\n");
+	CHECK_EQ(lat_standing_review(t.standing, t.issuer), LAT_STANDING_EACH_MAX);
+	CHECK_EQ(admit(&alice, 1, &a), -EACCES);
+	CHECK(lat_issuer_live(t.issuer, (admit(&bob, 1, &a) == 0 ? a.life : (struct lat_cap_ref){ 0 })));
+	close_all();
+}
+
 TEST(before_there_is_an_issuer)
 {
 	static const struct lat_subject alice = { .uid = ALICE };

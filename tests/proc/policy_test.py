@@ -160,6 +160,63 @@ def a_policy_is_read_again(folder):
 
 
 @case
+def a_policy_that_is_read_again_cuts_what_it_does_not_allow_any_more(folder):
+    """And nothing else: what is allowed goes on, by the same channel."""
+    with Place(folder) as p:
+        store, alice, bob = p.opened(STORE), p.opened(ALICE), p.opened(BOB, groups=[OPS])
+        store.do("listen", 7)
+        store.do("listen", 8)
+        alice.do("join", 0, 1, 7, 0)
+        bob.do("join", 0, 2, 7, 0)
+        bob.do("join", 1, 3, 8, 0)
+        for who, slot, text in ((alice, 0, "a"), (bob, 0, "b"), (bob, 1, "c")):
+            who.do("say", slot, text)
+        assert [store.do("hear", pid, 60000).split()[1] for pid in (7, 7, 8)] == ["a", "b", "c"]
+        bob.do("say", 0, "unread")
+        p.reload(POLICY.replace(f"allow = gid {OPS}: send", f"attach = gid {OPS}"))
+        why = bob.fails("EKEYREVOKED", "say", 0, "more")
+        assert "revoked" in why, why
+        bob.fails("EKEYREVOKED", "say", 1, "more")
+        bob.fails("EACCES", "join", 2, 4, 7, 0)
+        alice.do("say", 0, "still")
+        assert store.do("hear", 7, 60000).split() == ["1", "still"]     # and not "unread"
+        p.reload(POLICY)
+        bob.fails("EKEYREVOKED", "say", 0, "again")
+        bob.do("join", 2, 4, 7, 0)
+        bob.do("say", 2, "anew")
+        assert store.do("hear", 7, 60000).split() == ["4", "anew"]
+        alice.do("say", 0, "last")
+        assert store.do("hear", 7, 60000).split() == ["1", "last"]
+
+
+@case
+def who_waits_is_told_when_the_policy_cuts_his_channel(folder):
+    with Place(folder) as p:
+        store, alice = p.opened(STORE), p.opened(ALICE)
+        store.do("listen", 7)
+        alice.do("join", 0, 1, 7, 0)
+        alice.tell("send", 0, 1000000, 60000, 60000)        # until there is no room
+        p.reload(POLICY.replace("[service store]", f"attach = uid {ALICE}\n[service store]")
+                       .replace(f"allow = uid {ALICE}: send\n", ""))
+        result, rest = alice.answer()
+        assert result == "EKEYREVOKED", (result, rest)
+
+
+@case
+def a_badge_and_a_size_are_those_of_the_line(folder):
+    with Place(folder, POLICY.replace(f"uid {ALICE}: send", f"uid {ALICE}: send, badge 17, size 100")) as p:
+        store, alice, bob = p.opened(STORE), p.opened(ALICE), p.opened(BOB, groups=[OPS])
+        store.do("listen", 7)
+        alice.do("join", 0, 1, 7, 0)
+        bob.do("join", 0, 2, 7, 0)
+        alice.do("say", 0, "x")
+        assert store.do("badge", 7, 60000).split() == ["17"]
+        bob.do("say", 0, "x")
+        assert store.do("badge", 7, 60000).split() == ["0"]
+        alice.fails("EMSGSIZE", "say", 0, "x" * 101)
+
+
+@case
 def one_user_does_not_keep_out_the_others(folder):
     """Connections that say nothing: the oldest of who has the most makes room."""
     with Place(folder) as p:

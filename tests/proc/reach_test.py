@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from workers import Worker, case, main, until
+from workers import Skip, Worker, case, main, until
 import harness
 from harness import ENV, WAIT, Node, expect, free_port, run
 
@@ -145,6 +145,35 @@ def a_peer_may_what_the_policy_says_for_as_long_as_it_does(one, other):
         a.do("join", 0, 5, 7, 2)
         a.do("send", 0, 100, 2000, -1)
         b.do("take", 7, 100, -1)
+
+
+@each_way
+def who_may_not_reach_a_node_any_more_is_cut(one, other):
+    if os.geteuid() != 0:
+        raise Skip("not root: no other user to be")
+    alice, file = 40002, os.path.join(one.folder, "policy")
+
+    def rule(text):
+        with open(file, "w", encoding="utf-8") as to:
+            to.write(text)
+
+    rule(f"[peer other]\nreach = uid {alice}\n")
+    for folder in (os.path.dirname(one.folder), one.folder):
+        os.chmod(folder, 0o755)
+    one.kill()
+    one.start("-c", file)
+    with Worker(one.folder, env=one.env, user=alice) as a, other.worker() as b:
+        b.do("listen", 7)
+        a.do("open", "auto")
+        a.do("join", 0, 5, 7, 2)
+        a.do("send", 0, 100, 2000, -1)
+        b.do("take", 7, 100, -1)
+        a.do("flush", 0, -1)
+        rule(f"[node]\nattach = uid {alice}\n")
+        one.host.send_signal(signal.SIGHUP)
+        until(lambda: "was read again" in one.said(), "the policy is not read again")
+        until(lambda: a.ask("send", 0, 1, 60, -1)[0] == "EKEYREVOKED", "a channel stays that is not allowed any more")
+        a.fails("EACCES", "join", 1, 6, 7, 2)
 
 
 @each_way

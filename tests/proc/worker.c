@@ -10,6 +10,7 @@
  *   take PID COUNT TIMEOUT_MS                    receives, each source's numbers in order     -> RC TAKEN
  *   drain PID                                    the same, until no other process has a channel here     -> RC TAKEN
  *   say SLOT TEXT | hear PID TIMEOUT_MS          -> RC SOURCE TEXT
+ *   badge PID TIMEOUT_MS                         hears                 -> RC BADGE
  *   call SLOT BYTES TIMEOUT_MS                   a request; its reply has to be the same bytes, each one more     -> RC BYTES
  *   serve PID COUNT TIMEOUT_MS                   answers calls like that     -> RC SERVED
  *   keep PID TIMEOUT_MS | reply PID BYTES        takes a call; answers the one that was taken last     -> RC BYTES
@@ -286,6 +287,16 @@ static void do_say(char **arg)
 	answer(rc, channels[slot].ch, "%zu", slot);
 }
 
+/* As hear, but says with which badge it came. */
+static void do_badge(char **arg)
+{
+	struct ear *e = ear((int32_t)strtol(arg[1], NULL, 10));
+	struct lattice_msg msg = { 0 };
+	int rc = e == NULL ? -EINVAL : lattice_endpoint_recv(e->ep, &msg, buffer, sizeof(buffer), ms(arg[2]));
+
+	answer(rc, e != NULL ? e->ep : NULL, "%u", (unsigned)msg.badge);
+}
+
 /* CHANNEL LEN BYTE: a loan that is filled with it. */
 static void do_lend(char **arg)
 {
@@ -537,7 +548,7 @@ static const struct {
 	{ "borrow", 2, do_borrow },     { "call", 3, do_call },     { "serve", 3, do_serve },
 	{ "serve_as", 2, do_serve_as }, { "find", 3, do_find },     { "keep", 2, do_keep },
 	{ "reply", 2, do_reply },       { "task", 3, do_task },     { "reload", 0, do_reload },
-	{ "crowd", 2, do_crowd },
+	{ "crowd", 2, do_crowd },       { "badge", 2, do_badge },
 };
 
 static void in_task(void *arg)
