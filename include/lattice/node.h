@@ -47,6 +47,12 @@ struct lattice_node_config {
 	 * NULL: no other user may anything, and every peer may send to every pid.
 	 */
 	const char *policy_file;
+	/*
+	 * Where what is refused is written, a line each: a file, "stderr" or "none"; NULL: where the policy says, or nowhere. The file is made
+	 * with mode 0600, only added to, and opened anew by lattice_node_reload(): move it away first.
+	 */
+	const char *audit_file;
+	bool audit_json; /* each line of that is a JSON object */
 };
 
 /**
@@ -106,14 +112,39 @@ LATTICE_API void lattice_node_close(struct lattice_node *node);
 
 /**
  * Reads the policy_file of this node again. What it still allows goes on; what it does not any more ends. With a mistake in it nothing
- * changes.
+ * changes. The file that refusals are written to is opened anew.
  *
  * Threads: any. Blocks for file work.
  * @return 0, -EBADMSG (a mistake; lattice_explain() names the line and what would be right), -EACCES (it cannot be read, or others
- *   may write it), -ENOENT, -EFBIG, -ENOBUFS (more rules than there may be), -EOPNOTSUPP (the node was opened without a policy), -EINVAL,
+ *   may write it), -ENOENT, -EFBIG, -ENOBUFS (more rules than there may be), -EOPNOTSUPP (the node was opened without a policy, and without an
+ *   audit_file), -EINVAL,
  *   -ESHUTDOWN, -EPERM, -EIO, -ELOOP, -EMFILE, -ENFILE, -ENOMEM
  */
 LATTICE_API LATTICE_MUST_USE int lattice_node_reload(struct lattice_node *node);
+
+enum { LATTICE_AUDIT_LINE_MAX = 2048 };
+
+/**
+ * What this node refused, of what it decides (in the process that hosts, or reaches other nodes): who, what, by which capability, and
+ * why. The last 256 records are kept. A user, or peer, gets 16, then one each 4 s; all together 128, then two a second; what is
+ * left out of somebody's is counted, and told as a record of its own.
+ *
+ * @param after  in: the number of the last record that was read, at first 0; out: that of this one
+ * @param json   an object, else text; either way one line with its newline, in which what others chose can do nothing
+ * @param buf    room for @bytes; LATTICE_AUDIT_LINE_MAX are enough
+ *
+ * Threads: any. Does not block.
+ * @return the length of the line; -ENOENT (no more), -ENOBUFS (@bytes are too few), -EINVAL, -ESHUTDOWN, -EPERM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_audit(struct lattice_node *node, uint64_t *after, bool json,
+						    char *buf, size_t bytes);
+
+/**
+ * A descriptor to poll(2): readable once there is a record, until lattice_node_audit() has returned -ENOENT. For one reader. It is the node's:
+ * neither read nor closed by the caller, and gone with the node.
+ * @return the descriptor, or -EINVAL, -ESHUTDOWN, -EPERM, -EMFILE, -ENFILE, -ENOMEM
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_node_audit_fd(struct lattice_node *node);
 
 enum { LATTICE_SOCKET_PATH_MAX = 4096 };
 

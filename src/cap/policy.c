@@ -4,6 +4,8 @@
  *   [node]                       the whole node
  *   attach = WHO, ...            may attach, though no line names them: to use a capability
  *   reach = WHO, ...             may send to other nodes
+ *   audit = PATH | stderr | none where refusals are written
+ *   audit_format = text | json
  *   allow = WHO, ...: ITEM, ...  for every pid and service
  *
  *   [service NAME]
@@ -34,7 +36,7 @@
 
 enum {
 	SHOWN = 60, /* of what is wrong, in sentences */
-	LINE_ROOM = 256,
+	LINE_ROOM = LAT_POLICY_LINE,
 };
 
 enum who_kind { WHO_USER, WHO_GROUP, WHO_ANYONE, WHO_PEER, WHO_PEERS };
@@ -74,6 +76,7 @@ struct lat_policy {
 	size_t rule_count, rule_room;
 	struct service *services;
 	size_t service_count, service_room;
+	struct lat_policy_audit audit;
 };
 
 enum section { SECTION_NONE, SECTION_NODE, SECTION_SERVICE, SECTION_PEER };
@@ -93,7 +96,7 @@ struct parser {
 	enum section section;
 	size_t service; /* of SECTION_SERVICE */
 	uint32_t node;  /* of SECTION_PEER */
-	int node_line, pid_line;
+	int node_line, pid_line, audit_line, format_line;
 	struct peer_section *peers;
 	size_t peer_count, peer_room;
 };
@@ -520,11 +523,39 @@ static int on_reach(struct parser *p, char *value)
 					   .node = p->section == SECTION_PEER ? p->node : 0 });
 }
 
+static int on_audit(struct parser *p, const char *value)
+{
+	struct lat_policy_audit *audit = &p->policy->audit;
+
+	if (p->audit_line != 0)
+		return wrong(p, "'audit' is said in line %d already", p->audit_line);
+	if (value[0] != '/' && strcmp(value, "stderr") != 0 && strcmp(value, "none") != 0)
+		return wrong(p,
+			     "'audit = %.*s': a path that begins with '/', 'stderr' or 'none' belongs there",
+			     SHOWN, value);
+	(void)snprintf(audit->path, sizeof(audit->path), "%s", value);
+	p->audit_line = p->line;
+	return 0;
+}
+
+static int on_audit_format(struct parser *p, const char *value)
+{
+	if (p->format_line != 0)
+		return wrong(p, "'audit_format' is said in line %d already", p->format_line);
+	p->policy->audit.json = strcmp(value, "json") == 0;
+	if (!p->policy->audit.json && strcmp(value, "text") != 0)
+		return wrong(p, "'audit_format = %.*s': 'text' or 'json' belongs there", SHOWN, value);
+	p->format_line = p->line;
+	return 0;
+}
+
 static int take_value(void *ctx, const char *section, const char *name, const char *given)
 {
-	static const char *const takes[] = { [SECTION_NODE] = "[node] takes 'allow', 'attach' and 'reach'",
-					     [SECTION_SERVICE] = "a [service] takes 'pid' and 'allow'",
-					     [SECTION_PEER] = "a [peer] takes 'allow' and 'reach'" };
+	static const char *const takes[] = {
+		[SECTION_NODE] = "[node] takes 'allow', 'attach', 'reach', 'audit' and 'audit_format'",
+		[SECTION_SERVICE] = "a [service] takes 'pid' and 'allow'",
+		[SECTION_PEER] = "a [peer] takes 'allow' and 'reach'"
+	};
 	struct parser *p = ctx;
 	char value[LINE_ROOM];
 
@@ -538,6 +569,10 @@ static int take_value(void *ctx, const char *section, const char *name, const ch
 		(void)on_allow(p, value);
 	else if (strcmp(name, "pid") == 0 && p->section == SECTION_SERVICE)
 		(void)on_pid(p, value);
+	else if (strcmp(name, "audit") == 0 && p->section == SECTION_NODE)
+		(void)on_audit(p, value);
+	else if (strcmp(name, "audit_format") == 0 && p->section == SECTION_NODE)
+		(void)on_audit_format(p, value);
 	else if (strcmp(name, "attach") == 0 && p->section == SECTION_NODE)
 		(void)on_attach(p, value);
 	else if (strcmp(name, "reach") == 0 && p->section != SECTION_SERVICE)
@@ -853,6 +888,11 @@ const char *lat_policy_service_of(const struct lat_policy *p, int32_t pid)
 	const struct service *s = owner(p, pid);
 
 	return s != NULL ? s->name : NULL;
+}
+
+const struct lat_policy_audit *lat_policy_audit(const struct lat_policy *p)
+{
+	return &p->audit;
 }
 
 struct lat_policy_size lat_policy_size(const struct lat_policy *p)

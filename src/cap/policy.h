@@ -21,6 +21,7 @@ enum {
 	LAT_POLICY_BYTES_MAX = 262144,
 	LAT_POLICY_RULES_MAX = 16384, /* a line makes one for each of its subjects and objects */
 	LAT_POLICY_SERVICES_MAX = 1024,
+	LAT_POLICY_LINE = 256,    /* letters of a line, its end included */
 	LAT_POLICY_SMALL = 65536, /* longest message of who has no LAT_RIGHT_BULK */
 };
 
@@ -82,6 +83,13 @@ bool lat_policy_may_reach(const struct lat_policy *p, const struct lat_subject *
 bool lat_policy_service(const struct lat_policy *p, const char *name, int32_t *pid);
 /* The service that has this pid by the policy or, if that says none, by its name; or NULL. */
 const char *lat_policy_service_of(const struct lat_policy *p, int32_t pid);
+
+/* Where refusals are written: a path, "stderr", "none"; "": it does not say. */
+struct lat_policy_audit {
+	char path[LAT_POLICY_LINE];
+	bool json;
+};
+const struct lat_policy_audit *lat_policy_audit(const struct lat_policy *p);
 
 struct lat_policy_size {
 	size_t rules, services;

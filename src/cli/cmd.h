@@ -23,7 +23,7 @@ enum cli_exit {
 /* Filled in by cli_options_parse(); pointers are into argv. Not given: NULL, false, CLI_UNSET. */
 struct cli_options {
 	const char *dir, *bind, *at, *name, *psk, *text, *file, *output, *key_file, *fingerprint;
-	const char *cores, *only, *plot, *policy;
+	const char *cores, *only, *plot, *policy, *audit, *audit_format;
 	const char *to, *rights, *rate, *expires, *peer, *cap_output, *capability;
 	int64_t node, port, from, type, count, rounds, slice_ms, warm_up_ms;
 	int64_t badge, as, max_bytes, uses;

@@ -49,7 +49,8 @@ static void reload(struct lattice_node *node, const struct cli_options *opt)
 	if (rc < 0)
 		(void)cli_fail(node, rc, "what was allowed stays allowed");
 	else
-		cli_note("%s was read again", opt->policy);
+		cli_note("%s was %s", opt->policy != NULL ? opt->policy : opt->audit,
+			 opt->policy != NULL ? "read again" : "opened anew");
 }
 
 static int run_run(const struct cli_options *opt, int argc, char **argv)
@@ -61,6 +62,10 @@ static int run_run(const struct cli_options *opt, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (opt->audit_format != NULL &&
+	    ((strcmp(opt->audit_format, "text") != 0 && strcmp(opt->audit_format, "json") != 0) ||
+	     opt->audit == NULL))
+		return cli_usage("--audit-format is text or json, and goes with --audit");
 	/* Before the node: its threads inherit the mask, so the signals come by the fd alone. */
 	(void)sigemptyset(&ends);
 	(void)sigaddset(&ends, SIGINT);
@@ -73,7 +78,8 @@ static int run_run(const struct cli_options *opt, int argc, char **argv)
 	status = cli_node_open(&node, opt, LATTICE_PORT_DEFAULT);
 	if (status == CLI_OK) {
 		say_running(node);
-		while (next_signal(signals, &got) && got.ssi_signo == SIGHUP && opt->policy != NULL)
+		while (next_signal(signals, &got) && got.ssi_signo == SIGHUP &&
+		       (opt->policy != NULL || opt->audit != NULL))
 			reload(node, opt);
 		cli_stats_print(opt, node);
 	}
@@ -89,9 +95,11 @@ const struct cli_command cli_node_run = {
 	.text = "Runs the node of the state directory, with the network, until SIGINT or SIGTERM. The processes of this machine that\n"
 		"open a node without saying which are part of it, and reach other nodes through it. The port is 15000 unless --port says which.\n\n"
 		"Without -c only processes of this user may do that, and every peer may send to every pid. With it the lines of FILE decide\n"
-		"who else may; lattice(1) has its form. SIGHUP has it read again: what is still allowed goes on, what is not ends.",
-	.options = (const int[]){ OPT_POLICY, OPT_DIR, OPT_PORT, OPT_BIND, OPT_STATS, OPT_JSON, OPT_UNLOCKED,
-				  OPT_VERBOSE, OPT_HELP, 0 },
+		"who else may; lattice(1) has its form. SIGHUP has it read again: what is still allowed goes on, what is not ends.\n\n"
+		"With --audit each refusal is a line in a file that only its owner may read: when, who, what, by which capability, why.\n"
+		"SIGHUP opens the file anew, for who moves it away.",
+	.options = (const int[]){ OPT_POLICY, OPT_AUDIT, OPT_AUDIT_FORMAT, OPT_DIR, OPT_PORT, OPT_BIND,
+				  OPT_STATS, OPT_JSON, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },
 	.run = run_run,
 };
 

@@ -18,6 +18,8 @@ enum cli_option {
 	OPT_LONG = 256,
 	OPT_AS,
 	OPT_AT,
+	OPT_AUDIT,
+	OPT_AUDIT_FORMAT,
 	OPT_BADGE,
 	OPT_BEARER,
 	OPT_BIND,

@@ -231,6 +231,8 @@ static int open_network(struct lattice_node **out, const struct cli_options *opt
 		.state_dir = opt->dir,
 		.allow_unlocked_keys = opt->unlocked,
 		.policy_file = opt->policy,
+		.audit_file = opt->audit,
+		.audit_json = opt->audit_format != NULL && strcmp(opt->audit_format, "json") == 0,
 	};
 	return lattice_node_open(out, &cfg);
 }

@@ -427,6 +427,7 @@ static int host_ourselves(struct lat_attach *a)
 		.probes = a->cfg.node->probes,
 		.grants = a->cfg.node->grants,
 		.standing = a->cfg.node->standing,
+		.audit = a->cfg.node->audit,
 	};
 	struct lat_host *host;
 	pid_t holder = 0;

@@ -17,6 +17,7 @@
 #include "node/lives.h"
 #include "node/network.h"
 #include "node/node.h"
+#include "node/refusal.h"
 #include "node/waitq.h"
 #include "os/clock.h"
 #include "os/thread.h"
@@ -280,6 +281,13 @@ static struct ask *take_locked(struct lat_grants *g)
 	return a;
 }
 
+/* That one is not there any more to be revoked is none. */
+static bool is_refusal(const struct ask *a, int rc)
+{
+	return rc == -EACCES ||
+	       (a->request.what == LAT_ISSUE_DERIVE && (rc == -EKEYREVOKED || rc == -EKEYEXPIRED));
+}
+
 static void run(void *arg)
 {
 	struct lat_grants *g = arg;
@@ -288,13 +296,18 @@ static void run(void *arg)
 
 	for (;;) {
 		struct lat_note n;
+		int rc;
 
 		pthread_mutex_lock(&g->lock);
 		a = take_locked(g);
 		pthread_mutex_unlock(&g->lock);
 		if (a == NULL)
 			return;
-		lat_issue_put_answer(&n, &answer, lat_grants_do(g, &a->who, &a->request, &answer));
+		rc = lat_grants_do(g, &a->who, &a->request, &answer);
+		if (is_refusal(a, rc))
+			lat_refusal_issue(g->node->audit, a->who.uid, a->who.gid, a->who.process,
+					  (int)a->request.what, rc);
+		lat_issue_put_answer(&n, &answer, rc);
 		n.token = a->token;
 		lat_attach_tell(lat_node_attach(g->node), a->who.member, &n);
 		lat_wipe(&n, sizeof(n));

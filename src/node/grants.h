@@ -35,8 +35,9 @@ enum {
 /* Who asks: a member of the host's. */
 struct lat_grants_asker {
 	uint64_t member;
-	uint32_t uid;
-	bool owner; /* it may make and end them, not only show one */
+	uint32_t uid, gid;
+	int32_t process; /* of the operating system; these two are for records */
+	bool owner;      /* it may make and end them, not only show one */
 };
 
 /* What ISSUE asks for: its flags. Its other fields: grants.c. */

@@ -20,6 +20,7 @@
 #include "node/lives.h"
 #include "node/node.h"
 #include "node/probe.h"
+#include "node/refusal.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/eventfd.h"
@@ -34,6 +35,14 @@ enum {
 };
 
 static const uint64_t pause_ns = (uint64_t)LAT_NS_PER_S; /* when no more can be accepted */
+
+void lat_host_refused(struct lat_host *h, const struct member *m, enum lat_audit_act act,
+		      const struct lat_note *in, int rc)
+{
+	lat_host_count(&h->refused);
+	lat_refusal_member(h->audit, h->grants != NULL ? lat_grants_issuer(h->grants) : NULL, &m->cred, act,
+			   in, rc);
+}
 
 /* ---- members ---- */
 
@@ -85,6 +94,8 @@ void lat_host_drop(struct lat_host *h, struct member *m, int rc)
 	if (m->gone)
 		return;
 	lat_host_count(&h->broke);
+	if (rc == -EPROTO || rc == -ETIMEDOUT)
+		lat_refusal_member(h->audit, NULL, &m->cred, LAT_AUDIT_STAY, NULL, rc);
 	lat_log(LAT_LOG_WARN, "host: process %d is dropped: %s", (int)m->cred.process.pid,
 		rc == -EPROTO ? "it broke a rule" : lattice_error_name(rc));
 	dismiss(h, m);
@@ -143,7 +154,7 @@ static int on_hello(struct lat_host *h, struct member *m, const struct lat_note 
 	if (out.rc == 0)
 		h->strangers--;
 	else
-		lat_host_count(&h->refused);
+		lat_host_refused(h, m, LAT_AUDIT_ATTACH, NULL, out.rc);
 	rc = lat_post_send(&m->post, &out, &page, out.rc == 0 ? 1 : 0);
 	if (rc < 0 && rc != -EPIPE)
 		lat_host_drop(h, m, rc);
@@ -176,7 +187,7 @@ static void on_claim(struct lat_host *h, struct member *m, const struct lat_note
 	if (out.rc < 0)
 		memset(out.ticket, 0, sizeof(out.ticket));
 	if (out.rc == -EACCES)
-		lat_host_count(&h->refused);
+		lat_host_refused(h, m, LAT_AUDIT_LISTEN, in, out.rc);
 	(void)lat_host_say(h, m, &out);
 	if (out.rc == 0)
 		lat_host_go_on(h, in);
@@ -194,7 +205,7 @@ void lat_host_on_resolve(struct lat_host *h, struct member *m, const struct lat_
 		out.rc = -ENOENT;
 	}
 	if (out.rc == -EACCES)
-		lat_host_count(&h->refused);
+		lat_host_refused(h, m, LAT_AUDIT_RESOLVE, in, out.rc);
 	if (out.rc == 0)
 		out.number = (uint64_t)pid;
 	(void)lat_host_say(h, m, &out);
@@ -263,6 +274,8 @@ static void on_probe(struct lat_host *h, struct member *m, const struct lat_note
 	struct lat_note out = { .kind = LAT_NOTE_PROBED, .token = in->token };
 
 	out.rc = lat_claims_may(h->claims, &m->cred, LAT_ACT_REACH, (int32_t)in->node, "");
+	if (out.rc < 0)
+		lat_host_refused(h, m, LAT_AUDIT_REACH, in, out.rc);
 	if (out.rc == 0)
 		out.rc = lat_probes_begin(h->probes, m->cred.member, in);
 	if (out.rc < 0)
@@ -274,11 +287,15 @@ static void on_issue(struct lat_host *h, struct member *m, const struct lat_note
 	const struct lat_grants_asker who = {
 		.member = m->cred.member,
 		.uid = (uint32_t)m->cred.process.uid,
+		.gid = (uint32_t)m->cred.process.gid,
+		.process = (int32_t)m->cred.process.pid,
 		.owner = lat_claims_may(h->claims, &m->cred, LAT_ACT_ISSUE, 0, "") == 0,
 	};
 	struct lat_note out = { .kind = LAT_NOTE_ISSUED, .token = in->token };
 
 	out.rc = h->grants != NULL ? lat_grants_ask(h->grants, &who, in) : -EACCES;
+	if (out.rc == -ENOBUFS || out.rc == -EACCES)
+		lat_refusal_issue(h->audit, who.uid, who.gid, who.process, (int)in->flags, out.rc);
 	if (out.rc < 0)
 		(void)lat_host_say(h, m, &out);
 }
@@ -364,7 +381,7 @@ static void take_back(struct lat_host *h, struct member *m)
 							       lat_claims_name(h->claims, pid)) == 0)
 			continue;
 		lat_claims_give(h->claims, holder, pid);
-		lat_host_count(&h->refused);
+		lat_host_refused(h, m, LAT_AUDIT_STAY, &(struct lat_note){ .dst = pid }, -EACCES);
 		if (lat_host_say(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid }) < 0)
 			return;
 	}
@@ -385,7 +402,7 @@ void lat_host_judge(struct lat_host *h)
 		}
 		lat_log(LAT_LOG_INFO, "host: process %d may not be attached any more",
 			(int)m->cred.process.pid);
-		lat_host_count(&h->refused);
+		lat_host_refused(h, m, LAT_AUDIT_STAY, NULL, -EACCES);
 		dismiss(h, m);
 	}
 	update_counts(h);
@@ -555,6 +572,7 @@ int lat_host_open(struct lat_host **out, const struct lat_door *door, const stru
 	h->grants = cfg->grants;
 	h->standing = cfg->standing;
 	h->lives = lat_lives_get(cfg->lives);
+	h->audit = cfg->audit;
 	h->watch = h->stop = -1;
 	h->resume_ns = UINT64_MAX;
 	h->stop_tag.what = TAG_STOP;

@@ -23,6 +23,7 @@ enum {
 /* How long after it took over a host waits for a pid to be claimed again before it says that nobody has it. */
 #define LAT_HOST_GRACE_NS (1 * LAT_NS_PER_S)
 
+struct lat_audit;
 struct lat_grants;
 struct lat_host;
 struct lat_judge;
@@ -42,6 +43,7 @@ struct lat_host_config {
 		grants; /* answers what is asked of capabilities, and says what they allow; NULL: there are none */
 	struct lat_standing *standing; /* gives lives to what the policy allows; NULL: nothing ends with it */
 	struct lat_lives *lives;       /* the page of all lives, of our own, which all members get */
+	struct lat_audit *audit;       /* where refusals are recorded; NULL: nowhere */
 };
 
 /*

@@ -177,8 +177,8 @@ void lat_host_on_open(struct lat_host *h, struct member *m, const struct lat_not
 	while (grant.grant == 0)
 		lat_random(&grant.grant, sizeof(grant.grant));
 	out.rc = in->node != 0 && h->uplink == 0 ? -ENETUNREACH : judge_open(h, m, in, other, &may);
-	if (out.rc == -EACCES)
-		lat_host_count(&h->refused);
+	if (out.rc == -EACCES || out.rc == -EKEYREVOKED || out.rc == -EKEYEXPIRED)
+		lat_host_refused(h, m, LAT_AUDIT_OPEN, in, out.rc);
 	if (out.rc == 0) {
 		grant.number = len_max_of(&may, 0);
 		grant.life = out.life = may.life;
@@ -210,8 +210,8 @@ void lat_host_on_renew(struct lat_host *h, struct member *m, const struct lat_no
 	struct lat_admission may;
 
 	out.rc = in->node == 0 ? judge_open(h, m, in, other, &may) : -EACCES; /* those end with the host */
-	if (out.rc == -EACCES)
-		lat_host_count(&h->refused);
+	if (out.rc == -EACCES || out.rc == -EKEYREVOKED || out.rc == -EKEYEXPIRED)
+		lat_host_refused(h, m, LAT_AUDIT_OPEN, in, out.rc);
 	if (out.rc == 0) {
 		out.life = may.life;
 		out.badge = may.badge;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/table.h"
+#include "node/audit.h"
 #include "node/claims.h"
 #include "node/host.h"
 #include "node/note.h"
@@ -52,6 +53,7 @@ struct lat_host {
 	struct lat_grants *grants;
 	struct lat_standing *standing;
 	struct lat_lives *lives;
+	struct lat_audit *audit;
 	uint32_t strangers, waiting_count;
 	struct waiting *waiting;
 	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
@@ -68,6 +70,10 @@ static inline void lat_host_count(_Atomic(uint64_t) *counter)
 }
 
 /* The lock is held by who calls what follows. */
+
+/* Counts and records what @m may not. @in: the note that asked for it; NULL: none. */
+void lat_host_refused(struct lat_host *h, const struct member *m, enum lat_audit_act act,
+		      const struct lat_note *in, int rc);
 
 /* Of those that have said HELLO; NULL: none. */
 struct member *lat_host_member(struct lat_host *h, uint64_t id);

@@ -18,6 +18,7 @@
 #include "node/endpoint.h"
 #include "node/network.h"
 #include "node/node.h"
+#include "node/refusal.h"
 #include "node/relay.h"
 #include "node/remote.h"
 #include "node/stats.h"
@@ -32,6 +33,8 @@ struct lat_inbound {
 	struct lat_chan *chan;
 	struct lat_relay_in *relay; /* the member's */
 	uint32_t handle;
+	uint32_t origin; /* the node that it comes from */
+	int32_t src, dst;
 	uint64_t received; /* starving: by the endpoint, when there was no room */
 };
 
@@ -196,6 +199,9 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 		return LAT_CODE_ENOBUFS;
 	in->net = net;
 	in->handle = handle;
+	in->origin = ask->node;
+	in->src = ask->src_pid;
+	in->dst = ask->dst_pid;
 	in->ep = lat_endpoint_find(net->node, ask->dst_pid);
 	code = in->ep != NULL ? open_channel(in, ask, grant) : open_relay(in, ask, grant);
 	if (code != LAT_CODE_OK) {
@@ -253,8 +259,14 @@ uint64_t lat_inbound_on_cut(void *ctx, void *user, uint64_t taken)
 
 void lat_inbound_on_ended(void *ctx, void *user, int err)
 {
-	(void)ctx;
-	(void)err;
+	const struct lat_inbound *in = user;
+
+	if (err == -EMSGSIZE || err == -EPERM || err == -EACCES || err == -EKEYEXPIRED)
+		lat_refusal_peer(ctx, &(struct lat_refusal_peer){ .node = in->origin,
+								  .act = LAT_AUDIT_SEND,
+								  .src = in->src,
+								  .dst = in->dst,
+								  .rc = err });
 	forget(user);
 }
 

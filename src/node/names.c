@@ -14,6 +14,7 @@
 #include "node/network.h"
 #include "node/node.h"
 #include "node/probe.h"
+#include "node/refusal.h"
 #include "os/clock.h"
 
 static_assert((int)LATTICE_SERVICE_MAX == (int)LAT_SERVICE_MAX &&
@@ -137,6 +138,12 @@ int lat_names_on_resolve(void *ctx, uint32_t node, const char *name, int32_t *pi
 	if (rc == 0 || rc == -EBUSY) {
 		int may = lat_judge_may(net->node->judge, &who, LAT_JUDGE_SEND, is, name);
 
+		if (may < 0)
+			lat_refusal_peer(net, &(struct lat_refusal_peer){ .node = node,
+									  .act = LAT_AUDIT_RESOLVE,
+									  .dst = is,
+									  .service = name,
+									  .rc = may });
 		rc = may < 0 ? may : rc;
 	}
 	if (rc == 0)

@@ -272,6 +272,7 @@ static const struct lat_engine_ops engine_ops = {
 	.peer_state = on_peer_state,
 	.cap_key = lat_rights_on_key,
 	.cap_admit = lat_rights_on_admit,
+	.proof_wrong = lat_rights_on_proof_wrong,
 	.cap_live = lat_rights_on_live,
 	.inbound_cut = lat_inbound_on_cut,
 	.wall_s = on_wall_s,
@@ -421,7 +422,11 @@ int lat_network_rule(struct lat_network *net)
 	rc = net->state != NULL ? lat_judge_read(&policy, net->node->policy_file, net->state) : -ESHUTDOWN;
 	pthread_mutex_unlock(&net->lock);
 	if (rc == 0)
+		rc = lat_node_audit_to(net->node, lat_policy_audit(policy));
+	if (rc == 0)
 		lat_judge_rule(net->node->judge, policy);
+	else
+		lat_policy_free(policy);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "graph/work.h"
 #include "net/nodeid.h"
 #include "node/attach.h"
+#include "node/audit.h"
 #include "node/endpoint.h"
 #include "node/channel.h"
 #include "node/explain.h"
@@ -53,7 +54,9 @@ void lat_node_put(struct lattice_node *node)
 	pthread_mutex_destroy(&node->lock);
 	lat_standing_close(node->standing);
 	lat_judge_close(node->judge);
+	lat_audit_close(node->audit);
 	free(node->policy_file);
+	free(node->audit_file);
 	free(node);
 }
 
@@ -163,12 +166,19 @@ int lat_node_open(struct lattice_node **out, const struct lattice_node_config *c
 	node->len_max = (cfg->max_msg_bytes != 0 ? cfg->max_msg_bytes : LAT_MAX_MSG_DEFAULT) -
 			LAT_MSG_OVERHEAD;
 
-	rc = lat_judge_open(&node->judge, (uint32_t)geteuid(), cfg->policy_file != NULL);
+	rc = lat_audit_open(&node->audit);
+	if (rc == 0)
+		rc = lat_judge_open(&node->judge, (uint32_t)geteuid(), cfg->policy_file != NULL);
 	if (rc == 0)
 		rc = lat_standing_open(&node->standing, node->judge);
 	if (rc == 0 && cfg->policy_file != NULL) {
 		node->policy_file = strdup(cfg->policy_file);
 		rc = node->policy_file == NULL ? -ENOMEM : 0;
+	}
+	if (rc == 0 && cfg->audit_file != NULL) {
+		node->audit_file = strdup(cfg->audit_file);
+		node->audit_json = cfg->audit_json;
+		rc = node->audit_file == NULL ? -ENOMEM : lat_node_audit_to(node, NULL);
 	}
 	if (rc == 0)
 		rc = lat_channels_open(&node->channels, 0);
@@ -222,11 +232,14 @@ int lattice_node_reload(struct lattice_node *node)
 	rc = lat_node_check(node, node);
 	if (rc < 0)
 		return rc;
-	if (node->policy_file == NULL)
-		return lat_why(node, -EOPNOTSUPP, "this node was opened without a policy");
+	if (node->policy_file == NULL && node->audit_file == NULL)
+		return lat_why(node, -EOPNOTSUPP,
+			       "this node was opened without a policy, and without a file for refusals");
 	(void)lat_node_get(node);
-	rc = lat_why_hand(NULL, node, lat_network_rule(node->network));
-	if (rc == 0) {
+	rc = lat_why_hand(NULL, node,
+			  node->policy_file != NULL ? lat_network_rule(node->network)
+						    : lat_node_audit_to(node, NULL));
+	if (rc == 0 && node->policy_file != NULL) {
 		if (lat_standing_review(node->standing, lat_grants_issuer(node->grants)) > 0)
 			(void)lat_network_revoked(node->network);
 		lat_attach_judge(lat_node_attach(node));
@@ -507,6 +520,7 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		if (node->relays != NULL)
 			lat_relays_stats(node->relays, &s);
 	}
+	lat_audit_stats(node->audit, &s);
 	lat_stats_put(&s, "local.elsewhere",
 		      "1: other processes cannot attach to this node, another one hosts",
 		      atomic_load_explicit(&node->elsewhere, memory_order_relaxed));

@@ -24,6 +24,7 @@ enum {
 };
 
 struct lat_attach;
+struct lat_audit;
 struct lat_judge;
 struct lat_channels;
 struct lat_grants;
@@ -54,8 +55,11 @@ struct lattice_node {
 	struct lat_grants *grants;     /* its capabilities. Set once at open */
 	atomic_bool elsewhere;         /* it should host, and another process does */
 	struct lat_judge *judge;       /* set once at open */
+	struct lat_audit *audit;       /* the same: refusals */
 	struct lat_standing *standing; /* the same: what the policy grants */
 	char *policy_file;             /* NULL: none */
+	char *audit_file;              /* where the configuration says that refusals go; NULL: it does not */
+	bool audit_json;
 	lattice_node_id id;
 	uint32_t len_max;    /* bytes of data that a message carries */
 	uint32_t generation; /* of the process that opened it (os/fork.h) */
@@ -63,6 +67,12 @@ struct lattice_node {
 	atomic_bool closed;
 	_Atomic(uint32_t) refs; /* the opener's, one of each handle, and of each call on the node itself */
 };
+
+struct lat_policy_audit;
+/*
+ * Refusals go where the node's configuration says, or else @said (NULL: nothing is said), opened anew. As lat_audit_log_to().
+ */
+int lat_node_audit_to(struct lattice_node *node, const struct lat_policy_audit *said) LAT_MUST_CHECK;
 
 /* As lattice_node_open(); @packets gets the NET frames that peers send, and must outlive the node. NULL: they are dropped. */
 int lat_node_open(struct lattice_node **out, const struct lattice_node_config *cfg,

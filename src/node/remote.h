@@ -111,6 +111,7 @@ void lat_inbound_reset_all(struct lat_network *net, uint64_t now);
 int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t *caveats, size_t count,
 		      uint8_t k[LAT_CAP_KEY]);
 int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out);
+void lat_rights_on_proof_wrong(void *ctx, const struct lat_open_ask *ask);
 bool lat_rights_on_live(void *ctx, struct lat_cap_ref life);
 void lat_rights_on_told(void *ctx, uint32_t node, struct lat_cap_ref life);
 

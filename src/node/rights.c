@@ -6,6 +6,7 @@
 #include "node/names.h"
 #include "node/network.h"
 #include "node/node.h"
+#include "node/refusal.h"
 #include "node/remote.h"
 #include "node/standing.h"
 #include "os/clock.h"
@@ -38,7 +39,7 @@ int lat_rights_on_key(void *ctx, const uint8_t desc[LAT_CAP_DESC], const uint8_t
 					  : lat_issuer_key(net->rights.issuer, desc, caveats, count, k);
 }
 
-static int admit(const struct lat_network *net, const struct lat_open_ask *ask, struct lat_open_grant *out)
+static struct lat_issuer_ask shown_by(const struct lat_open_ask *ask)
 {
 	struct lat_issuer_ask shown = { .desc = ask->desc,
 					.caveats = ask->caveats,
@@ -46,13 +47,45 @@ static int admit(const struct lat_network *net, const struct lat_open_ask *ask, 
 					.src = ask->src_pid,
 					.dst = ask->dst_pid,
 					.now_unix = lat_clock_wall_s() };
-	struct lat_admission a;
-	int rc;
 
 	memcpy(shown.holder, ask->id, sizeof(shown.holder));
-	rc = lat_issuer_admit(net->rights.issuer, &shown, &a);
-	if (rc < 0)
+	return shown;
+}
+
+/* @name: of the pid that it asks for; NULL: not looked up. */
+static void record(const struct lat_network *net, const struct lat_open_ask *ask, const char *name,
+		   bool forged, int rc)
+{
+	struct lat_issuer_ask shown = { .count = 0 };
+
+	if (ask->desc != NULL)
+		shown = shown_by(ask);
+	lat_refusal_peer(net, &(struct lat_refusal_peer){ .node = ask->node,
+							  .id = ask->id,
+							  .act = LAT_AUDIT_OPEN,
+							  .src = ask->src_pid,
+							  .dst = ask->dst_pid,
+							  .service = name,
+							  .ask = ask->desc != NULL ? &shown : NULL,
+							  .forged = forged,
+							  .rc = rc });
+}
+
+void lat_rights_on_proof_wrong(void *ctx, const struct lat_open_ask *ask)
+{
+	record(ctx, ask, NULL, true, -EACCES);
+}
+
+static int admit(const struct lat_network *net, const struct lat_open_ask *ask, struct lat_open_grant *out)
+{
+	const struct lat_issuer_ask shown = shown_by(ask);
+	struct lat_admission a;
+	int rc = lat_issuer_admit(net->rights.issuer, &shown, &a);
+
+	if (rc < 0) {
+		record(net, ask, NULL, false, rc);
 		return rc == -EKEYREVOKED || rc == -EKEYEXPIRED ? rc : -EACCES;
+	}
 	*out = (struct lat_open_grant){ .life = a.life,
 					.rights = (uint16_t)a.rights,
 					.badge = a.badge,
@@ -76,8 +109,10 @@ int lat_rights_on_admit(void *ctx, const struct lat_open_ask *ask, struct lat_op
 	lat_names_of(net->node, ask->dst_pid, name);
 	rc = lat_standing_admit(net->node->standing, net->rights.issuer, &who, ask->id, ask->dst_pid, name,
 				&a);
-	if (rc < 0)
+	if (rc < 0) {
+		record(net, ask, name, false, rc);
 		return rc == -EACCES ? rc : -ENOBUFS;
+	}
 	*out = (struct lat_open_grant){ .life = a.life,
 					.rights = (uint16_t)a.rights,
 					.badge = a.badge,

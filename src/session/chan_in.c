@@ -161,6 +161,7 @@ int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame
 	}
 	if (!lat_chan_in_proof(s, &open, k)) {
 		lat_peer_count(p, LAT_COUNT_PROOF);
+		lat_chan_in_tell_wrong(s, &open);
 		rc = refuse(p, open.req, LAT_CODE_EACCES);
 	} else if (!lat_bucket_take(&p->open_rate, now, LAT_CHAN_OPEN_RATE_PER_S, LAT_CHAN_OPEN_BURST)) {
 		rc = refuse(p, open.req, LAT_CODE_EBUSY);

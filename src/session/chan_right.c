@@ -59,6 +59,28 @@ static int token_rights(const struct lat_frame_chan_open *f, uint16_t *out)
 	return rc;
 }
 
+static struct lat_open_ask ask_of(const struct lat_peer *p, const struct lat_frame_chan_open *f)
+{
+	return (struct lat_open_ask){
+		.node = p->node,
+		.id = p->pub.fp,
+		.src_pid = f->src_pid,
+		.dst_pid = f->dst_pid,
+		.desc = by_identity(f) ? NULL : f->desc,
+		.caveats = f->cav,
+		.caveat_count = f->ncav,
+	};
+}
+
+void lat_chan_in_tell_wrong(const struct lat_session *s, const struct lat_frame_chan_open *f)
+{
+	const struct lat_open_ask ask = ask_of(s->peer, f);
+	const struct lat_engine *e = s->peer->engine;
+
+	if (e->ops->proof_wrong != NULL)
+		e->ops->proof_wrong(e->ctx, &ask);
+}
+
 uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 			   struct lat_open_ask *ask)
 {
@@ -67,15 +89,7 @@ uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_o
 	bool identity = by_identity(f);
 	int rc;
 
-	*ask = (struct lat_open_ask){
-		.node = p->node,
-		.id = p->pub.fp,
-		.src_pid = f->src_pid,
-		.dst_pid = f->dst_pid,
-		.desc = identity ? NULL : f->desc,
-		.caveats = f->cav,
-		.caveat_count = f->ncav,
-	};
+	*ask = ask_of(p, f);
 	rc = e->ops->cap_admit(e->ctx, ask, &ci->grant);
 	if (rc < 0)
 		return lat_code_from_errno(rc);

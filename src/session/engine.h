@@ -66,7 +66,7 @@ struct lat_round_trip {
 };
 
 /*
- * What the machine asks of its surroundings. Every slot but keylog must be set. None may call back into the engine, none may block.
+ * What the machine asks of its surroundings. Every slot but keylog and proof_wrong must be set. None may call back into the engine, none may block.
  */
 struct lat_engine_ops {
 	/* Fills @buf with random bytes. */
@@ -94,6 +94,8 @@ struct lat_engine_ops {
 		       uint8_t k[LAT_CAP_KEY]);
 	/* What that allows, or a peer by being who it is: 0 with *out set, -EACCES, -EKEYREVOKED, -EKEYEXPIRED. */
 	int (*cap_admit)(void *ctx, const struct lat_open_ask *ask, struct lat_open_grant *out);
+	/* Somebody's proof is wrong, so that nothing it asked for was looked at. NULL: nobody wants to know. */
+	void (*proof_wrong)(void *ctx, const struct lat_open_ask *ask);
 	/* Whether that has not ended; asked for each message of a channel that has one. */
 	bool (*cap_live)(void *ctx, struct lat_cap_ref life);
 	/*

@@ -634,6 +634,8 @@ void lat_chan_in_credit_retry(struct lat_engine *e);
 /* k_n of what a CHAN_OPEN shows, and whether its proof is right. @k is to be wiped in any case. */
 bool lat_chan_in_proof(const struct lat_session *s, const struct lat_frame_chan_open *f,
 		       uint8_t k[LAT_CAP_KEY]);
+/* The node hears that a proof was wrong. */
+void lat_chan_in_tell_wrong(const struct lat_session *s, const struct lat_frame_chan_open *f);
 /* 0, or the code to refuse with. */
 uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_open *f,
 			   struct lat_open_ask *ask);

@@ -1,12 +1,35 @@
 #!/usr/bin/env python3
 """cap: what is granted is what was said, is narrowed, shown, listed and ended; and what is refused."""
+import base64
 import json
 import os
 import signal
 import stat
 import sys
+import time
 
-from harness import Node, Receiver, case, expect, main, read, run, two_nodes, write
+from harness import WAIT, Node, Receiver, case, expect, main, read, run, two_nodes, write
+
+
+
+class Running(Receiver):
+    """A running 'lattice node run'."""
+
+    def __init__(self, node, *args):        # pylint: disable=super-init-not-called
+        self.args = ["node", "run", "-d", node.dir, "--bind", "127.0.0.1", "--port", 0, *args]
+        self.start(r"runs, port (\d+)")
+
+
+def wait_for_lines(path, count):
+    """The first so many objects of a file, once they are there."""
+    end = time.monotonic() + WAIT
+    while True:
+        lines = read(path).splitlines() if os.path.exists(path) else []
+        if len(lines) >= count:
+            return [json.loads(line) for line in lines]
+        assert time.monotonic() < end, lines
+        time.sleep(0.01)
+
 
 GRANT = ("cap", "grant", "7", "--rights", "send,call")
 
@@ -180,6 +203,62 @@ def a_node_that_runs_is_asked(folder):
         expect(alice.run("cap", "revoke", shown(text)["id"], "--wait"), 0)
         kept = expect(alice.run(*GRANT, "--bearer"), 0).out
     assert [row["id"] for row in listed(alice)] == [shown(kept)["id"]]        # by the next one
+
+
+@case
+def what_is_refused_is_recorded(folder):
+    """A capability that a peer, or a process here, shows in vain: why, by its id, and never its key."""
+    alice, bob = two_nodes(folder)
+    path, texts = os.path.join(folder, "audit"), {}
+
+    def granted(name, *args):
+        texts[name] = expect(alice.run("cap", "grant", "7", "--rights", "send", *args), 0).out
+        file = write(os.path.join(folder, name), texts[name])
+        os.chmod(file, 0o600)
+        return file
+
+    with Running(alice, "--audit", path, "--audit-format", "json") as runs:
+        at = ("--at", f"127.0.0.1:{runs.port}")
+        revoked = granted("revoked", "--to", "bob")
+        expect(alice.run("cap", "revoke", revoked), 0)
+        other = Node(folder, "other", 1)        # the same number, another key
+        other.knows(bob)
+        forged = os.path.join(folder, "forged")
+        expect(other.run("cap", "grant", "7", "--rights", "send", "--to", "bob", "--output", forged), 0)
+        rows = (("forged", forged, "1", 1, "forged"),
+                ("revoked", revoked, "1", 1, "was revoked"),
+                ("holder", granted("holder", "--to", other.print["fingerprint"]), "1", 1, "another holder's"),
+                ("pid", granted("pid", "--to", "bob", "--as", 5), "1", 1, "another sender's pid"))
+        for name, file, source, status, _ in rows:
+            expect(bob.run("send", "7@alice", "-m", "no", "--from", source, "--cap", file, *at), status, why=name)
+        expect(bob.run("send", "8@alice", "-m", "no", "--cap", granted("dst", "--bearer"), *at), 1)
+        expect(bob.run("send", "7@alice", "-m", "no", "--cap", granted("uid", "--to", "user:65534"), *at), 1)
+        records = wait_for_lines(path, len(rows) + 2)
+        for row, record in zip(rows, records):
+            assert record["act"] == "open" and record["peer"] == 2 and record["name"] == "bob", record
+            assert bob.print["fingerprint"].startswith(record["fingerprint"]) and record["to"] == 7 and record["from"] == 1
+            assert row[4] in record["why"] and record["capability"], (row, record)
+        assert "another pid" in records[-2]["why"] and "another holder" in records[-1]["why"]
+        assert records[1]["capability"] == shown(texts["revoked"])["id"] and records[1]["error"] == "EKEYREVOKED"
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        # A file that is moved away is made again.
+        os.rename(path, path + ".1")
+        runs.child.send_signal(signal.SIGHUP)
+        runs.wait_says("opened anew")
+        expect(bob.run("send", "7@alice", "-m", "no", "--cap", forged, *at), 1)
+        wait_for_lines(path, 1)
+    whole = read(path) + read(path + ".1")
+    texts["forged"] = read(forged).splitlines()[-1]
+    for name, text in texts.items():            # no piece of a capability's bytes, as text or in hexadecimal
+        raw = base64.urlsafe_b64decode(text.strip().split(b":", 1)[1] + b"==")
+        for i in range(66, 66 + 32 - 8):
+            assert raw[i:i + 8].hex().encode() not in whole, name
+        for i in range(20, len(text) - 16, 8):
+            assert text[i:i + 16] not in whole, name
+    os.symlink(path, path + ".link")
+    expect(alice.run("node", "run", "--port", 0, "--audit", path + ".link"), 1, "symbolic link")
+    expect(alice.run("node", "run", "--audit-format", "json"), 2, "goes with --audit")
+    expect(alice.run("node", "run", "--audit", path, "--audit-format", "xml"), 2, "text or json")
 
 
 @case

@@ -141,12 +141,16 @@ class Receiver:
 
     def __init__(self, node, pid, *args, out=None):
         self.args = ["recv", pid, "-d", node.dir, "--bind", "127.0.0.1", "--port", 0, *args]
+        self.start(r"receives as .*, port (\d+)", out)
+
+    def start(self, ready, out=None):
+        """What self.args say; ready once it has said that, with its port."""
         self.out = tempfile.TemporaryFile()
         self.err = tempfile.TemporaryFile()
         self.child = subprocess.Popen([LATTICE, *map(str, self.args)], stdin=subprocess.DEVNULL,
                                       stdout=self.out if out is None else out, stderr=self.err, env=ENV)
         try:
-            self.port = int(self.wait_says(r"receives as .*, port (\d+)").group(1))
+            self.port = int(self.wait_says(ready).group(1))
         except BaseException:
             self.end(signal.SIGKILL)
             raise

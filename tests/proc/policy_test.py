@@ -1,5 +1,6 @@
 """Who may do what by the node's policy: processes of several users, as root makes them."""
 import contextlib
+import json
 import os
 import re
 
@@ -227,6 +228,80 @@ def one_user_does_not_keep_out_the_others(folder):
         p.host.until("host.dropped", 100)
         p.opened(STORE).do("listen", 7)
         alice.do("join", 0, 1, 7, 0)
+
+
+class Audit:
+    """The records that are written, as they come."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = 0
+
+    def all(self):
+        with open(self.path, encoding="ascii") as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
+
+    def next(self, **want):
+        """Until the next record is there; it has to be this."""
+        until(lambda: len(self.all()) > self.seen, f"no record of {want}")
+        got = self.all()[self.seen]
+        self.seen += 1
+        assert {key: got.get(key) for key in want} == want, (want, got)
+        assert got["time"].endswith("Z") and got["record"] == self.seen and got["why"]
+        return got
+
+
+def audited(folder):
+    """A host that writes records, its policy, and where they are."""
+    path = os.path.join(folder, "audit")
+    policy = POLICY.replace("[node]\n", f"[node]\naudit = {path}\naudit_format = json\n")
+    return Place(folder, policy), policy, path
+
+
+@case
+def each_refusal_is_a_record(folder):
+    """One of each kind, by processes of other users."""
+    p, policy, path = audited(folder)
+    with p:
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        audit = Audit(path)
+        eve, alice = p.user(EVE), p.opened(ALICE)
+        eve.fails("EACCES", "open", "auto")
+        audit.next(act="attach", uid=EVE, gid=EVE, process=eve.pid, error="EACCES")
+        who = {"uid": ALICE, "gid": ALICE, "process": alice.pid, "error": "EACCES"}
+        alice.fails("EACCES", "listen", 9)
+        assert "listen" in audit.next(act="listen", to=9, service="", **who)["why"]
+        alice.fails("EACCES", "join", 0, 3, 8, 0)
+        record = audit.next(act="open", **{"from": 3}, to=8, **who)
+        assert "capability" not in record and "policy" in record["why"]
+        alice.fails("EACCES", "join", 0, 1, 7, 5)
+        audit.next(act="open", node=5, **who)
+        alice.fails("EACCES", "serve_as", "store", 0)
+        audit.next(act="listen", service="store", **who)
+        alice.fails("EACCES", "find", "other", 0, 1000)
+        audit.next(act="resolve", service="other", **who)
+        # The policy is read again: who may not be attached any more is told of, in a new file.
+        os.rename(path, path + ".1")
+        p.reload(policy.replace(f"allow = uid {ALICE}: send\n", ""))
+        until(lambda: os.path.exists(path) and Audit(path).all(), "nothing is written after it was moved away")
+        assert Audit(path).all()[0]["act"] == "stay"
+        assert len(Audit(path + ".1").all()) == 6
+
+
+@case
+def a_flood_of_refusals_is_bounded(folder):
+    p, _, path = audited(folder)
+    with p:
+        alice, store = p.opened(ALICE), p.opened(STORE)
+        for _ in range(2000):
+            alice.fails("EACCES", "listen", 9)
+        store.fails("EACCES", "listen", 9)              # another is heard all the same
+        audit = Audit(path)
+        until(lambda: any(r["uid"] == STORE for r in audit.all()), "who does not flood is not heard")
+        until(lambda: any(r["act"] == "suppressed" for r in audit.all()), "what was left out is not told")
+        assert os.path.getsize(path) < 100000
+        assert p.host.stat("host.refused") >= 2001
+        assert p.host.stat("audit.suppressed") >= 1900 and p.host.stat("audit.unwritten") == 0
 
 
 if __name__ == "__main__":
