@@ -211,6 +211,15 @@ LATTICE_API void lattice_channel_close(struct lattice_channel *ch);
 LATTICE_API LATTICE_MUST_USE int lattice_channel_add_dep(struct lattice_channel *parent,
 							 struct lattice_channel *child);
 
+/**
+ * Takes that back. What was pending on @parent alone may run now, on this thread and in this call; what has failed because of it stays
+ * failed until it is submitted again.
+ * Threads: any; not while either channel is being closed.
+ * @return 0, -ENOENT (@child does not depend on @parent), -EINVAL (no channel, different nodes), -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_remove_dep(struct lattice_channel *parent,
+							    struct lattice_channel *child);
+
 /*
  * What a channel's submission runs. Returns 0, or a negative errno: then the work of all that depends on it fails with that, without
  * being run. It runs under no lock and may call the library; @ch may not be closed by it.
@@ -239,6 +248,38 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_set_work(struct lattice_channel
  *   the failure: what its work returned, or, when it was not run because what it depends on had failed, what that returned
  */
 LATTICE_API LATTICE_MUST_USE int lattice_channel_submit(struct lattice_channel *ch);
+
+#define LATTICE_WORK_PRIORITY_MAX     7
+#define LATTICE_WORK_PRIORITY_DEFAULT 3
+
+/**
+ * How soon the channel's work runs among what is ready on the same thread: that of the highest priority first, and of one priority
+ * the longest ready. Dependencies come before priorities.
+ * @param priority  0 to LATTICE_WORK_PRIORITY_MAX; at first LATTICE_WORK_PRIORITY_DEFAULT
+ * Threads: any. Does not block.
+ * @return 0, -EINVAL (no channel, out of range), -ESHUTDOWN
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_set_priority(struct lattice_channel *ch, int priority);
+
+/**
+ * Waits until the channel's work has come to an end, whichever thread runs it: the submission that is under way; if there is none, the
+ * last one, which has ended; if there was none so far, the first. A channel without work waits for what it depends on.
+ *
+ * Work may wait for other work, but not for what cannot end before it: that is refused, whatever the time-out, as long as all who
+ * wait are in work of the same node. What becomes ready in the meantime on the thread of the caller is not run by this call.
+ *
+ * @param timeout_ns  longest wait; 0 does not wait, LATTICE_FOREVER does not give up
+ * Threads: any, while the channel is not being closed. In a task, others run meanwhile.
+ * @return 0, or
+ *   -EAGAIN     it has not, and timeout_ns was 0
+ *   -ETIMEDOUT  it has not, after timeout_ns
+ *   -EDEADLK    called by work which must come to an end first
+ *   -EINVAL     no channel
+ *   -ESHUTDOWN  the node, or a parent, was closed; or the task's scheduler was stopped
+ *   -EMFILE, -ENFILE, -ENOMEM  it cannot wait
+ *   or the failure: what its work returned, or what that returned which it depends on
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_wait_work(struct lattice_channel *ch, int64_t timeout_ns);
 
 #ifdef __cplusplus
 }

@@ -16,10 +16,14 @@ struct lat_work_item {
 	UT_hash_handle hh;
 	bool has; /* work of its own */
 	enum lat_work_state state;
-	int rc;                            /* DONE */
-	uint32_t unready;                  /* parents that are not DONE */
-	uint32_t failed;                   /* parents that are DONE and failed */
-	struct lat_work_queue *queue;      /* READY: on it */
+	int rc;           /* DONE */
+	uint32_t unready; /* parents that are not DONE */
+	uint32_t failed;  /* parents that are DONE and failed */
+	uint8_t priority;
+	uint64_t ends;                     /* how often it became DONE */
+	int last_rc;                       /* the last time */
+	uint64_t seen;                     /* the last search that came here */
+	struct lat_work_queue *queue;      /* READY: on it; RUNNING: it was */
 	struct lat_work_item *prev, *next; /* there */
 	struct lat_work_item *wave;        /* next of those to be looked at */
 	bool in_wave;
@@ -29,6 +33,7 @@ struct lat_work {
 	struct lat_dag *dag;
 	struct lat_work_item *items;
 	struct lat_work_item *wave, **wave_end;
+	uint64_t searches;
 };
 
 static struct lat_work_item *find(const struct lat_work *w, uint64_t id)
@@ -37,6 +42,25 @@ static struct lat_work_item *find(const struct lat_work *w, uint64_t id)
 
 	HASH_FIND(hh, w->items, &id, sizeof(id), it);
 	return it;
+}
+
+/* ---- queues ---- */
+
+static void enqueue(struct lat_work_queue *q, struct lat_work_item *it)
+{
+	it->state = LAT_WORK_READY;
+	it->queue = q;
+	q->ready |= UINT32_C(1) << it->priority;
+	DL_APPEND(q->first[it->priority], it);
+}
+
+static void dequeue(struct lat_work_item *it)
+{
+	struct lat_work_queue *q = it->queue;
+
+	DL_DELETE(q->first[it->priority], it);
+	if (q->first[it->priority] == NULL)
+		q->ready &= ~(UINT32_C(1) << it->priority);
 }
 
 /* ---- waves ---- */
@@ -80,6 +104,10 @@ static void move(struct lat_work *w, struct lat_work_item *it, enum lat_work_sta
 	};
 	bool reason = failed(it) && it->rc != rc;
 
+	if (state == LAT_WORK_DONE) {
+		it->ends += it->state != LAT_WORK_DONE;
+		it->last_rc = rc;
+	}
 	it->state = state;
 	it->rc = rc;
 	if (c.unready != 0 || c.failed != 0 || reason)
@@ -120,9 +148,7 @@ static void look(struct lat_work *w, struct lat_work_item *it, struct lat_work_q
 	} else if (!it->has) {
 		move(w, it, LAT_WORK_DONE, 0);
 	} else {
-		it->state = LAT_WORK_READY;
-		it->queue = q;
-		DL_APPEND(q->first, it);
+		enqueue(q, it);
 	}
 }
 
@@ -187,6 +213,7 @@ int lat_work_add(struct lat_work *w, uint64_t id, const char *name)
 		goto fail;
 	it->id = id;
 	it->state = LAT_WORK_DONE; /* nothing to do, and nothing to wait for */
+	it->priority = LAT_WORK_PRIORITY_DEFAULT;
 	HASH_ADD(hh, w->items, id, sizeof(it->id), it);
 	if (it->hh.tbl != NULL)
 		return 0;
@@ -203,7 +230,7 @@ void lat_work_remove(struct lat_work *w, uint64_t id, struct lat_work_queue *q)
 	if (it == NULL)
 		return;
 	if (it->state == LAT_WORK_READY)
-		DL_DELETE(it->queue->first, it);
+		dequeue(it);
 	if (it->state != LAT_WORK_DONE)
 		move(w, it, LAT_WORK_DONE, -ESHUTDOWN);
 	settle(w, q);
@@ -224,6 +251,20 @@ int lat_work_add_dep(struct lat_work *w, uint64_t parent, uint64_t child, struct
 		return rc;
 	c->unready += p->state != LAT_WORK_DONE;
 	c->failed += failed(p);
+	look_at(w, c);
+	settle(w, q);
+	return 0;
+}
+
+int lat_work_remove_dep(struct lat_work *w, uint64_t parent, uint64_t child, struct lat_work_queue *q)
+{
+	struct lat_work_item *p = find(w, parent), *c = find(w, child);
+	int rc = lat_dag_remove_dep(w->dag, parent, child);
+
+	if (rc < 0)
+		return rc;
+	c->unready -= p->state != LAT_WORK_DONE;
+	c->failed -= failed(p);
 	look_at(w, c);
 	settle(w, q);
 	return 0;
@@ -271,14 +312,31 @@ int lat_work_submit(struct lat_work *w, uint64_t id, struct lat_work_queue *q)
 	return it->state == LAT_WORK_DONE ? it->rc : 0;
 }
 
-bool lat_work_next(struct lat_work_queue *q, uint64_t *id)
+int lat_work_set_priority(struct lat_work *w, uint64_t id, uint32_t priority)
 {
-	struct lat_work_item *it = q->first;
+	struct lat_work_item *it = find(w, id);
 
 	if (it == NULL)
+		return -ENOENT;
+	if (it->priority == priority)
+		return 0;
+	if (it->state == LAT_WORK_READY) {
+		dequeue(it);
+		it->priority = (uint8_t)priority;
+		enqueue(it->queue, it);
+	}
+	it->priority = (uint8_t)priority;
+	return 0;
+}
+
+bool lat_work_next(struct lat_work_queue *q, uint64_t *id)
+{
+	struct lat_work_item *it;
+
+	if (q->ready == 0)
 		return false;
-	DL_DELETE(q->first, it);
-	it->queue = NULL;
+	it = q->first[31 - __builtin_clz(q->ready)];
+	dequeue(it);
 	it->state = LAT_WORK_RUNNING;
 	*id = it->id;
 	return true;
@@ -303,4 +361,79 @@ enum lat_work_state lat_work_state(const struct lat_work *w, uint64_t id, int *r
 	if (rc != NULL && it->state == LAT_WORK_DONE)
 		*rc = it->rc;
 	return it->state;
+}
+
+bool lat_work_ends(const struct lat_work *w, uint64_t id, uint64_t *ends, int *rc)
+{
+	const struct lat_work_item *it = find(w, id);
+
+	if (it == NULL)
+		return false;
+	*ends = it->ends;
+	*rc = it->last_rc;
+	return true;
+}
+
+/* ---- who waits for whom ---- */
+
+static void look_for(struct lat_work *w, struct lat_work_item *it)
+{
+	if (it == NULL || it->seen == w->searches || it->state == LAT_WORK_DONE)
+		return;
+	it->seen = w->searches;
+	look_at(w, it);
+}
+
+static void look_for_parent(void *ctx, uint64_t parent)
+{
+	struct lat_work *w = ctx;
+
+	look_for(w, find(w, parent));
+}
+
+/* The list of waves serves: none is under way. */
+bool lat_work_needs(struct lat_work *w, uint64_t id, const struct lat_work_queue *q)
+{
+	bool found = false;
+
+	w->searches++;
+	look_for(w, find(w, id));
+	while (w->wave != NULL) {
+		struct lat_work_item *it = w->wave;
+
+		w->wave = it->wave;
+		if (w->wave == NULL)
+			w->wave_end = &w->wave;
+		it->in_wave = false;
+		if (found)
+			continue;
+		if (it->state != LAT_WORK_READY && it->state != LAT_WORK_RUNNING)
+			lat_dag_each_parent(w->dag, it->id, look_for_parent, w);
+		else if (it->queue == q)
+			found = true;
+		else
+			look_for(w, find(w, it->queue->waits));
+	}
+	return found;
+}
+
+/* ---- to be shown ---- */
+
+const char *lat_work_state_name(enum lat_work_state state)
+{
+	static const char *const names[] = { "idle", "pending", "ready", "running", "done" };
+
+	return (size_t)state < ARRAY_LEN(names) ? names[state] : "?";
+}
+
+uint32_t lat_work_priority(const struct lat_work *w, uint64_t id)
+{
+	const struct lat_work_item *it = find(w, id);
+
+	return it == NULL ? LAT_WORK_PRIORITY_DEFAULT : it->priority;
+}
+
+const struct lat_dag *lat_work_dag(const struct lat_work *w)
+{
+	return w->dag;
 }

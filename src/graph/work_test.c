@@ -16,7 +16,7 @@ static struct lat_work *open_work(uint32_t items)
 }
 
 /*
- * Steps, each a letter and items a, b, c...: "+ab" b depends on a; "wa" a has work, "na" it has none; "sa" a is submitted; "r" runs
+ * Steps, each a letter and items a, b, c...: "+ab" b depends on a, "-ab" not any more; "p7a" a has priority 7; "wa" a has work, "na" it has none; "sa" a is submitted; "r" runs
  * the next one of the queue to a good end, "fa" is that it fails; "xa" a is removed. What ran is told in order, failures in capitals;
  * the last letter's result is checked.
  */
@@ -61,6 +61,19 @@ TEST(steps)
 		{ "not when that was done", "wa wb wc +ac +bc sc sa r xa sb r r", 0, "abc" },
 		{ "a failure goes when it is removed", "wa wb +ab sa f xa sb r", 0, "Ab" },
 		{ "what is ready may be removed", "wa sa xa r", 0, "" },
+		{ "priorities, of what is ready at once",
+		  "wa wb wc wd +ab +ac +ad p1b p7d sb sc sd sa r r r r", 0, "adcb" },
+		{ "a priority does not come before a dependency", "wa wb +ab p7b p0a sb sa r r", 0, "ab" },
+		{ "one that is ready gets another", "wa wb wc sa sb sc p4c p2a r r r", 0, "cba" },
+		{ "behind the others of it", "wa wb wc p4a p4b sa sb sc p4c r r r", 0, "abc" },
+		{ "the last parent that goes lets it run", "wa wb +ab sb -ab r", 0, "b" },
+		{ "not one of two", "wa wb wc +ac +bc sc -ac r", 0, "" },
+		{ "one that is done does not matter", "wa wb wc +ac +bc sc sa r -ac r sb r r", 0, "abc" },
+		{ "what has failed stays so", "wa wb +ab sb sa f -ab r", 0, "A" },
+		{ "until it is submitted again", "wa wb +ab sb sa f -ab sb r", 0, "Ab" },
+		{ "a middle without work is free of a failure", "wa wc +ab +bc sa f -ab sc r", 0, "Ac" },
+		{ "a middle without work lets its child run", "wa wc +ab +bc sc -ab r", 0, "c" },
+		{ "submitted again in order", "wa wb wc +ab +bc sc sb sa r r r sa sb sc r r r", 0, "abcabc" },
 		{ "a middle without work", "wa wc +ab +bc sc xb r sa r", 0, "a" },
 	};
 
@@ -78,6 +91,18 @@ TEST(steps)
 			case '+':
 				CHECK_EQ_ROW(rows[i].why,
 					     lat_work_add_dep(w, a, (uint64_t)(s[2] - 'a' + 1), NULL, &q), 0);
+				s += 2;
+				break;
+			case '-':
+				CHECK_EQ_ROW(rows[i].why,
+					     lat_work_remove_dep(w, a, (uint64_t)(s[2] - 'a' + 1), &q), 0);
+				s += 2;
+				break;
+			case 'p':
+				CHECK_EQ_ROW(rows[i].why,
+					     lat_work_set_priority(w, (uint64_t)(s[2] - 'a' + 1),
+								   (uint32_t)(s[1] - '0')),
+					     0);
 				s += 2;
 				break;
 			case 'w':
@@ -167,6 +192,48 @@ TEST(a_long_chain)
 	lat_work_close(w);
 }
 
+TEST(what_cannot_end_before)
+{
+	struct lat_work_queue q[2] = { 0 };
+	struct lat_work *w = open_work(6);
+	uint64_t id, ends;
+	int rc;
+
+	/* 1 runs on q[0], 2 on q[1]; 3 depends on 1, 4 on 3 and has no work; 5 depends on nothing; 6 on 5, not submitted. */
+	for (uint64_t i = 1; i <= 6; i++)
+		if (i != 4)
+			CHECK_EQ(lat_work_set(w, i, true, &q[0]), 0);
+	CHECK_EQ(lat_work_add_dep(w, 1, 3, NULL, &q[0]), 0);
+	CHECK_EQ(lat_work_add_dep(w, 3, 4, NULL, &q[0]), 0);
+	CHECK_EQ(lat_work_add_dep(w, 5, 6, NULL, &q[0]), 0);
+	CHECK_EQ(lat_work_submit(w, 3, &q[0]), 0);
+	CHECK_EQ(lat_work_submit(w, 1, &q[0]), 0);
+	CHECK_EQ(lat_work_submit(w, 2, &q[1]), 0);
+	CHECK(lat_work_next(&q[0], &id) && lat_work_next(&q[1], &id));
+	CHECK(lat_work_needs(w, 1, &q[0]));
+	CHECK(lat_work_needs(w, 3, &q[0]));
+	CHECK(lat_work_needs(w, 4, &q[0]));
+	CHECK(!lat_work_needs(w, 2, &q[0]));
+	CHECK(!lat_work_needs(w, 6, &q[0]));
+	CHECK(!lat_work_needs(w, 77, &q[0]));
+	CHECK(!lat_work_needs(w, 4, &q[1]));
+	q[0].waits = 2; /* so whoever waits for 1 waits for 2 */
+	CHECK(lat_work_needs(w, 4, &q[1]));
+	CHECK(!lat_work_needs(w, 6, &q[1]));
+	q[1].waits = 1; /* a ring that holds neither end is walked once */
+	CHECK(!lat_work_needs(w, 4, &(struct lat_work_queue){ 0 }));
+	q[0].waits = q[1].waits = 0;
+	CHECK_EQ(lat_work_submit(w, 5, &q[1]), 0); /* ready, on the queue of 2 */
+	CHECK(lat_work_needs(w, 6, &q[1]));
+	CHECK(lat_work_ends(w, 1, &ends, &rc) && ends == 0);
+	lat_work_done(w, 1, -EIO, &q[0]);
+	CHECK(lat_work_ends(w, 1, &ends, &rc) && ends == 1 && rc == -EIO);
+	CHECK(lat_work_ends(w, 4, &ends, &rc) && ends == 1 && rc == -EIO);
+	CHECK(!lat_work_ends(w, 77, &ends, &rc));
+	CHECK(!lat_work_needs(w, 4, &q[0]));
+	lat_work_close(w);
+}
+
 /* --- against a model ---------------------------------------------------------------------------- */
 
 enum { MODEL = 12, THREADS = 3, OPERATIONS = 200000 };
@@ -177,6 +244,7 @@ struct model {
 	int rc[MODEL];
 	uint32_t parents[MODEL]; /* bit per item */
 	uint32_t on[MODEL];      /* READY: whose queue */
+	uint32_t priority[MODEL];
 };
 
 static bool model_reaches(const struct model *m, uint32_t from, uint32_t to)
@@ -283,6 +351,7 @@ TEST(agrees_with_a_model)
 			CHECK_EQ(lat_work_add(w, a + 1, "m"), m.there[a] ? -EEXIST : 0);
 			if (!m.there[a]) {
 				m.there[a] = true;
+				m.priority[a] = LAT_WORK_PRIORITY_DEFAULT;
 				m.has[a] = false;
 				m.state[a] = LAT_WORK_DONE;
 				m.rc[a] = 0;
@@ -318,7 +387,17 @@ TEST(agrees_with_a_model)
 				m.parents[b] |= 1u << a;
 				model_settle(&m, t, w);
 			}
-		} else if (what < 20) {
+		} else if (what < 17) {
+			bool is = m.there[a] && m.there[b] && (m.parents[b] >> a & 1);
+
+			CHECK_EQ(lat_work_remove_dep(w, a + 1, b + 1, &q[t]), is ? 0 : -ENOENT);
+			m.parents[b] &= ~(1u << a);
+			model_settle(&m, t, w);
+		} else if (what < 18) {
+			CHECK_EQ(lat_work_set_priority(w, a + 1, b % LAT_WORK_PRIORITIES),
+				 m.there[a] ? 0 : -ENOENT);
+			m.priority[a] = b % LAT_WORK_PRIORITIES;
+		} else if (what < 22) {
 			bool has = b % 4 != 0;
 			bool is_busy = m.has[a] && m.state[a] != LAT_WORK_IDLE && m.state[a] != LAT_WORK_DONE;
 			int want = !m.there[a] ? -ENOENT : is_busy ? -EALREADY : 0;
@@ -368,6 +447,9 @@ TEST(agrees_with_a_model)
 					continue;
 				CHECK(id >= 1 && id <= MODEL && m.there[id - 1] &&
 				      m.state[id - 1] == LAT_WORK_READY && m.on[id - 1] == t);
+				for (uint32_t v = 0; v < MODEL; v++)
+					CHECK(!m.there[v] || m.state[v] != LAT_WORK_READY || m.on[v] != t ||
+					      m.priority[v] <= m.priority[id - 1]);
 				m.state[id - 1] = LAT_WORK_RUNNING;
 			}
 		}

@@ -219,6 +219,9 @@ void lattice_node_close(struct lattice_node *node)
 	lat_relays_shutdown(node->relays);
 	lat_probes_shutdown(node->probes);
 	lat_attach_shutdown(lat_node_attach(node));
+	pthread_mutex_lock(&node->lock);
+	lat_waitq_wake(&node->work_ended);
+	pthread_mutex_unlock(&node->lock);
 	lat_node_put(node);
 }
 

@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "os/fork.h"
 #include "fastpath/tiers.h"
+#include "node/waitq.h"
 
 enum {
 	LAT_ENDPOINTS_MAX = 65536, /* per node */
@@ -37,11 +38,12 @@ struct lat_work;
 struct lattice_endpoint;
 
 struct lattice_node {
-	pthread_mutex_t lock; /* of the five below; the network's lock is never taken while this is held */
+	pthread_mutex_t lock; /* of the six below; the network's lock is never taken while this is held */
 	struct lattice_endpoint *endpoints; /* uthash by pid */
 	struct lattice_endpoint *services;  /* those of them with a name, by that */
 	struct lat_channels *channels;
 	struct lat_work *work;                       /* its items are channels' handles */
+	struct lat_waitq work_ended;                 /* some of it, perhaps */
 	struct lat_tier_stats past_tiers[LAT_TIERS]; /* of channels that are closed */
 	struct lattice_handoff_stats past_handoffs;  /* the same */
 
