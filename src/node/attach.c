@@ -643,8 +643,11 @@ static int open_why(const struct lat_attach *a, int rc)
 		return lat_why(NULL, rc, "%s belongs to another user", a->door.path);
 	case -EACCES:
 		if (process == 0)
-			return lat_why(NULL, rc, "this user may not use %s, or the lock or key beside it",
-				       a->door.path);
+			return lat_why(
+				NULL, rc,
+				"this user may not use %s, or the lock or key beside it: a node lets other "
+				"users in by a policy, 'lattice node run -c'",
+				a->door.path);
 		return lat_why(
 			NULL, rc,
 			"process %d, which hosts at %s, does not let this user in: a line of its policy would",

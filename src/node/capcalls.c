@@ -135,10 +135,14 @@ static int make(struct lattice_cap **out, struct lattice_node *node, struct lat_
 				node, rc,
 				"the capability is none of node %u's, names another holder, has not the right "
 				"'grant', or allows less than is wanted; or another badge is wanted, which only the user whose "
-				"process hosts may give",
+				"process hosts may give: 'lattice cap show' tells what it allows",
 				node->id);
-		else if (rc == -EKEYEXPIRED)
-			rc = lat_why(node, rc, "the capability has expired");
+		else if (rc == -EKEYEXPIRED || (rc == -EKEYREVOKED && q->what == LAT_ISSUE_DERIVE))
+			rc = lat_why(
+				node, rc,
+				"the capability %s: ask the node's owner for another ('lattice cap grant')",
+				rc == -EKEYEXPIRED ? "has expired"
+						   : "was revoked, or one that it was made of");
 		else
 			rc = sentence(node, rc);
 	}
