@@ -149,7 +149,7 @@ struct lattice_node;
  * @return 0, or with *out NULL
  *   -EACCES     this user may not make capabilities of the node
  *   -EINVAL     no receiver, no rights or one that there is not, neither a holder nor bearer or both
- *   -ENOBUFS    too many live, or too many are being asked for
+ *   -ENOBUFS    too many live (65536; 4096 that were made of one), or too many are being asked for
  *   -ENOSPC, -EDQUOT, -EROFS, -EFBIG, -EIO   it could not be written to the disk, so it was not made
  *   -EBADMSG    the file that keeps them is damaged
  *   -ETIMEDOUT  who hosts does not answer

@@ -53,6 +53,7 @@ struct slot {
 	uint32_t gen;          /* the present life's or, if it has ended, the last one's; 0: there was none */
 	int32_t parent, child; /* slots; only of those that live */
 	int32_t before, next;  /* among the parent's children */
+	uint32_t below;        /* those that live and were made of it, of those, and so on */
 	uint64_t uses_kept;    /* at most entry.uses: what the journal says is left */
 	bool end_owed;         /* it has ended, and the journal could not be told */
 	struct lat_cap_entry entry;
@@ -197,6 +198,21 @@ static bool is_taken(const struct lat_captable *t, uint32_t slot)
 	return atomic_load_explicit(&t->lives[slot], memory_order_relaxed) != 0;
 }
 
+/* Of all that @s was made of. */
+static void count_below(struct lat_captable *t, const struct slot *s, uint32_t more, uint32_t less)
+{
+	for (int32_t at = s->parent; at != NONE; at = t->slots[at].parent)
+		t->slots[at].below += more - less;
+}
+
+static bool may_have_more(const struct lat_captable *t, uint32_t slot)
+{
+	for (int32_t at = (int32_t)slot; at != NONE; at = t->slots[at].parent)
+		if (t->slots[at].below >= LAT_CAPTABLE_BELOW_MAX)
+			return false;
+	return true;
+}
+
 /* What e says begins to live. Cannot fail. */
 static void begin(struct lat_captable *t, const struct lat_cap_entry *e)
 {
@@ -216,6 +232,7 @@ static void begin(struct lat_captable *t, const struct lat_cap_entry *e)
 			t->slots[s->next].before = (int32_t)e->desc.slot;
 	}
 	t->count++;
+	count_below(t, s, 1, 0);
 	atomic_store_explicit(&t->lives[e->desc.slot], s->gen, memory_order_release);
 }
 
@@ -246,6 +263,7 @@ static uint32_t end(struct lat_captable *t, uint32_t slot)
 		count++;
 	}
 	t->count -= count;
+	count_below(t, &t->slots[slot], 0, count);
 	for (int32_t at = first; at != NONE; at = t->slots[at].next)
 		if (t->ops.ended != NULL)
 			t->ops.ended(t->ctx, &t->slots[at].entry);
@@ -288,6 +306,8 @@ static int mint(struct lat_captable *t, const struct lat_cap_ref *parent, struct
 			return -EKEYREVOKED;
 		if (!lat_cap_is_within(&t->slots[parent->slot].entry.desc, want))
 			return -EACCES;
+		if (!may_have_more(t, parent->slot))
+			return -ENOBUFS;
 		e.parent = *parent;
 	}
 	rc = find_slot(t, e.transient, &slot);

@@ -22,7 +22,8 @@
 enum {
 	LAT_CAPTABLE_DEFAULT = 4096,
 	LAT_CAPTABLE_MAX = 65536,
-	LAT_CAPTABLE_RECORD = 128, /* bytes of a change in the journal */
+	LAT_CAPTABLE_BELOW_MAX = 4096, /* live ones that were made of one, and of those, and so on */
+	LAT_CAPTABLE_RECORD = 128,     /* bytes of a change in the journal */
 };
 
 /* A life of a slot. The generation 0 is no life; {0, 0} is nothing. */
@@ -85,7 +86,7 @@ LAT_MUST_CHECK int lat_captable_snapshot(struct lat_captable *t,
  *   -EINVAL      no rights, or one that there is not; no max_msg; no uses
  *   -EACCES      more than the parent allows
  *   -EKEYREVOKED the parent does not live
- *   -ENOBUFS     no slot is free
+ *   -ENOBUFS     no slot is free, or LAT_CAPTABLE_BELOW_MAX of them were made of the parent, or of one that it was made of
  *   or what keep() said; nothing was made then
  */
 LAT_MUST_CHECK int lat_captable_mint(struct lat_captable *t, const struct lat_cap_ref *parent,

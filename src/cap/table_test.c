@@ -193,7 +193,7 @@ TEST(what_was_made_of_it_ends_with_it_and_nothing_else)
 
 TEST(a_deep_and_a_wide_tree_end)
 {
-	enum { MANY = LAT_CAPTABLE_MAX };
+	enum { MANY = LAT_CAPTABLE_BELOW_MAX + 1 };
 	struct lat_captable *t = NULL;
 
 	for (int deep = 0; deep < 2; deep++) {
@@ -214,6 +214,31 @@ TEST(a_deep_and_a_wide_tree_end)
 		CHECK_EQ(lat_captable_count(t), 0);
 		lat_captable_close(t);
 	}
+}
+
+TEST(one_holder_does_not_use_up_the_table)
+{
+	struct journal j = { 0 };
+	struct lat_captable *t = open_table(3 * LAT_CAPTABLE_BELOW_MAX, &j);
+	const struct lat_cap_desc want = wanted(ALL);
+	struct lat_cap_ref root = mint(t, NULL, ALL), child = mint(t, &root, ALL), last = child;
+	struct lat_cap_desc got;
+
+	/* Whether they are its children, or theirs: all that were made of it count. */
+	for (uint32_t i = 1; i < LAT_CAPTABLE_BELOW_MAX; i++)
+		last = mint(t, i % 2 == 0 ? &root : &child, ALL);
+	CHECK_EQ(lat_captable_mint(t, &root, &want, 0, LAT_CAP_UNLIMITED, &got), -ENOBUFS);
+	CHECK_EQ(lat_captable_mint(t, &child, &want, 0, LAT_CAP_UNLIMITED, &got), -ENOBUFS);
+	CHECK_EQ(lat_captable_mint(t, &last, &want, 0, LAT_CAP_UNLIMITED, &got), -ENOBUFS);
+	(void)mint(t, NULL, ALL); /* of nobody else's */
+	CHECK_EQ(lat_captable_revoke(t, last, NULL), 0);
+	(void)mint(t, &child, ALL);
+	CHECK_EQ(lat_captable_mint(t, &root, &want, 0, LAT_CAP_UNLIMITED, &got), -ENOBUFS);
+	CHECK_EQ(lat_captable_revoke(t, child, NULL), 0);
+	for (uint32_t i = 0; i < LAT_CAPTABLE_BELOW_MAX / 2; i++)
+		(void)mint(t, &root, SEND);
+	lat_captable_close(t);
+	free(j.records);
 }
 
 TEST(a_generation_never_comes_back)

@@ -971,11 +971,16 @@ int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out)
 
 int lat_attach_receiver(struct lat_attach *a, int32_t after, struct lattice_receiver *out)
 {
-	struct lat_note n = { .kind = LAT_NOTE_LIST, .number = (uint64_t)(after > 0 ? after : 0) };
-	int rc = lat_attach_ask(a, &n, lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS));
+	uint64_t deadline = lat_clock_deadline(lat_clock_monotonic_ns(), LAT_ATTACH_PATIENCE_NS);
+	struct lat_note n = { .number = (uint64_t)(after > 0 ? after : 0) };
+	int rc;
 
-	if (rc == 0)
-		rc = n.rc;
+	do { /* -EAGAIN: it has looked up to there */
+		n = (struct lat_note){ .kind = LAT_NOTE_LIST, .number = n.number };
+		rc = lat_attach_ask(a, &n, deadline);
+		if (rc == 0)
+			rc = n.rc;
+	} while (rc == -EAGAIN && n.number > 0);
 	if (rc == 0)
 		*out = (struct lattice_receiver){ .pid = (int32_t)n.number, .process = n.process };
 	if (rc == 0)

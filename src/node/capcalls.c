@@ -28,8 +28,9 @@ static int sentence(const struct lattice_node *node, int rc)
 	case -ENOBUFS:
 		return lat_why(
 			node, rc,
-			"node %u has %d capabilities that live, or too many are being asked for: revoke some",
-			node->id, LAT_CAPTABLE_MAX);
+			"node %u has %d capabilities that live, or %d that were made of one, or too many are being asked "
+			"for: revoke some",
+			node->id, LAT_CAPTABLE_MAX, LAT_CAPTABLE_BELOW_MAX);
 	case -ENOSPC:
 	case -EDQUOT:
 	case -EROFS:

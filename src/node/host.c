@@ -32,6 +32,7 @@ enum {
 	EVENTS = 64,
 	TURN_NOTES = 64, /* of one member, then the others have their turn */
 	TURN_ACCEPTS = 16,
+	LIST_LOOKS = 64, /* at pids that are not the asker's business, for one LIST */
 };
 
 static const uint64_t pause_ns = (uint64_t)LAT_NS_PER_S; /* when no more can be accepted */
@@ -253,12 +254,19 @@ static void on_list(struct lat_host *h, struct member *m, const struct lat_note 
 	uint64_t holder = 0;
 	int32_t pid = in->number < INT32_MAX ? (int32_t)in->number : 0;
 	const struct member *other;
+	uint32_t looks = 0;
 
 	/* What one may neither send to nor receives as is none of one's business. */
 	do
 		pid = in->number < INT32_MAX ? lat_claims_next(h->claims, pid, &holder) : 0;
 	while (pid != 0 && holder != m->cred.member &&
-	       lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, pid, "") < 0);
+	       lat_claims_may(h->claims, &m->cred, LAT_ACT_OPEN, pid, "") < 0 && ++looks < LIST_LOOKS);
+	if (looks == LIST_LOOKS) { /* the others have their turn: it asks on from there */
+		out.rc = -EAGAIN;
+		out.number = (uint64_t)pid;
+		(void)lat_host_say(h, m, &out);
+		return;
+	}
 	other = holder != 0 ? lat_host_member(h, holder) : NULL;
 	if (other != NULL) {
 		out.rc = 0;
@@ -277,7 +285,7 @@ static void on_probe(struct lat_host *h, struct member *m, const struct lat_note
 	if (out.rc < 0)
 		lat_host_refused(h, m, LAT_AUDIT_REACH, in, out.rc);
 	if (out.rc == 0)
-		out.rc = lat_probes_begin(h->probes, m->cred.member, in);
+		out.rc = lat_probes_begin(h->probes, m->cred.member, (uint32_t)m->cred.process.uid, in);
 	if (out.rc < 0)
 		(void)lat_host_say(h, m, &out);
 }
@@ -371,19 +379,20 @@ static void hear(struct lat_host *h, struct member *m)
 
 /* ---- a policy that has changed ---- */
 
-/* Takes what @m may not receive as any more. */
-static void take_back(struct lat_host *h, struct member *m)
+/* Takes what its members may not receive as any more. */
+static void take_back(struct lat_host *h)
 {
 	uint64_t holder;
 
 	for (int32_t pid = 0; (pid = lat_claims_next(h->claims, pid, &holder)) != 0;) {
-		if (holder != m->cred.member || lat_claims_may(h->claims, &m->cred, LAT_ACT_RECEIVE, pid,
-							       lat_claims_name(h->claims, pid)) == 0)
+		struct member *m = lat_host_member(h, holder);
+
+		if (m == NULL || lat_claims_may(h->claims, &m->cred, LAT_ACT_RECEIVE, pid,
+						lat_claims_name(h->claims, pid)) == 0)
 			continue;
 		lat_claims_give(h->claims, holder, pid);
 		lat_host_refused(h, m, LAT_AUDIT_STAY, &(struct lat_note){ .dst = pid }, -EACCES);
-		if (lat_host_say(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid }) < 0)
-			return;
+		(void)lat_host_say(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid });
 	}
 }
 
@@ -394,17 +403,14 @@ void lat_host_judge(struct lat_host *h)
 	pthread_mutex_lock(&h->lock);
 	for (struct member *m = h->all; m != NULL; m = next) {
 		next = m->next;
-		if (!m->greeted)
+		if (!m->greeted || lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "") == 0)
 			continue;
-		if (lat_claims_may(h->claims, &m->cred, LAT_ACT_ATTACH, 0, "") == 0) {
-			take_back(h, m);
-			continue;
-		}
 		lat_log(LAT_LOG_INFO, "host: process %d may not be attached any more",
 			(int)m->cred.process.pid);
 		lat_host_refused(h, m, LAT_AUDIT_STAY, NULL, -EACCES);
 		dismiss(h, m);
 	}
+	take_back(h);
 	update_counts(h);
 	pthread_mutex_unlock(&h->lock);
 }

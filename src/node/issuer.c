@@ -483,7 +483,10 @@ int lat_issuer_grant_identity(struct lat_issuer *iss, const struct lat_cap_desc 
 
 	pthread_mutex_lock(&iss->lock);
 	rc = iss->root == NULL ? -ESHUTDOWN : lat_captable_mint_transient(iss->table, want, badge, &made);
-	pthread_mutex_unlock(&iss->lock);
+	if (rc == -ENOBUFS && sweep(iss, lat_clock_wall_s()))
+		rc = lat_captable_mint_transient(iss->table, want, badge, &made);
+	pthread_mutex_unlock(
+		&iss->lock); /* the caller may hold locks: the next call that makes or ends one tells what ended */
 	if (rc == 0)
 		*life = (struct lat_cap_ref){ made.slot, made.gen };
 	return rc;

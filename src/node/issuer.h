@@ -104,7 +104,8 @@ LAT_MUST_CHECK int lat_issuer_derive(struct lat_issuer *iss, const struct lat_ca
 				     uint32_t badge, uint64_t uses, uint64_t now_unix,
 				     struct lat_cap_right *out);
 /*
- * A life for what is granted to somebody for who it is: a rule, not a capability. Not kept. @want: as of lat_issuer_mint(); its holder is
+ * A life for what is granted to somebody for who it is: a rule, not a capability. Not kept. ended() is not called by it, whatever has expired
+ * and made room: by the next call that makes or ends a capability. @want: as of lat_issuer_mint(); its holder is
  * who. 0, or as lat_captable_mint_transient().
  */
 LAT_MUST_CHECK int lat_issuer_grant_identity(struct lat_issuer *iss, const struct lat_cap_desc *want,

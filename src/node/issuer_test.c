@@ -408,6 +408,25 @@ TEST(what_has_expired_makes_room)
 	lat_issuer_close(iss);
 }
 
+TEST(what_has_expired_makes_room_for_what_a_policy_grants)
+{
+	struct lat_issuer *iss = opened(2);
+	struct lat_cap_desc timed = wanted(OPEN), plain = wanted(OPEN);
+	struct lat_cap_ref life, other;
+	struct lat_cap_right r;
+
+	timed.not_after = 1;
+	(void)minted(iss, &timed, 0);
+	r = minted(iss, &plain, 0);
+	CHECK_EQ(lat_issuer_grant_identity(iss, &plain, 5, &life), 0);
+	CHECK_EQ(lat_issuer_grant_identity(iss, &plain, 5, &other), -ENOBUFS);
+	CHECK_EQ(told.count, 0); /* its caller may hold locks */
+	CHECK_EQ(lat_issuer_revoke(iss, life_of(&r), NULL), 0);
+	CHECK_EQ(told.count, 2);
+	CHECK(lat_issuer_live(iss, life));
+	lat_issuer_close(iss);
+}
+
 TEST(a_holder_loses_all_that_is_his)
 {
 	struct lat_issuer *iss = opened(16);

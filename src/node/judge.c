@@ -5,13 +5,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lattice/error.h>
 #include <lattice/state.h>
 
 #include "base/why.h"
 #include "node/state.h"
-#include "os/dir.h"
 #include "os/file.h"
 #include "os/users.h"
 
@@ -155,20 +155,22 @@ int lat_judge_read(struct lat_policy **out, const char *path, const struct lat_s
 	const struct lat_policy_lookup lookup = {
 		.user = find_user, .group = find_group, .peer = find_peer, .ctx = &state
 	};
-	int mode = lat_path_mode(path), rc;
 	ssize_t bytes;
 	char *text;
+	int rc;
 
 	*out = NULL;
-	if (mode >= 0 && (mode & 022) != 0)
-		return lat_why(NULL, -EACCES,
-			       "others may write %s, and so could allow themselves anything: 'chmod go-w %s'",
-			       path, path);
 	text = malloc(LAT_POLICY_BYTES_MAX);
 	if (text == NULL)
 		return -ENOMEM;
-	bytes = mode < 0 ? mode : lat_file_read(path, text, LAT_POLICY_BYTES_MAX);
-	if (bytes >= 0)
+	bytes = lat_file_read_of(path, text, LAT_POLICY_BYTES_MAX, geteuid());
+	if (bytes == -EPERM)
+		rc = lat_why(
+			NULL, -EACCES,
+			"others may write %s, and so could allow themselves anything: it has to be root's or this "
+			"user's, and 'chmod go-w %s'",
+			path, path);
+	else if (bytes >= 0)
 		rc = lat_policy_parse(out, path, text, (size_t)bytes, &lookup);
 	else if (bytes == -EFBIG)
 		rc = lat_why(NULL, -EFBIG, "%s has more than %d bytes", path, LAT_POLICY_BYTES_MAX);

@@ -51,7 +51,7 @@ bool lat_judge_bounds(const struct lat_judge *j, const struct lat_subject *who);
 
 /*
  * Reads and parses a policy. Peers' names are those of @state, which may be NULL. 0, or with a sentence as lat_policy_parse(), and
- *   -EACCES  it cannot be read, or others may write it
+ *   -EACCES  it cannot be read, or others than root and this user may write it
  *   -EFBIG   more than LAT_POLICY_BYTES_MAX
  *   -ENOENT, -EINVAL (no regular file), -EIO, -ELOOP, -EMFILE, -ENFILE
  */

@@ -18,7 +18,7 @@
  *   MEET member           -->   PEER member process fds     -->
  *                         <--   PEER member process fds           (once for each two)
  *   LIST number(after)    -->
- *                         <--   LISTED rc number(pid) process name (the next pid that somebody receives as)
+ *                         <--   LISTED rc number(pid) process name (the next pid that somebody receives as; -EAGAIN: ask on from there)
  *   PROBE node flags number(timeout) name -->                     (of another node: enum lat_note_probe; name: of a service there)
  *                         <--   PROBED rc tier(protocol) number(round trip, or pid) counts
  *   ISSUE flags ...       -->                                     (of a capability: issue.h)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "node/attach.h"
 #include "node/names.h"
@@ -44,6 +45,7 @@ static_assert((int)COUNTS == LAT_NOTE_COUNTS, "a note holds them");
 struct probe {
 	struct lat_probes *ps;
 	uint64_t member;
+	uint32_t uid;
 	struct lat_note note;
 	struct lat_thread thread;
 	bool done; /* the lock's: its thread is at its end */
@@ -190,33 +192,43 @@ static void run(void *arg)
 	pthread_mutex_unlock(&ps->lock);
 }
 
-/* Those that are done are freed; how many there are, and of @member. The lock is held. */
-static uint32_t reap_locked(struct lat_probes *ps, uint64_t member, uint32_t *its)
+/* Those that are done are freed. The lock is held. */
+static void reap_locked(struct lat_probes *ps)
 {
 	struct probe **at = &ps->all;
-	uint32_t all = 0;
 
-	*its = 0;
 	while (*at != NULL) {
 		struct probe *p = *at;
 
-		if (p->done) {
-			*at = p->next;
-			lat_thread_join(&p->thread);
-			free(p);
+		if (!p->done) {
+			at = &p->next;
 			continue;
 		}
-		all++;
-		*its += p->member == member;
-		at = &p->next;
+		*at = p->next;
+		lat_thread_join(&p->thread);
+		free(p);
 	}
-	return all;
 }
 
-int lat_probes_begin(struct lat_probes *ps, uint64_t member, const struct lat_note *n)
+/* One user must not keep the others from asking. The lock is held. */
+static bool has_room_locked(const struct lat_probes *ps, uint64_t member, uint32_t uid)
+{
+	const uint32_t owner = (uint32_t)geteuid();
+	uint32_t all = 0, others = 0, users = 0, members = 0;
+
+	for (const struct probe *p = ps->all; p != NULL; p = p->next) {
+		all++;
+		others += p->uid != owner;
+		users += p->uid == uid;
+		members += p->member == member;
+	}
+	return all < LAT_PROBES_MAX && members < LAT_PROBES_MEMBER_MAX &&
+	       (uid == owner || (users < LAT_PROBES_USER_MAX && others < LAT_PROBES_MAX / 2));
+}
+
+int lat_probes_begin(struct lat_probes *ps, uint64_t member, uint32_t uid, const struct lat_note *n)
 {
 	struct probe *p;
-	uint32_t its;
 	int rc = 0;
 
 	if (ps == NULL)
@@ -226,9 +238,10 @@ int lat_probes_begin(struct lat_probes *ps, uint64_t member, const struct lat_no
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	*p = (struct probe){ .ps = ps, .member = member, .note = *n };
+	*p = (struct probe){ .ps = ps, .member = member, .uid = uid, .note = *n };
 	pthread_mutex_lock(&ps->lock);
-	if (reap_locked(ps, member, &its) >= LAT_PROBES_MAX || its >= LAT_PROBES_MEMBER_MAX)
+	reap_locked(ps);
+	if (!has_room_locked(ps, member, uid))
 		rc = -ENOBUFS;
 	if (ps->closed)
 		rc = -ESHUTDOWN;

@@ -17,8 +17,9 @@ struct lat_probes;
 struct lattice_node;
 
 enum {
-	LAT_PROBES_MAX = 64,      /* under way, of a node */
-	LAT_PROBES_MEMBER_MAX = 4 /* and of one member */
+	LAT_PROBES_MAX = 64,       /* under way, of a node; others than its own user's half of it */
+	LAT_PROBES_USER_MAX = 16,  /* and of one such user */
+	LAT_PROBES_MEMBER_MAX = 4, /* and of one member */
 };
 #define LAT_PROBE_WAIT_NS (2 * LAT_NS_PER_S) /* the longest one; who wants to wait longer asks again */
 
@@ -53,9 +54,10 @@ void lat_probes_shutdown(struct lat_probes *ps);
 /* NULL is fine. */
 void lat_probes_close(struct lat_probes *ps);
 /*
- * PROBE of @member's: PROBED is told to it later (lat_attach_tell()), if this is 0; or -ENOBUFS, -EOPNOTSUPP (@ps is NULL), -ENOMEM,
+ * PROBE of @member's, which is a process of @uid's: PROBED is told to it later (lat_attach_tell()), if this is 0; or -ENOBUFS, -EOPNOTSUPP (@ps is NULL), -ENOMEM,
  * -EAGAIN. The host's lock is held.
  */
-LAT_MUST_CHECK int lat_probes_begin(struct lat_probes *ps, uint64_t member, const struct lat_note *n);
+LAT_MUST_CHECK int lat_probes_begin(struct lat_probes *ps, uint64_t member, uint32_t uid,
+				    const struct lat_note *n);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,7 +99,14 @@ fail:
 	return rc;
 }
 
-ssize_t lat_file_read(const char *path, void *buf, size_t max)
+/* Whether only root and @owner could have written it. */
+static bool is_trusted(const struct stat *st, uid_t owner)
+{
+	return (st->st_uid == 0 || st->st_uid == owner) && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* @owner: NULL, whoever may write it. */
+static ssize_t read_file(const char *path, void *buf, size_t max, const uid_t *owner)
 {
 	/* O_NONBLOCK: opening a fifo must not wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc;
@@ -111,6 +119,8 @@ ssize_t lat_file_read(const char *path, void *buf, size_t max)
 		goto fail;
 	}
 	rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	if (rc == 0 && owner != NULL && !is_trusted(&st, *owner))
+		rc = -EPERM;
 	if (rc < 0)
 		goto fail;
 	for (;;) { /* until the end, past what fits: the size may change under us */
@@ -132,6 +142,16 @@ fail:
 		close(fd);
 	lat_wipe(buf, max);
 	return rc;
+}
+
+ssize_t lat_file_read(const char *path, void *buf, size_t max)
+{
+	return read_file(path, buf, max, NULL);
+}
+
+ssize_t lat_file_read_of(const char *path, void *buf, size_t max, uid_t owner)
+{
+	return read_file(path, buf, max, &owner);
 }
 
 int lat_file_remove(const char *path)

@@ -28,6 +28,12 @@ LAT_MUST_CHECK int lat_file_write(const char *path, const void *data, size_t byt
 LAT_MUST_CHECK ssize_t lat_file_read(const char *path, void *buf, size_t max);
 
 /*
+ * The same of a file that is root's or @owner's, and that neither its group nor others may write; else -EPERM. What is asked about is what
+ * is read, whatever becomes of the name meanwhile.
+ */
+LAT_MUST_CHECK ssize_t lat_file_read_of(const char *path, void *buf, size_t max, uid_t owner);
+
+/*
  * Removes a file, durably: after 0 it does not come back. 0, or -ENOENT, -EACCES, -EROFS, -EIO, -EISDIR ... of the system
  * calls; -EINVAL: @path ends in '/' or is empty.
  */

@@ -105,6 +105,41 @@ TEST(reading_is_bounded)
 	end();
 }
 
+TEST(reading_what_only_some_may_write)
+{
+	static const struct {
+		const char *why;
+		mode_t mode;
+		uid_t uid; /* whose it is: root may give it away */
+		ssize_t want;
+	} rows[] = {
+		{ "his own", 0600, 0, 1 },
+		{ "that all may read", 0644, 0, 1 },
+		{ "that its group may write", 0620, 0, -EPERM },
+		{ "that all may write", 0602, 0, -EPERM },
+		{ "another user's", 0644, 65533, -EPERM },
+		{ "the owner's", 0644, 65534, 1 },
+		{ "the owner's, that its group may write", 0664, 65534, -EPERM },
+	};
+	char buf[4];
+
+	begin();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uid_t owner = geteuid() == 0 ? 65534 : geteuid();
+
+		if (rows[i].uid != 0 && geteuid() != 0)
+			continue;
+		plant(path, "1", 0600);
+		CHECK_EQ_ROW(rows[i].why, chmod(path, rows[i].mode), 0);
+		if (rows[i].uid != 0)
+			CHECK_EQ_ROW(rows[i].why, chown(path, rows[i].uid, (gid_t)-1), 0);
+		CHECK_EQ_ROW(rows[i].why, lat_file_read_of(path, buf, sizeof(buf), owner), rows[i].want);
+		CHECK_EQ_ROW(rows[i].why, unlink(path), 0);
+	}
+	CHECK_EQ(lat_file_read_of(path, buf, sizeof(buf), geteuid()), -ENOENT);
+	end();
+}
+
 TEST(reading_refusals)
 {
 	char buf[4];

@@ -131,6 +131,9 @@ def a_policy_with_a_mistake_changes_nothing(folder):
         alice.do("join", 0, 1, 7, 0)
         os.chmod(p.file, 0o666)
         assert "others may write" in p.host.fails("EACCES", "reload")
+        os.chmod(p.file, 0o644)
+        os.chown(p.file, ALICE, -1)
+        assert "root's or this" in p.host.fails("EACCES", "reload")
         os.remove(p.file)
         p.host.fails("ENOENT", "reload")
         alice.do("join", 1, 2, 7, 0)
@@ -215,6 +218,24 @@ def a_badge_and_a_size_are_those_of_the_line(folder):
         bob.do("say", 0, "x")
         assert store.do("badge", 7, 60000).split() == ["0"]
         alice.fails("EMSGSIZE", "say", 0, "x" * 101)
+
+
+@case
+def what_is_not_ones_business_is_not_listed(folder):
+    """However much of it there is."""
+    with Place(folder, f"[node]\nallow = uid {STORE}: listen\n[service last]\npid = 400\nallow = uid {ALICE}: send\n"
+                       f"allow = uid {STORE}: listen\n") as p:
+        store, alice = p.opened(STORE), p.opened(ALICE)
+        for pid in range(100, 300):
+            store.do("listen", pid)
+        store.do("listen", 400)
+        alice.fails("EACCES", "listen", 5)
+        assert alice.do("receivers").split() == ["400"]
+        assert len(store.do("receivers").split()) > 100
+        p.reload(f"[node]\nattach = uid {ALICE}\nallow = uid {STORE}: send\n[service some]\npid = 150\nallow = uid {STORE}: listen\n")
+        store.until("local.pids_lost", 200)
+        assert store.do("receivers").split() == ["150"]
+        assert alice.do("receivers").split() == []
 
 
 @case

@@ -19,6 +19,7 @@
  *                                                the calls of <lattice/ipc.h>, on the default node     -> RC TYPE SOURCE
  *   stat NAME                                    -> 0 VALUE
  *   host                                         -> 0 PROCESS
+ *   receivers                                    -> 0 PID ...
  *   serve_as NAME PID | find NAME NODE MS        -> 0 PID
  *   fds | fork | close | quit
  */
@@ -297,6 +298,20 @@ static void do_badge(char **arg)
 	answer(rc, e != NULL ? e->ep : NULL, "%u", (unsigned)msg.badge);
 }
 
+/* Who receives here, as far as this process may know. */
+static void do_receivers(char **arg)
+{
+	struct lattice_receiver r = { 0 };
+	char pids[LINE_ROOM] = "";
+	size_t length = 0;
+	int rc;
+
+	(void)arg;
+	while ((rc = lattice_node_receiver(node, r.pid, &r)) == 0 && length < sizeof(pids))
+		length += (size_t)snprintf(pids + length, sizeof(pids) - length, "%d ", (int)r.pid);
+	answer(rc == -ENOENT ? 0 : rc, node, "%s", pids);
+}
+
 /* CHANNEL LEN BYTE: a loan that is filled with it. */
 static void do_lend(char **arg)
 {
@@ -548,7 +563,7 @@ static const struct {
 	{ "borrow", 2, do_borrow },     { "call", 3, do_call },     { "serve", 3, do_serve },
 	{ "serve_as", 2, do_serve_as }, { "find", 3, do_find },     { "keep", 2, do_keep },
 	{ "reply", 2, do_reply },       { "task", 3, do_task },     { "reload", 0, do_reload },
-	{ "crowd", 2, do_crowd },       { "badge", 2, do_badge },
+	{ "crowd", 2, do_crowd },       { "badge", 2, do_badge },   { "receivers", 0, do_receivers },
 };
 
 static void in_task(void *arg)
