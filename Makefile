@@ -9,7 +9,7 @@ main = build/main
 # Sanitizers map their shadow at fixed addresses, which a kernel that randomises widely can take first.
 sanitized = $(shell setarch -R true 2>/dev/null && echo setarch -R) scripts/run-tests --sanitized
 
-.PHONY: sim sim-revoke sim-mutants interleave interleave-mutants flood wake tiers model graph-model all demo bench bench-locks bench-revoke-cost check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
+.PHONY: sim sim-revoke sim-mutants interleave interleave-mutants flood wake tiers model graph-model call-patterns all demo bench bench-locks bench-revoke-cost check check-asan check-tsan check-aarch64-switch soak soak-asan soak-tsan kills transfer relay bench-goodput fuzz coverage lint format install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library, the command, the examples and the benchmarks
@@ -131,13 +131,19 @@ tiers: ## order and exactly once over a hundred million messages of all lengths,
 model: ## search every state of the models in models/ (skipped without spin)
 	@scripts/check-model || [ $$? = 77 ]
 
-# How many steps.
+# How many steps, or patterns.
 graph-model: N ?= 1000000
+call-patterns: N ?= 100000
 
 graph-model: ## channels that connect, disconnect, submit and close at random, N=1000000 steps, against an oracle
 	@scripts/bootstrap check
 	@$(MAKE) -s build-main
 	@LATTICE_GRAPH_STEPS=$(N) $(main)/tests/graph/graph-model
+
+call-patterns: ## N=100000 patterns of calls between tasks and threads: every deadlock is told, and nothing else
+	@scripts/bootstrap check
+	@$(MAKE) -s build-main
+	@LATTICE_CALL_PATTERNS=$(N) $(main)/tests/graph/call-patterns
 
 # How many processes die.
 KILLS ?= 10000

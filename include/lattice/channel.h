@@ -167,7 +167,8 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *   -ETIMEDOUT    no reply; the receiver may have the request, and is told when it answers
  *   -EDEADLK      the receiver waits, through however many others, for the caller: all would wait for ever. Nothing was sent;
  *                 lattice_explain() names the ring. (What waits is known where tasks and threads call each other, and in
- *                 lattice_sched_block_on(); of a pid that several tasks or threads receive for, only once one of them has the request)
+ *                 lattice_sched_block_on(); of a pid that several tasks or threads receive for, or for which nobody has received yet, only once one of them has the
+ *                 request. A time-out does not make a ring legal)
  *   -EMSGSIZE     the request is over the channel's limit: nothing was sent; or the reply has more than @bytes: reply->len says how
  *                 many, and it is lost
  *   -EOWNERDEAD   the receiving endpoint was closed, or its process is gone
