@@ -90,6 +90,8 @@ static const struct cli_row rows[] = {
 	      "write it to this file, which only its owner may read"),
 	TAKES(KIND_NAME, OPT_PEER, "peer", "HOLDER", peer, "all that name this holder (as --to)"),
 	FLAG(OPT_WAIT, "wait", wait, "until every sender on another node knows, --timeout at most (10)"),
+	FLAG(OPT_FOLLOW, "follow", follow, "go on as more come, until it is interrupted"),
+	FLAG(OPT_FORCE, "force", force, "even if there is such a file: it is replaced"),
 	FLAG(OPT_LIST, "list", list, "what would be measured, measuring nothing"),
 	TAKES(KIND_FILE, OPT_POLICY, "config", "FILE", policy,
 	      "who may do what on this node, by user, group and peer"),

@@ -1,24 +1,16 @@
 /* Counters: of a node that runs elsewhere (lattice stats), and of the command's own (--stats). */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <lattice/fastpath.h>
 #include <lattice/node.h>
-#include <lattice/state.h>
 
+#include "cli/ask.h"
 #include "cli/cmd.h"
 #include "cli/json.h"
 #include "cli/options.h"
-
-#define TIMEOUT_DEFAULT_NS (INT64_C(10) * 1000000000)
 
 enum { STATS_MAX = 256 };
 
@@ -38,34 +30,6 @@ void cli_stats_print(const struct cli_options *opt, struct lattice_node *node)
 			fprintf(stderr, "%-24s %12" PRIu64 "  %s\n", stats[i].name, stats[i].value,
 				stats[i].text);
 	}
-}
-
-/*
- * An fd of the node's stats.sock, or a negative errno. By the directory's fd, because its path may be a long one. A node that
- * is stopped takes connections all the same, so nothing is waited for longer than @timeout_ns.
- */
-static int call(const char *dir, int64_t timeout_ns)
-{
-	const struct timeval patience = { .tv_sec = timeout_ns / 1000000000,
-					  .tv_usec = timeout_ns < 1000 ? 1 : timeout_ns % 1000000000 / 1000 };
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, rc;
-
-	if (folder < 0)
-		return -errno;
-	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/stats.sock", folder);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	rc = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
-			     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-			     connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0
-		     ? -errno
-		     : 0;
-	close(folder);
-	if (rc == 0)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return rc;
 }
 
 /* "" when the line has no such field. */
@@ -163,60 +127,6 @@ static void print_line(const char *line, bool all)
 	}
 }
 
-static int silent(const char *dir)
-{
-	(void)cli_complain("the node on %s does not answer: is it stopped?", dir);
-	return CLI_UNREACHABLE;
-}
-
-/* Gives each line that the node says to @fn. */
-static int ask(const struct cli_options *opt,
-	       void (*fn)(void *ctx, const struct cli_options *opt, const char *line), void *ctx)
-{
-	char where[4096], *line = NULL;
-	const char *dir = opt->dir;
-	size_t room = 0, lines = 0;
-	FILE *from;
-	int rc = 0, fd;
-
-	if (dir == NULL) {
-		rc = lattice_state_dir(where, sizeof(where));
-		dir = where;
-	}
-	if (rc < 0)
-		return cli_fail(NULL, rc, "no state directory");
-	fd = call(dir, opt->timeout_ns != CLI_UNSET ? opt->timeout_ns : TIMEOUT_DEFAULT_NS);
-	if (fd == -ENOENT || fd == -ECONNREFUSED) {
-		(void)cli_complain(
-			"no node runs on %s that has a network: 'lattice node run' runs one, -d names another directory",
-			dir);
-		return CLI_UNREACHABLE;
-	}
-	if (fd == -EAGAIN)
-		return silent(dir);
-	if (fd < 0)
-		return cli_complain("%s/stats.sock: %s", dir, strerror(-fd));
-	from = fdopen(fd, "r");
-	if (from == NULL) {
-		close(fd);
-		return cli_complain("out of memory");
-	}
-	for (; (errno = 0, getline(&line, &room, from)) > 0; lines++)
-		fn(ctx, opt, line);
-	rc = ferror(from) ? errno : 0;
-	free(line);
-	(void)fclose(from);
-	if (rc == EAGAIN)
-		return silent(dir);
-	if (rc != 0)
-		return cli_complain("%s/stats.sock: %s", dir, strerror(rc));
-	if (lines == 0) {
-		(void)cli_complain("the node on %s ended", dir);
-		return CLI_UNREACHABLE;
-	}
-	return CLI_OK;
-}
-
 static void stats_line(void *ctx, const struct cli_options *opt, const char *line)
 {
 	(void)ctx;
@@ -230,7 +140,7 @@ static int run_stats(const struct cli_options *opt, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	return ask(opt, stats_line, NULL);
+	return cli_ask(opt, "stats.sock", NULL, false, stats_line, NULL);
 }
 
 /* --- why ---------------------------------------------------------------------------------------- */
@@ -266,7 +176,7 @@ static int run_why(const struct cli_options *opt, int argc, char **argv)
 	int rc;
 
 	(void)argc;
-	rc = ask(opt, why_line, &w);
+	rc = cli_ask(opt, "stats.sock", NULL, false, why_line, &w);
 	if (rc == CLI_OK && !w.found)
 		return cli_complain("that node's process has no channel %s to itself", w.channel);
 	return rc;

@@ -859,13 +859,13 @@ void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n)
 	pthread_mutex_unlock(&a->lock);
 }
 
-void lat_attach_judge(struct lat_attach *a)
+void lat_attach_judge(struct lat_attach *a, struct lat_node_cut *cut)
 {
 	if (a == NULL)
 		return;
 	pthread_mutex_lock(&a->lock);
 	if (a->hosting != NULL)
-		lat_host_judge(a->hosting);
+		lat_host_judge(a->hosting, cut);
 	pthread_mutex_unlock(&a->lock);
 }
 

@@ -20,6 +20,7 @@
 struct lat_attach;
 struct lat_links;
 struct lat_lives;
+struct lat_node_cut;
 struct lat_stats;
 struct lattice_node;
 struct lattice_node_host;
@@ -104,7 +105,7 @@ void lat_attach_revoked(struct lat_attach *a, struct lat_cap_ref life);
 void lat_attach_tell(struct lat_attach *a, uint64_t member, struct lat_note *n);
 
 /* The policy has changed: as lat_host_judge(), if this process hosts. NULL is fine. */
-void lat_attach_judge(struct lat_attach *a);
+void lat_attach_judge(struct lat_attach *a, struct lat_node_cut *cut);
 
 /* As lattice_node_host() and lattice_node_receiver(). */
 LAT_MUST_CHECK int lat_attach_host(struct lat_attach *a, struct lattice_node_host *out);

@@ -18,6 +18,7 @@
 #include "node/network.h"
 #include "node/node.h"
 #include "node/refusal.h"
+#include "node/stats.h"
 #include "node/waitq.h"
 #include "os/clock.h"
 #include "os/thread.h"
@@ -43,6 +44,7 @@ struct revocation {
 struct lat_grants {
 	struct lattice_node *node;
 	_Atomic(struct lat_issuer *) issuer;
+	_Atomic(uint64_t) made, ended;
 	struct lat_lives *lives;  /* NULL: not made; then it does not change */
 	pthread_mutex_t making;   /* of these two */
 	pthread_mutex_t revoking; /* one at a time; taken before the issuer's and the network's */
@@ -176,6 +178,7 @@ static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct 
 	r->told.channels += channels;
 	g->under_way = NULL;
 	r->told.ended = count;
+	(void)atomic_fetch_add_explicit(&g->ended, count, memory_order_relaxed);
 	if (r->told.told == 0)
 		r->told.ns = lat_clock_monotonic_ns() - r->began_ns;
 	out->told = r->told;
@@ -231,7 +234,10 @@ int lat_grants_do(struct lat_grants *g, const struct lat_grants_asker *who, cons
 	switch (q->what) {
 	case LAT_ISSUE_GRANT:
 	case LAT_ISSUE_DERIVE:
-		return iss != NULL ? make_right(g, iss, who, q, out) : -EACCES;
+		rc = iss != NULL ? make_right(g, iss, who, q, out) : -EACCES;
+		if (rc == 0)
+			(void)atomic_fetch_add_explicit(&g->made, 1, memory_order_relaxed);
+		return rc;
 	case LAT_ISSUE_REVOKE:
 		return iss != NULL ? end_lives(g, iss, q, out) : -EKEYREVOKED;
 	case LAT_ISSUE_REVOKE_HOLDER:
@@ -356,6 +362,18 @@ int lat_grants_ask(struct lat_grants *g, const struct lat_grants_asker *who, con
 		free(a);
 	}
 	return rc;
+}
+
+void lat_grants_stats(struct lat_grants *g, struct lat_stats *s)
+{
+	struct lat_issuer *iss = lat_grants_issuer(g);
+
+	lat_stats_put(s, "cap.live", "capabilities, and grants by the policy, that live",
+		      iss != NULL ? lat_issuer_count(iss) : 0);
+	lat_stats_put(s, "cap.made", "capabilities made since the node was opened",
+		      atomic_load_explicit(&g->made, memory_order_relaxed));
+	lat_stats_put(s, "cap.ended", "capabilities ended by being revoked, since then",
+		      atomic_load_explicit(&g->ended, memory_order_relaxed));
 }
 
 /* ---- life ---- */

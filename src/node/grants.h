@@ -73,6 +73,9 @@ struct lat_issuer *lat_grants_issuer(const struct lat_grants *g);
 LAT_MUST_CHECK int lat_grants_ask(struct lat_grants *g, const struct lat_grants_asker *who,
 				  const struct lat_note *n);
 
+struct lat_stats;
+void lat_grants_stats(struct lat_grants *g, struct lat_stats *s);
+
 /* The sender of a channel from @node, which has ended with @life, knows. Any lock may be held. */
 void lat_grants_told(struct lat_grants *g, lattice_node_id node, struct lat_cap_ref life);
 

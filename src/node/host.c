@@ -380,7 +380,7 @@ static void hear(struct lat_host *h, struct member *m)
 /* ---- a policy that has changed ---- */
 
 /* Takes what its members may not receive as any more. */
-static void take_back(struct lat_host *h)
+static void take_back(struct lat_host *h, struct lat_node_cut *cut)
 {
 	uint64_t holder;
 
@@ -391,12 +391,13 @@ static void take_back(struct lat_host *h)
 						lat_claims_name(h->claims, pid)) == 0)
 			continue;
 		lat_claims_give(h->claims, holder, pid);
+		cut->pids++;
 		lat_host_refused(h, m, LAT_AUDIT_STAY, &(struct lat_note){ .dst = pid }, -EACCES);
 		(void)lat_host_say(h, m, &(struct lat_note){ .kind = LAT_NOTE_LOST, .dst = pid });
 	}
 }
 
-void lat_host_judge(struct lat_host *h)
+void lat_host_judge(struct lat_host *h, struct lat_node_cut *cut)
 {
 	struct member *next;
 
@@ -408,9 +409,10 @@ void lat_host_judge(struct lat_host *h)
 		lat_log(LAT_LOG_INFO, "host: process %d may not be attached any more",
 			(int)m->cred.process.pid);
 		lat_host_refused(h, m, LAT_AUDIT_STAY, NULL, -EACCES);
+		cut->processes++;
 		dismiss(h, m);
 	}
-	take_back(h);
+	take_back(h, cut);
 	update_counts(h);
 	pthread_mutex_unlock(&h->lock);
 }

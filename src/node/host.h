@@ -28,6 +28,7 @@ struct lat_grants;
 struct lat_host;
 struct lat_judge;
 struct lat_lives;
+struct lat_node_cut;
 struct lat_probes;
 struct lat_standing;
 struct lat_stats;
@@ -70,7 +71,7 @@ LAT_MUST_CHECK int lat_host_named(struct lat_host *h, const char *name, int32_t 
 /* Which service @pid is; "": none. Any thread. */
 void lat_host_name_of(struct lat_host *h, int32_t pid, char name[LAT_SERVICE_MAX + 1]);
 /* The policy has changed: members who may not be here any more are dismissed, and pids that they may not have are taken. Any thread. */
-void lat_host_judge(struct lat_host *h);
+void lat_host_judge(struct lat_host *h, struct lat_node_cut *cut);
 
 /* Tells @member, if it is one still. Any thread. */
 void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n);

@@ -563,3 +563,13 @@ bool lat_issuer_next(struct lat_issuer *iss, int64_t after, struct lat_cap_entry
 	pthread_mutex_unlock(&iss->lock);
 	return found;
 }
+
+uint32_t lat_issuer_count(struct lat_issuer *iss)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&iss->lock);
+	count = lat_captable_count(iss->table);
+	pthread_mutex_unlock(&iss->lock);
+	return count;
+}

@@ -122,6 +122,8 @@ LAT_MUST_CHECK int lat_issuer_revoke_holder(struct lat_issuer *iss, const uint8_
 
 /* 0, -EKEYREVOKED. */
 LAT_MUST_CHECK int lat_issuer_get(struct lat_issuer *iss, struct lat_cap_ref life, struct lat_cap_entry *out);
+/* How many live. */
+uint32_t lat_issuer_count(struct lat_issuer *iss);
 /* As lat_captable_next(). */
 bool lat_issuer_next(struct lat_issuer *iss, int64_t after, struct lat_cap_entry *out);
 

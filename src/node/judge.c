@@ -12,6 +12,7 @@
 
 #include "base/why.h"
 #include "node/state.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/users.h"
 
@@ -19,6 +20,7 @@ struct lat_judge {
 	uint32_t owner;
 	bool policed;
 	pthread_mutex_t lock;
+	uint64_t since_s;
 	struct lat_policy *policy; /* NULL and policed: nothing is allowed yet */
 };
 
@@ -51,8 +53,19 @@ void lat_judge_rule(struct lat_judge *j, struct lat_policy *p)
 	pthread_mutex_lock(&j->lock);
 	was = j->policy;
 	j->policy = p;
+	j->since_s = lat_clock_wall_s();
 	pthread_mutex_unlock(&j->lock);
 	lat_policy_free(was);
+}
+
+void lat_judge_info(struct lat_judge *j, struct lat_policy_size *size, uint64_t *since_s)
+{
+	pthread_mutex_lock(&j->lock);
+	if (j->policy != NULL) {
+		*size = lat_policy_size(j->policy);
+		*since_s = j->since_s;
+	}
+	pthread_mutex_unlock(&j->lock);
 }
 
 bool lat_judge_is_policed(const struct lat_judge *j)

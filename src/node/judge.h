@@ -27,6 +27,8 @@ void lat_judge_close(struct lat_judge *j);
 /* From now on @p decides, which is the judge's. */
 void lat_judge_rule(struct lat_judge *j, struct lat_policy *p);
 bool lat_judge_is_policed(const struct lat_judge *j);
+/* Of the policy that decides: how long it is, and when it began to, in Unix seconds; untouched if there is none. */
+void lat_judge_info(struct lat_judge *j, struct lat_policy_size *size, uint64_t *since_s);
 
 enum lat_judge_act {
 	LAT_JUDGE_ATTACH,  /* be a member */

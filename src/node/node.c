@@ -225,7 +225,7 @@ void lattice_node_close(struct lattice_node *node)
 	lat_node_put(node);
 }
 
-int lattice_node_reload(struct lattice_node *node)
+int lat_node_reload(struct lattice_node *node, struct lat_node_cut *cut)
 {
 	int rc;
 
@@ -243,14 +243,22 @@ int lattice_node_reload(struct lattice_node *node)
 			  node->policy_file != NULL ? lat_network_rule(node->network)
 						    : lat_node_audit_to(node, NULL));
 	if (rc == 0 && node->policy_file != NULL) {
-		if (lat_standing_review(node->standing, lat_grants_issuer(node->grants)) > 0)
+		cut->grants = lat_standing_review(node->standing, lat_grants_issuer(node->grants));
+		if (cut->grants > 0)
 			(void)lat_network_revoked(node->network);
-		lat_attach_judge(lat_node_attach(node));
+		lat_attach_judge(lat_node_attach(node), cut);
 	}
 	if (rc == -ESHUTDOWN)
 		rc = lat_why(node, rc, "the node was closed");
 	lat_node_put(node);
 	return rc;
+}
+
+int lattice_node_reload(struct lattice_node *node)
+{
+	struct lat_node_cut cut = { 0 };
+
+	return lat_node_reload(node, &cut);
 }
 
 /* The two calls about the machine's processes: a reference to the node, which has a host. */
@@ -523,6 +531,7 @@ size_t lattice_node_stats(struct lattice_node *node, struct lattice_stat *out, s
 		if (node->relays != NULL)
 			lat_relays_stats(node->relays, &s);
 	}
+	lat_grants_stats(node->grants, &s);
 	lat_audit_stats(node->audit, &s);
 	lat_stats_put(&s, "local.elsewhere",
 		      "1: other processes cannot attach to this node, another one hosts",

@@ -70,6 +70,15 @@ struct lattice_node {
 	_Atomic(uint32_t) refs; /* the opener's, one of each handle, and of each call on the node itself */
 };
 
+/* What a policy that was read again has ended. */
+struct lat_node_cut {
+	uint32_t processes; /* that were attached */
+	uint32_t pids;      /* that were received as, of other processes */
+	uint32_t grants; /* what somebody was allowed on channels, each with all of those that went by it */
+};
+/* As lattice_node_reload(). */
+int lat_node_reload(struct lattice_node *node, struct lat_node_cut *cut) LAT_MUST_CHECK;
+
 struct lat_policy_audit;
 /*
  * Refusals go where the node's configuration says, or else @said (NULL: nothing is said), opened anew. As lat_audit_log_to().

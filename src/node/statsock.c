@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <lattice/error.h>
@@ -13,6 +15,7 @@
 #include <lattice/state.h>
 
 #include "node/channel.h"
+#include "node/control.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "os/clock.h"
@@ -28,7 +31,7 @@ static const int64_t pause_ns = LAT_NS_PER_S;        /* when the system has no m
 
 struct lat_statsock {
 	struct lattice_node *node;
-	struct lat_unixsock sock;
+	struct lat_unixsock sock, control;
 	int stop; /* an eventfd */
 	struct lat_thread thread;
 };
@@ -121,28 +124,83 @@ static void tell(struct lat_statsock *s, int fd)
 		    stats[i].value, stats[i].text);
 }
 
+/* A line of what is asked, without its end. Whether it came in time. */
+static bool hear(const struct caller *c, char request[static LAT_CONTROL_REQUEST_MAX])
+{
+	size_t length = 0;
+
+	while (length < LAT_CONTROL_REQUEST_MAX) {
+		struct pollfd wait[2] = { { .fd = c->stop, .events = POLLIN },
+					  { .fd = c->fd, .events = POLLIN } };
+		ssize_t n;
+
+		if (lat_poll_until(wait, 2, c->deadline_ns) < 0 || wait[0].revents != 0)
+			return false;
+		n = recv(c->fd, request + length, 1, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return false;
+		if (request[length] == '\n') {
+			request[length] = '\0';
+			return true;
+		}
+		length++;
+	}
+	return false;
+}
+
+static void say_line(void *ctx, const char *line, size_t bytes)
+{
+	struct caller *c = ctx;
+
+	if (c->rc == 0)
+		c->rc = lat_unixsock_send(c->fd, line, bytes, c->stop, c->deadline_ns);
+}
+
+static void obey(struct lat_statsock *s, int fd)
+{
+	struct caller c = { .fd = fd,
+			    .stop = s->stop,
+			    .deadline_ns = lat_clock_deadline(lat_clock_monotonic_ns(), patience_ns) };
+	char request[LAT_CONTROL_REQUEST_MAX];
+
+	if (!hear(&c, request))
+		return;
+	c.deadline_ns = lat_clock_deadline(lat_clock_monotonic_ns(), patience_ns);
+	lat_control_answer(s->node, request, say_line, &c);
+}
+
+/* Who has come to @sock. false: it is time to stop. */
+static bool serve(struct lat_statsock *s, struct lat_unixsock *sock,
+		  void (*fn)(struct lat_statsock *s, int fd))
+{
+	int fd = lat_unixsock_accept(sock);
+
+	if (fd >= 0) {
+		fn(s, fd);
+		lat_unixsock_hang_up(fd);
+	}
+	return fd >= 0 || fd == -EAGAIN ||
+	       lat_eventfd_wait(s->stop, lat_clock_deadline(lat_clock_monotonic_ns(), pause_ns)) != 0;
+}
+
 static void run(void *arg)
 {
 	struct lat_statsock *s = arg;
 
 	for (;;) {
-		struct pollfd wait[2] = { { .fd = s->stop, .events = POLLIN },
-					  { .fd = s->sock.fd, .events = POLLIN } };
-		int fd, rc = lat_poll_until(wait, 2, UINT64_MAX);
+		struct pollfd wait[3] = { { .fd = s->stop, .events = POLLIN },
+					  { .fd = s->sock.fd, .events = POLLIN },
+					  { .fd = s->control.fd, .events = POLLIN } };
+		int rc = lat_poll_until(wait, 3, UINT64_MAX);
 
 		if (wait[0].revents != 0)
 			return;
 		if (rc < 0)
 			continue;
-		fd = lat_unixsock_accept(&s->sock);
-		if (fd >= 0) {
-			tell(s, fd);
-			lat_unixsock_hang_up(fd);
-		} else if (fd != -EAGAIN &&
-			   lat_eventfd_wait(s->stop,
-					    lat_clock_deadline(lat_clock_monotonic_ns(), pause_ns)) == 0) {
+		if (!serve(s, &s->sock, tell) || !serve(s, &s->control, obey))
 			return;
-		}
 	}
 }
 
@@ -156,10 +214,12 @@ int lat_statsock_open(struct lat_statsock **out, struct lattice_node *node, cons
 		return -ENOMEM;
 	s->node = node;
 	s->stop = -1;
-	s->sock = LAT_UNIXSOCK_CLOSED;
+	s->sock = s->control = LAT_UNIXSOCK_CLOSED;
 	rc = lat_eventfd_open(&s->stop);
 	if (rc == 0)
 		rc = lat_unixsock_listen(&s->sock, dir, LAT_STATSOCK_NAME);
+	if (rc == 0)
+		rc = lat_unixsock_listen(&s->control, dir, LAT_STATSOCK_CONTROL);
 	if (rc == 0)
 		rc = lat_thread_start(&s->thread, "lattice-stats", run, s);
 	if (rc < 0) {
@@ -178,6 +238,7 @@ void lat_statsock_close(struct lat_statsock *s)
 		lat_eventfd_signal(s->stop);
 	lat_thread_join(&s->thread);
 	lat_unixsock_close(&s->sock);
+	lat_unixsock_close(&s->control);
 	lat_eventfd_close(s->stop);
 	free(s);
 }

@@ -1,6 +1,6 @@
 /*
  * A node's window: DIR/stats.sock. Whoever owns the state directory may connect; he is told about the node, its peers and
- * its counters, and the connection is closed. Nothing is read from it.
+ * its counters, and the connection is closed. Nothing is read from it. Beside it DIR/control.sock, where he asks and orders (control.h).
  *
  * JSON, an object per line: one of the node, one per peer, one per channel within the process (hand-offs), one per counter. Texts have no character that JSON would escape.
  *
@@ -17,7 +17,8 @@
 struct lat_statsock;
 struct lattice_node;
 
-#define LAT_STATSOCK_NAME "stats.sock"
+#define LAT_STATSOCK_NAME    "stats.sock"
+#define LAT_STATSOCK_CONTROL "control.sock"
 
 /*
  * Opens it in @dir and starts its thread. The node outlives it. 0, or an errno of the system calls: the node can do without.

@@ -8,16 +8,8 @@ import stat
 import sys
 import time
 
-from harness import WAIT, Node, Receiver, case, expect, main, read, run, two_nodes, write
+from harness import WAIT, Node, Receiver, Running, case, expect, main, read, run, two_nodes, write
 
-
-
-class Running(Receiver):
-    """A running 'lattice node run'."""
-
-    def __init__(self, node, *args):        # pylint: disable=super-init-not-called
-        self.args = ["node", "run", "-d", node.dir, "--bind", "127.0.0.1", "--port", 0, *args]
-        self.start(r"runs, port (\d+)")
 
 
 def wait_for_lines(path, count):

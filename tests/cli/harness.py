@@ -230,3 +230,11 @@ def read(path):
 
 def copy(source, target):
     shutil.copytree(source, target)
+
+
+class Running(Receiver):
+    """A running 'lattice node run'."""
+
+    def __init__(self, node, *args):        # pylint: disable=super-init-not-called
+        self.args = ["node", "run", "-d", node.dir, "--bind", "127.0.0.1", "--port", 0, *args]
+        self.start(r"runs, port (\d+)")

@@ -251,12 +251,18 @@ def one_user_does_not_keep_out_the_others(folder):
         alice.do("join", 0, 1, 7, 0)
 
 
+def same(a, b):
+    """But for when and which."""
+    return all(a.get(key) == b.get(key) for key in {*a, *b} - {"time", "record"})
+
+
 class Audit:
     """The records that are written, as they come."""
 
     def __init__(self, path):
         self.path = path
         self.seen = 0
+        self.last = None
 
     def all(self):
         with open(self.path, encoding="ascii") as file:
@@ -264,9 +270,14 @@ class Audit:
 
     def next(self, **want):
         """Until the next record is there; it has to be this."""
-        until(lambda: len(self.all()) > self.seen, f"no record of {want}")
-        got = self.all()[self.seen]
-        self.seen += 1
+        got = last = self.last
+        while got is None or same(got, last):       # who is not let in knocks again
+            until(lambda: len(self.all()) > self.seen, f"no record of {want}")
+            got = self.all()[self.seen]
+            self.seen += 1
+            if last is None:
+                break
+        self.last = got
         assert {key: got.get(key) for key in want} == want, (want, got)
         assert got["time"].endswith("Z") and got["record"] == self.seen and got["why"]
         return got
@@ -306,7 +317,7 @@ def each_refusal_is_a_record(folder):
         p.reload(policy.replace(f"allow = uid {ALICE}: send\n", ""))
         until(lambda: os.path.exists(path) and Audit(path).all(), "nothing is written after it was moved away")
         assert Audit(path).all()[0]["act"] == "stay"
-        assert len(Audit(path + ".1").all()) == 6
+        assert len(Audit(path + ".1").all()) == audit.seen
 
 
 @case
