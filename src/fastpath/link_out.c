@@ -140,13 +140,15 @@ static void out_put(struct lat_link_out *out)
 
 	if (!lat_link_unref(&out->refs))
 		return;
-	pthread_mutex_lock(&link->lock);
-	number_put_locked(link, out->chan);
-	pthread_mutex_unlock(&link->lock);
 	if (out->accepted) {
 		lat_sender_fini(&out->sender);
 		lat_tiers_tx_fini(&out->sender.tx);
 	}
+	pthread_mutex_lock(&link->lock);
+	number_put_locked(
+		link,
+		out->chan); /* last: what was written above in the segment is the next one's from here on */
+	pthread_mutex_unlock(&link->lock);
 	lat_link_asks_free(out);
 	free(out);
 	lat_link_put(link);
