@@ -139,7 +139,6 @@ static int reason(const struct lat_lane *lane, int rc)
 int lat_lane_gone(struct lat_pair *p, const struct lat_note *n)
 {
 	struct lat_lane *lane;
-	uint64_t sent;
 	bool ours;
 
 	pthread_mutex_lock(&p->ls->lock);
@@ -147,8 +146,7 @@ int lat_lane_gone(struct lat_pair *p, const struct lat_note *n)
 	pthread_mutex_unlock(&p->ls->lock);
 	if (lane == NULL || lane->state != LANE_OPEN) /* only this thread changes it */
 		return -EPROTO;
-	sent = lat_sender_sent(lat_link_out_sender(lane->out), NULL);
-	atomic_store_explicit(&lane->received, (n->number < sent ? n->number : sent) + 1,
+	atomic_store_explicit(&lane->received, n->number < UINT64_MAX ? n->number + 1 : n->number,
 			      memory_order_release);
 	lat_link_out_end(lane->out, reason(lane, n->rc));
 	pthread_mutex_lock(&p->ls->lock);
@@ -425,8 +423,9 @@ uint64_t lat_lane_sent(struct lat_lane *lane, uint64_t *received)
 	uint64_t sent = lat_sender_sent(lat_link_out_sender(lane->out), received);
 	uint64_t told = atomic_load_explicit(&lane->received, memory_order_acquire);
 
+	/* Compared here and not when it came: a sender counts a message after the other may have received it. */
 	if (received != NULL && told != 0)
-		*received = told - 1;
+		*received = told - 1 < sent ? told - 1 : sent;
 	else if (received != NULL && lane->far)
 		*received = lat_far_received(lane);
 	return sent;
