@@ -27,11 +27,28 @@ static inline struct lat_life lat_life_or_none(struct lat_life life)
 	return life.word != NULL ? life : (struct lat_life){ .word = &lat_life_needed_none };
 }
 
-#ifdef LAT_LIFE_UNCHECKED /* scripts/bench-revoke-cost only: to be compared with */
+#ifdef LAT_LIFE_UNCHECKED /* scripts/bench-revoke-cost, to be compared with; and a fault that "make revoke-mutants" must notice */
 static inline bool lat_life_ended(const struct lat_life *life)
 {
 	(void)life;
 	return false;
+}
+#elif defined( \
+	LAT_LIFE_STALE) /* another: what a thread has seen before it copied the message is what decides */
+static inline bool lat_life_ended(const struct lat_life *life)
+{
+	static _Thread_local struct {
+		struct lat_life of;
+		bool ended;
+	} seen[64];
+	uint32_t at = (uint32_t)((uintptr_t)life->word / sizeof(*life->word)) % ARRAY_LEN(seen);
+	bool now = atomic_load_explicit(life->word, memory_order_acquire) != life->gen, before = now;
+
+	if (seen[at].of.word == life->word && seen[at].of.gen == life->gen)
+		before = seen[at].ended;
+	seen[at].of = *life;
+	seen[at].ended = now;
+	return before;
 }
 #else
 static inline bool lat_life_ended(const struct lat_life *life)
