@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <lattice/cap.h>
@@ -12,6 +13,7 @@
 #include <lattice/node.h>
 #include <lattice/state.h>
 
+#include "cli/capability.h"
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/target.h"
@@ -19,7 +21,7 @@
 
 #define WAIT_DEFAULT_NS (INT64_C(10) * 1000000000)
 
-enum { CAP_FILE_MAX = 4096, HOLDER_TEXT = 128 };
+enum { HOLDER_TEXT = 128 };
 
 /* ---- reading what is said ---- */
 
@@ -150,23 +152,15 @@ static int read_terms(const struct cli_options *opt, struct lattice_cap_terms *t
 	return status;
 }
 
-/* A file, or standard input. */
-static int read_cap(const char *path, struct lattice_cap **out)
+/* Before anything is made: whether it can be written where it is to be. */
+static int check_output(const struct cli_options *opt)
 {
-	char text[CAP_FILE_MAX];
-	ssize_t length;
-	int rc;
+	struct stat st;
 
-	if (strcmp(path, "-") == 0) {
-		length = cli_read_file(path, text, sizeof(text));
-		if (length < 0)
-			return CLI_FAILED;
-		rc = lattice_cap_parse(out, text, (size_t)length);
-		explicit_bzero(text, sizeof(text));
-	} else {
-		rc = lattice_cap_read(out, path);
-	}
-	return rc < 0 ? cli_fail(NULL, rc, "no capability") : CLI_OK;
+	if (opt->cap_output == NULL || opt->force || lstat(opt->cap_output, &st) < 0)
+		return CLI_OK;
+	return cli_complain("%s is there already: --force replaces it, and with it what it holds",
+			    opt->cap_output);
 }
 
 /* To the file that was named, or as a line. */
@@ -341,7 +335,9 @@ static int run_cap_grant(const struct cli_options *opt, int argc, char **argv)
 		return cli_usage("--rights says what it is to allow: --rights send, say");
 	if ((opt->to != NULL) == opt->bearer)
 		return cli_usage("either --to, or --bearer for whoever gets hold of it");
-	status = read_terms(opt, &terms);
+	status = check_output(opt);
+	if (status == CLI_OK)
+		status = read_terms(opt, &terms);
 	if (status == CLI_OK)
 		status = cli_node_issue(&node, opt);
 	if (status != CLI_OK)
@@ -366,7 +362,8 @@ const struct cli_command cli_cap_grant = {
 		"it, and is the holder that it names, has the right. A running node grants; where none runs, the state directory's.\n"
 		"A service that does not run is granted by the pid that it has unless it asks for another.",
 	.options = (const int[]){ OPT_TO, OPT_BEARER, OPT_RIGHTS, OPT_BADGE, OPT_AS, OPT_RATE, OPT_MAX_BYTES,
-				  OPT_EXPIRES, OPT_USES, OPT_CAP_OUTPUT, OPT_DIR, OPT_JSON, OPT_HELP, 0 },
+				  OPT_EXPIRES, OPT_USES, OPT_CAP_OUTPUT, OPT_FORCE, OPT_DIR, OPT_JSON,
+				  OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 1,
 	.run = run_cap_grant,
@@ -376,11 +373,13 @@ static int run_cap_attenuate(const struct cli_options *opt, int argc, char **arg
 {
 	struct lattice_cap *cap, *less;
 	struct lattice_cap_terms terms;
-	int rc, status = read_terms(opt, &terms);
+	int rc, status = check_output(opt);
 
 	(void)argc;
 	if (status == CLI_OK)
-		status = read_cap(argv[0], &cap);
+		status = read_terms(opt, &terms);
+	if (status == CLI_OK)
+		status = cli_capability_read(argv[0], &cap);
 	if (status != CLI_OK)
 		return status;
 	rc = lattice_cap_attenuate(&less, cap, &terms);
@@ -399,7 +398,7 @@ const struct cli_command cli_cap_attenuate = {
 	.text = "Reads a capability (-: from standard input) and prints one that allows less. Nobody is asked. Both end together, when\n"
 		"the issuer revokes the first.",
 	.options = (const int[]){ OPT_TO, OPT_RIGHTS, OPT_AS, OPT_RATE, OPT_MAX_BYTES, OPT_EXPIRES,
-				  OPT_CAP_OUTPUT, OPT_DIR, OPT_JSON, OPT_HELP, 0 },
+				  OPT_CAP_OUTPUT, OPT_FORCE, OPT_DIR, OPT_JSON, OPT_HELP, 0 },
 	.args_min = 1,
 	.args_max = 1,
 	.run = run_cap_attenuate,
@@ -409,7 +408,7 @@ static int run_cap_show(const struct cli_options *opt, int argc, char **argv)
 {
 	struct lattice_cap_info info = { 0 };
 	struct lattice_cap *cap;
-	int rc, status = read_cap(argv[0], &cap);
+	int rc, status = cli_capability_read(argv[0], &cap);
 
 	(void)argc;
 	if (status != CLI_OK)
@@ -512,7 +511,7 @@ static int read_life(const struct lattice_node *node, const char *text, uint32_t
 
 	if (read_id(text, slot, gen))
 		return CLI_OK;
-	status = read_cap(text, &cap);
+	status = cli_capability_read(text, &cap);
 	if (status != CLI_OK)
 		return status;
 	rc = lattice_cap_info(cap, &info);
@@ -572,6 +571,10 @@ static int run_cap_revoke(const struct cli_options *opt, int argc, char **argv)
 					  told.ended > 0 ? "revoked, but" : "nothing was revoked");
 		if (rc == 0 || told.ended > 0)
 			print_told(opt, &told);
+		if (rc == 0 && opt->peer != NULL)
+			cli_note(
+				"what it is allowed without a capability it may open again: take its lines out of the policy "
+				"('lattice node reload'); where there is none, 'lattice peers remove', and start the node again");
 		if (rc == 0 && opt->wait && told.told < told.channels) {
 			(void)cli_complain(
 				"not every sender was told in time: one that is out of reach learns it when "
@@ -589,7 +592,8 @@ const struct cli_command cli_cap_revoke = {
 	.summary = "end a capability, and all that were made of it",
 	.text = "ID is as 'lattice cap list' prints it, FILE has the capability (one whose name looks like an ID: ./FILE). Channels\n"
 		"that were opened by it are cut at once: no message of it is received any more. With --wait it waits until every\n"
-		"sender on another node was told, and says on how many nodes they are and how long it took.",
+		"sender on another node was told, and says on how many nodes they are and how long it took. With --peer all that name one\n"
+		"holder end, and what it has open; what the policy, or being a known peer, allows it without a capability it may open again.",
 	.options = (const int[]){ OPT_PEER, OPT_WAIT, OPT_TIMEOUT, OPT_DIR, OPT_JSON, OPT_HELP, 0 },
 	.args_max = 1,
 	.run = run_cap_revoke,

@@ -13,6 +13,7 @@
 #include <lattice/error.h>
 #include <lattice/node.h>
 
+#include "cli/capability.h"
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/target.h"
@@ -149,36 +150,29 @@ static int send_file(struct sender *s, int fd, const char *path)
 }
 
 /* What holds a capability need not be told which pid a service is: the right says it. */
-static int by_capability(struct cli_target *t, const struct cli_options *opt)
+static void by_capability(struct cli_target *t, const struct lattice_cap *cap)
 {
 	struct lattice_cap_info info = { 0 };
-	struct lattice_cap *cap;
-	int rc = lattice_cap_read(&cap, opt->capability);
 
-	if (rc == 0)
-		rc = lattice_cap_info(cap, &info);
-	lattice_cap_free(cap);
-	if (rc < 0)
-		return cli_fail(NULL, rc, "no capability");
-	if (t->service[0] != '\0')
+	if (lattice_cap_info(cap, &info) == 0 && t->service[0] != '\0')
 		t->pid = info.dst;
-	return CLI_OK;
 }
 
-static int open_channel(struct sender *s, struct lattice_node *node, const struct cli_options *opt,
+static int open_channel(struct sender *s, struct lattice_node *node, const struct lattice_cap *cap,
 			int32_t from)
 {
 	const struct cli_target *t = s->target;
-	struct lattice_cap *cap;
-	int rc;
 
-	if (opt->capability == NULL)
+	if (cap == NULL)
 		return lattice_channel_open(&s->channel, node, from, t->pid, t->node, 0);
-	rc = lattice_cap_read(&cap, opt->capability);
-	if (rc == 0)
-		rc = lattice_channel_open_cap(&s->channel, node, from, t->pid, t->node, 0, cap);
-	lattice_cap_free(cap);
-	return rc;
+	return lattice_channel_open_cap(&s->channel, node, from, t->pid, t->node, 0, cap);
+}
+
+/* Standard input is one thing only. */
+static bool reads_twice(const struct cli_options *opt, bool lines)
+{
+	return opt->capability != NULL && strcmp(opt->capability, "-") == 0 &&
+	       (lines || (opt->file != NULL && strcmp(opt->file, "-") == 0));
 }
 
 static int run_send(const struct cli_options *opt, int argc, char **argv)
@@ -188,6 +182,7 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 			    .timeout_ns = opt->timeout_ns == CLI_UNSET ? TIMEOUT_DEFAULT_NS
 								       : opt->timeout_ns };
 	struct lattice_node *node = NULL;
+	struct lattice_cap *cap = NULL;
 	bool lines = argc == 2;
 	int32_t type = opt->type == CLI_UNSET ? 0 : (int32_t)opt->type;
 	int32_t from = opt->from == CLI_UNSET ? 1 : (int32_t)opt->from;
@@ -197,6 +192,8 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 		return cli_usage("'%s' is too much: a text is given by -m", argv[1]);
 	if ((opt->text != NULL) + (opt->file != NULL) + lines != 1)
 		return cli_usage("one of -m TEXT, -f FILE and - says what to send");
+	if (reads_twice(opt, lines))
+		return cli_usage("standard input cannot be both the capability and what is sent");
 	if (type >= FILE_BEGIN && type <= FILE_ABORT)
 		return cli_usage("--type %" PRId32 " is how files are sent", type);
 	status = cli_target_parse(&target, opt, argv[0], false);
@@ -210,16 +207,20 @@ static int run_send(const struct cli_options *opt, int argc, char **argv)
 			return cli_complain("%s: %s", opt->file, strerror(errno));
 	}
 
-	status = target.node == 0 ? cli_node_meet(&node) : cli_node_send(&node, opt);
+	if (opt->capability != NULL)
+		status = cli_capability_read(opt->capability, &cap);
+	if (status == CLI_OK)
+		status = target.node == 0 ? cli_node_meet(&node) : cli_node_send(&node, opt);
 	if (status == CLI_OK && target.node != 0 && target.node != lattice_node_number(node))
 		status = cli_node_reach(node, opt, &target);
-	if (status == CLI_OK)
-		status = opt->capability != NULL ? by_capability(&target, opt)
-						 : cli_target_find(&target, node, s.timeout_ns);
+	if (status == CLI_OK && cap != NULL)
+		by_capability(&target, cap);
+	else if (status == CLI_OK)
+		status = cli_target_find(&target, node, s.timeout_ns);
 	if (status != CLI_OK)
 		goto out;
-	rc = open_channel(&s, node, opt, from);
-	if (rc == -EACCES && opt->capability == NULL &&
+	rc = open_channel(&s, node, cap, from);
+	if (rc == -EACCES && cap == NULL &&
 	    opt->from == CLI_UNSET) /* somebody receives as that pid, and nobody asked for it */
 		rc = lattice_channel_open(&s.channel, node, (int32_t)getpid(), target.pid, target.node, 0);
 	if (rc < 0) {
@@ -249,6 +250,7 @@ out:
 		close(fd);
 	lattice_channel_close(s.channel);
 	lattice_node_close(node);
+	lattice_cap_free(cap);
 	return status;
 }
 
@@ -262,7 +264,8 @@ const struct cli_command cli_send = {
 		"machine's node, in whatever process of this user. With - each line of standard input is a message.\n"
 		"Ends when the other node has acknowledged everything. The port is one that the kernel chooses, unless\n"
 		"--port says which. The longest wait is 10 s, for the session, for each message and, at the end, for each\n"
-		"acknowledgement; --timeout says otherwise. With --cap it goes by that capability. A file's progress is shown on a terminal.",
+		"acknowledgement; --timeout says otherwise. With --cap it goes by that capability\n"
+		"(-: from standard input). A file's progress is shown on a terminal.",
 	.options = (const int[]){ OPT_TEXT, OPT_FILE, OPT_CAPABILITY, OPT_FROM, OPT_TYPE, OPT_TIMEOUT,
 				  OPT_JSON, OPT_STATS, OPT_DIR, OPT_AT, OPT_UDP, OPT_TCP, OPT_KEY_FILE,
 				  OPT_PORT, OPT_BIND, OPT_UNLOCKED, OPT_VERBOSE, OPT_HELP, 0 },

@@ -85,11 +85,15 @@ def sent_by_a_capability(folder):
         for target in ("store@bob", f"{pid}@bob"):
             expect(alice.run("send", target, "-m", "by right", "--cap", right, *at), 0)
         expect(alice.run("send", "8@bob", "-m", "no", "--cap", right, *at), 1, "does not allow it")
+        expect(alice.run("send", "store@bob", "-m", "by a pipe", "--cap", "-", *at, stdin=read(right)), 0)
+        expect(alice.run("send", "store@bob", "-", "--cap", "-", *at, stdin=read(right)), 2, "cannot be both")
+        expect(alice.run("send", "store@bob", "-f", "-", "--cap", "-", *at, stdin=read(right)), 2, "cannot be both")
+        expect(alice.run("send", "store@bob", "-m", "no", "--cap", "-", *at, stdin=b"hello"), 1, "not a capability")
         expect(alice.run("send", "store@bob", "-m", "no", "--cap", os.path.join(folder, "none"), *at), 1, "no capability")
         expect(bob.run("cap", "revoke", right), 0)
         expect(alice.run("send", "store@bob", "-m", "no", "--cap", right, *at), 1, "revoked")
         expect(alice.run("send", "store@bob", "-m", "by being alice", *at), 0)
-        assert store.end(signal.SIGTERM).out == b"by right\nby right\nby being alice\n"
+        assert store.end(signal.SIGTERM).out == b"by right\nby right\nby a pipe\nby being alice\n"
 
 
 @case
@@ -128,6 +132,12 @@ def narrowed_in_a_file(folder):
     expect(alice.run(*GRANT, "--bearer", "--expires", "7d", "--output", first), 0)
     assert stat.S_IMODE(os.stat(first).st_mode) == 0o600
     assert b"# to pid 7 of node 1: send, open, call\n" in read(first)
+    before = listed(alice)
+    expect(alice.run(*GRANT, "--bearer", "--output", first), 1, "is there already", "--force")
+    expect(run("cap", "attenuate", first, "--rights", "send", "--output", first), 1, "is there already")
+    assert listed(alice) == before      # nothing was made for a file that could not be
+    expect(alice.run(*GRANT, "--bearer", "--expires", "7d", "--output", first, "--force"), 0)
+    assert stat.S_IMODE(os.stat(first).st_mode) == 0o600 and len(listed(alice)) == len(before) + 1
     expect(run("cap", "attenuate", first, "--rights", "send", "--expires", "1h", "--rate", "5", "--output", second), 0)
     wide, narrow = shown(read(first)), shown(read(second))
     assert narrow["rights"] == ["send", "open"] and narrow["rate"] == 5 and narrow["expires"] < wide["expires"]
@@ -178,7 +188,7 @@ def listed_and_revoked(folder):
     for _ in range(3):
         expect(alice.run(*GRANT, "--to", "bob"), 0)
     keep = shown(expect(alice.run(*GRANT, "--bearer"), 0).out)["id"]
-    assert b"3 capabilities have ended" in expect(alice.run("cap", "revoke", "--peer", "bob"), 0).out
+    assert b"3 capabilities have ended" in expect(alice.run("cap", "revoke", "--peer", "bob"), 0, "open again").out
     assert [row["id"] for row in listed(alice)] == [keep]
     expect(alice.run("cap", "revoke", "--peer", "carol"), 1, "no node is called")
     expect(alice.run("cap", "revoke"), 2, "either ID or FILE, or --peer")
