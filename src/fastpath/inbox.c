@@ -352,6 +352,11 @@ void lat_inbox_set_owner(struct lat_inbox *inbox, void (*keep)(void *owner), voi
 	inbox->owner = owner;
 }
 
+void lat_inbox_set_pid(struct lat_inbox *inbox, int32_t pid)
+{
+	inbox->pid = pid;
+}
+
 bool lat_inbox_at_home(const struct lat_inbox *inbox)
 {
 	return lat_flows_at_home(&inbox->flows);
@@ -686,6 +691,8 @@ void lat_inbox_serve(struct lat_inbox *inbox)
 	struct lat_waits *self = lat_waits_self();
 	uint64_t server = 0, id = self == NULL ? LAT_SERVERS_MANY : lat_waits_id(self);
 
+	if (self != NULL)
+		lat_waits_name(self, inbox->pid);
 	if (atomic_compare_exchange_strong_explicit(&inbox->server, &server, id, memory_order_relaxed,
 						    memory_order_relaxed))
 		return;

@@ -196,6 +196,8 @@ void lat_inbox_close(struct lat_inbox *inbox);
  */
 void lat_inbox_set_owner(struct lat_inbox *inbox, void (*keep)(void *owner), void (*drop)(void *owner),
 			 void *owner);
+/* What flows of no other pid are called, that receive here. Before anybody does. */
+void lat_inbox_set_pid(struct lat_inbox *inbox, int32_t pid);
 
 /* The calling thread's flows wait in it without a descriptor, and keep its owner. */
 bool lat_inbox_at_home(const struct lat_inbox *inbox);

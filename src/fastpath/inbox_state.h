@@ -42,6 +42,7 @@ struct lat_inbox {
 	alignas(LAT_CACHELINE) _Atomic(struct lat_calls *) calls; /* NULL: there was none */
 	_Atomic(bool) callers_spin; /* its policy is to: so do threads that wait for a reply */
 	_Atomic(uint64_t) server;   /* the one flow that receives, as lat_waits_id(); 0: nobody has */
+	int32_t pid; /* what those who receive here are called; 0: nothing. Set before anybody does */
 	void (*keep)(void *owner);
 	void (*drop)(void *owner);
 	void *owner;

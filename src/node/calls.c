@@ -1,5 +1,6 @@
 /* Calls and their replies, on this machine. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "fastpath/call_fast.h"
 #include "fastpath/link_seg.h"
@@ -7,19 +8,45 @@
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/links.h"
+#include "node/names.h"
 #include "node/node.h"
 #include "os/clock.h"
 #include "sched/park.h"
 #include "sched/point.h"
 #include "sync/waitgraph.h"
 
+/* "a -> b -> a", where each of the ring is a service; else as the graph says it. */
+static void ring_text(const struct lattice_channel *ch, const struct lat_wait_path *path, char *buf,
+		      size_t bytes)
+{
+	size_t len = 0;
+
+	for (uint32_t i = 0; i <= path->count; i++) {
+		char name[LATTICE_SERVICE_MAX + 1];
+		int n;
+
+		lat_names_of(ch->node, path->at[i < path->count ? i : 0].pid, name);
+		if (name[0] == '\0') {
+			(void)lat_wait_path_text(path, buf, bytes);
+			return;
+		}
+		n = snprintf(buf + len, bytes - len, "%s%s",
+			     i == 0                                          ? ""
+			     : i == path->count && path->total > path->count ? " -> ... -> "
+									     : " -> ",
+			     name);
+		len += n > 0 ? (size_t)n : 0;
+		len = len < bytes ? len : bytes - 1;
+	}
+}
+
 static int call_why(const struct lattice_channel *ch, const struct lat_call *call, size_t bytes, int rc)
 {
-	char ring[512];
+	char ring[768];
 
 	switch (rc) {
 	case -EDEADLK:
-		(void)lat_wait_path_text(&call->path, ring, sizeof(ring));
+		ring_text(ch, &call->path, ring, sizeof(ring));
 		return lat_why(ch, rc, "call %d->%d: nobody would ever answer: %s", ch->key.src, ch->key.dst,
 			       ring);
 	case -ETIMEDOUT:

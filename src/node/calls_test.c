@@ -549,6 +549,9 @@ TEST(a_ring_of_threads_is_refused)
 	CHECK_EQ(t.rc[1], 0);
 	CHECK_EQ(t.rc[2], -EDEADLK);
 	CHECK_EQ(t.done[0] + t.done[1] + t.done[2], 2);
+	/* Threads are called by what they receive as. */
+	CHECK_STR(t.why, "call 3->1: nobody would ever answer: pid 3 waits for pid 1, which waits for pid 2, "
+			 "which waits for pid 3 (EDEADLK)");
 	close_node();
 }
 

@@ -158,6 +158,7 @@ static int open_as(struct lattice_endpoint **out, struct lattice_node *node, int
 	rc = lat_inbox_open(&ep->inbox);
 	if (rc == 0) {
 		lat_inbox_set_owner(ep->inbox, keep, drop, ep);
+		lat_inbox_set_pid(ep->inbox, pid);
 		rc = enter(ep);
 	}
 	if (rc == 0 && lat_node_attach(node) != NULL) {

@@ -197,6 +197,29 @@ int lat_waitgraph_add(struct lat_waits *w, uint64_t on, struct lat_wait_path *pa
 	return rc;
 }
 
+size_t lat_waitgraph_list(struct lat_wait_row *rows, size_t max)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&graph.lock);
+	for (uint32_t i = 0; i < graph.made && count < max; i++) {
+		const struct lat_waits *w = &graph.chunks[i / CHUNK][i % CHUNK], *to;
+		uint64_t on = atomic_load_explicit(&w->on, memory_order_acquire), id = lat_waits_id(w);
+
+		if (on == 0 || id == 0)
+			continue;
+		to = find_locked(on);
+		rows[count++] = (struct lat_wait_row){
+			.pid = atomic_load_explicit(&w->pid, memory_order_relaxed),
+			.number = number_of(id),
+			.on_pid = to == NULL ? 0 : atomic_load_explicit(&to->pid, memory_order_relaxed),
+			.on_number = to == NULL ? 0 : number_of(on),
+		};
+	}
+	pthread_mutex_unlock(&graph.lock);
+	return count;
+}
+
 /* --- for people --------------------------------------------------------------------------------- */
 
 static int name(const struct lat_wait_path *path, uint32_t i, char *buf, size_t bytes)

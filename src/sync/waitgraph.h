@@ -43,6 +43,13 @@ LAT_MUST_CHECK int lat_waits_open(struct lat_waits **out, int32_t pid);
 /* It ends: who waits for it waits for nobody in the graph. NULL is fine. Any thread. */
 void lat_waits_close(struct lat_waits *w);
 
+/* For people: who has no pid yet is called by this one. By the flow itself. */
+static inline void lat_waits_name(struct lat_waits *w, int32_t pid)
+{
+	if (atomic_load_explicit(&w->pid, memory_order_relaxed) == 0)
+		atomic_store_explicit(&w->pid, pid, memory_order_relaxed);
+}
+
 /* The flow that runs on this thread: a scheduler sets it to its tasks. NULL: the thread itself, which has had no need of one yet. */
 extern _Thread_local struct lat_waits *lat_waits_current __attribute__((tls_model("initial-exec")));
 
@@ -88,6 +95,15 @@ static inline void lat_waitgraph_remove(struct lat_waits *w)
 {
 	atomic_store_explicit(&w->on, 0, memory_order_release);
 }
+
+/* One that waits, to be shown. */
+struct lat_wait_row {
+	int32_t pid, on_pid;        /* 0: none */
+	uint32_t number, on_number; /* on_number 0: for whoever will receive its call */
+};
+
+/* Who waits now, @max at most, as they are found: one after the other. How many. */
+size_t lat_waitgraph_list(struct lat_wait_row *rows, size_t max);
 
 /* "pid 1 waits for pid 2, which waits for pid 1". The length it has, as snprintf does. */
 int lat_wait_path_text(const struct lat_wait_path *path, char *buf, size_t bytes);

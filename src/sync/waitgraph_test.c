@@ -135,6 +135,25 @@ TEST(a_long_ring_is_cut_short)
 		lat_waits_close(w[i]);
 }
 
+TEST(who_waits_is_shown)
+{
+	struct lat_wait_row rows[4];
+
+	open_flows();
+	lat_waits_name(flow[1], 77); /* has a pid already */
+	CHECK_EQ(lat_waitgraph_list(rows, ARRAY_LEN(rows)), 0);
+	CHECK_EQ(lat_waitgraph_add(flow[1], lat_waits_id(flow[2]), NULL), 0);
+	CHECK_EQ(lat_waitgraph_add(flow[3], UINT64_C(1) << 63, NULL), 0); /* no flow's */
+	CHECK_EQ(lat_waitgraph_list(rows, ARRAY_LEN(rows)), 2);
+	for (size_t i = 0; i < 2; i++) {
+		CHECK(rows[i].number != 0 && (rows[i].pid == 2 || rows[i].pid == 4));
+		CHECK_EQ(rows[i].on_pid, rows[i].pid == 2 ? 3 : 0);
+		CHECK_EQ(rows[i].on_number != 0, rows[i].pid == 2);
+	}
+	CHECK_EQ(lat_waitgraph_list(rows, 1), 1);
+	close_flows();
+}
+
 /* --- against a model ---------------------------------------------------------------------------- */
 
 TEST(agrees_with_a_model)

@@ -80,6 +80,15 @@ def hello_and_local(_):
 
 
 @case
+def the_appliance_names_its_ring(_):
+    """It does not hang, and says which services wait for each other; without the wrong arrow nothing is said."""
+    with Program("appliance") as program:
+        assert program.end() == 1 and "billing -> orders -> stock -> billing (EDEADLK)" in program.text(), program.text()
+    with Program("appliance", "fixed") as program:
+        assert program.end() == 0 and program.text() == "the order is answered, by the work of 19\n", program.text()
+
+
+@case
 def a_store_is_asked(_):
     with Program("store", "shop") as store:
         pid = store.says(r"has the service 'shop', pid (\d+)").group(1)
