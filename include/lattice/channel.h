@@ -106,6 +106,28 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open_cap(struct lattice_channel
 LATTICE_API LATTICE_MUST_USE int lattice_channel_send(struct lattice_channel *ch,
 						      const struct lattice_msg *msg, int64_t timeout_ns);
 
+/**
+ * Sends one message with a capability, which its receiver gets by lattice_endpoint_recv_cap(); who receives it otherwise gets the message
+ * alone. The caller keeps @cap. A message has one at most, and the next waits until the one before was received.
+ *
+ * What the receiver may do with it is what it says: one that names its holder can be used by that holder only. (To name another, make one
+ * of it: lattice_cap_attenuate() of a bearer's, lattice_cap_derive() at its issuer.) A bearer's can be used by whoever gets it, so it is sent only if it
+ * has LATTICE_RIGHT_GRANT. Of whichever node it is does not matter. On this machine it goes over sockets, never by shared memory; to
+ * another node inside the sealed message.
+ *
+ * @param cap  of this or any other node
+ *
+ * Threads: any. To another node: only on a channel that was opened with LATTICE_CHANNEL_TOKEN_FULL and not LATTICE_CHANNEL_LOSSY, and the
+ * message is up to 290 bytes longer there.
+ * @return 0, or as lattice_channel_send(), and
+ *   -EACCES  also: it is a bearer's without LATTICE_RIGHT_GRANT; nothing was sent, and the channel goes on
+ *   -EINVAL  no capability; or another node's channel, opened otherwise
+ *   -EPERM   a forked child has not got it
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_channel_send_cap(struct lattice_channel *ch,
+							  const struct lattice_msg *msg,
+							  const struct lattice_cap *cap, int64_t timeout_ns);
+
 /* Memory to write a message into, on loan from a channel. */
 struct lattice_block {
 	void *data;   /* aligned to 64; its bytes are what was written there before, or zeros */

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+struct lattice_cap;
 struct lattice_node;
 struct lattice_endpoint;
 
@@ -76,6 +77,17 @@ LATTICE_API void lattice_endpoint_close(struct lattice_endpoint *ep);
  */
 LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv(struct lattice_endpoint *ep, struct lattice_msg *msg,
 						       void *buf, size_t bytes, int64_t timeout_ns);
+
+/**
+ * The same, with the capability that came with the message (lattice_channel_send_cap()): the caller's, to be freed by lattice_cap_free(). It may be of
+ * any node and for any holder: lattice_cap_info() says. By any other call that receives, the message comes without it.
+ *
+ * @param cap  filled in; NULL: none came with it. A process that ended while it sent one leaves the message without it
+ * @return as lattice_endpoint_recv()
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv_cap(struct lattice_endpoint *ep,
+							   struct lattice_msg *msg, void *buf, size_t bytes,
+							   struct lattice_cap **cap, int64_t timeout_ns);
 
 /**
  * Answers a call: a message that was received from this endpoint, and whose @call is not 0. Once; in any order; by any task or thread of

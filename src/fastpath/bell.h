@@ -36,6 +36,8 @@ struct lat_tx_words {
 	_Atomic(uint32_t) cpu;         /* where the last message was sent from, as lat_cpu_now() */
 	_Atomic(uint64_t)
 		lost; /* messages that never came to this end, and never will: stored before a publish */
+	_Atomic(uint64_t)
+		carries; /* the last message that something goes with (fastpath/carry.h): stored before its publish */
 };
 
 /*

@@ -35,6 +35,7 @@ static void chan_free(struct lat_chan *ch)
 	lat_tiers_tx_fini(&ch->sender.tx);
 	lat_memfd_unmap(ch->region, (size_t)ch->region_bytes);
 	free(atomic_load_explicit(&ch->src.calls, memory_order_relaxed));
+	lat_carry_drop(ch->src.carry);
 	free(ch);
 }
 
@@ -215,6 +216,36 @@ int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t le
 	if (lat_wait_hook != NULL && lat_chan_execute(ch, type, data, len, &why) == 0)
 		return 0;
 	return lat_sender_send(&ch->sender, type, data, len, deadline_ns);
+}
+
+struct carry_mark {
+	struct lat_sender_mark mark; /* first */
+	struct lat_chan *chan;
+	struct lat_carry *carry;
+};
+
+static int carry_put(struct lat_sender_mark *mark, uint64_t seq)
+{
+	struct carry_mark *m = (struct carry_mark *)mark;
+
+	m->carry->seq = seq;
+	return lat_inbox_source_carry(&m->chan->src, m->carry) ? 0
+							       : -EAGAIN; /* its end is about to be told */
+}
+
+static void carry_undo(struct lat_sender_mark *mark)
+{
+	const struct carry_mark *m = (const struct carry_mark *)mark;
+
+	lat_inbox_source_uncarry(&m->chan->src, m->carry);
+}
+
+int lat_chan_send_carry(struct lat_chan *ch, int32_t type, const void *data, size_t len,
+			struct lat_carry *carry, uint64_t deadline_ns)
+{
+	struct carry_mark m = { { carry_put, carry_undo }, ch, carry };
+
+	return lat_sender_send_carry(&ch->sender, type, data, len, &m.mark, deadline_ns);
 }
 
 int lat_chan_queue(struct lat_chan *ch)

@@ -69,6 +69,13 @@ LAT_MUST_CHECK int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox,
 LAT_MUST_CHECK int lat_chan_send(struct lat_chan *ch, int32_t type, const void *data, size_t len,
 				 uint64_t deadline_ns);
 
+/*
+ * As lat_chan_send(), with @carry (fastpath/carry.h), which is the channel's once this has returned 0. Waits until what went with a message
+ * before was received with it, as for room.
+ */
+LAT_MUST_CHECK int lat_chan_send_carry(struct lat_chan *ch, int32_t type, const void *data, size_t len,
+				       struct lat_carry *carry, uint64_t deadline_ns);
+
 /* What loans, and tells of the tiers (fastpath/sender.h). As long as @ch is open. */
 struct lat_sender *lat_chan_sender(struct lat_chan *ch);
 

@@ -622,6 +622,40 @@ void lat_inbox_settle_locked(struct lat_inbox *inbox, uint64_t *call)
 	lat_inbox_tell_room(src);
 }
 
+/* What is to go with the next message of @src has not come. */
+static bool carry_missing(const struct lat_inbox_source *src)
+{
+	uint64_t next = src->seq + 1;
+	struct lat_ring_msg m;
+
+	return src->peer != NULL && !src->ended && lat_tiers_peek(src->rx, &m) == 0 && /* [c] */
+	       atomic_load_explicit(&src->peer->carries, memory_order_relaxed) == next &&
+	       (src->carry == NULL || src->carry->seq != next);
+}
+
+/* Until lat_inbox_source_carry(), which announces it as its producer does. */
+static void set_aside_locked(struct lat_inbox *inbox, struct lat_inbox_source *src)
+{
+	bool hot = src->hot;
+
+	lat_inbox_unlist_locked(inbox, src);
+	if (hot) /* [H] and [h] */
+		lat_membarrier(src->bell != NULL ? LAT_MEMBARRIER_MACHINE : LAT_MEMBARRIER_PROCESS);
+	atomic_exchange_explicit(&src->ready, 0, memory_order_acq_rel);
+}
+
+/* Of the message that was just taken. */
+static struct lat_carry *carry_of_locked(struct lat_inbox_source *src, uint64_t seq)
+{
+	struct lat_carry *c = src->carry;
+
+	if (c == NULL || c->seq != seq || src->peer == NULL ||
+	    atomic_load_explicit(&src->peer->carries, memory_order_relaxed) != seq)
+		return NULL;
+	src->carry = NULL;
+	return c;
+}
+
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
@@ -640,6 +674,10 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			return -ENOMSG;
 		}
 		src = inbox->next;
+		if (LAT_UNLIKELY(take->carry != NULL) && carry_missing(src)) {
+			set_aside_locked(inbox, src);
+			continue;
+		}
 		rc = consume_locked(src, take, &m);
 		if (admit_locked(inbox, src, rc == 0 && m.seq == (uint32_t)(src->seq + 1), take->gone) < 0) {
 			if (rc == 0 && take->hold != NULL)
@@ -665,6 +703,8 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 						       .lost = lost_of(src) };
 		if (rc == 0)
 			note_call_locked(inbox, src, take->info);
+		if (rc == 0 && take->carry != NULL)
+			*take->carry = carry_of_locked(src, src->seq + 1);
 		if (rc == 0)
 			taken_locked(inbox, src, m.len, take->gone); /* otherwise it stays the next */
 		break;
@@ -759,6 +799,24 @@ int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool sh
 	return lat_inbox_receive_fast(inbox, &take, deadline_ns);
 }
 
+int lat_inbox_recv_carry(struct lat_inbox *inbox, void *buf, size_t cap, struct lat_inbox_info *info,
+			 struct lat_carry **carry, uint64_t deadline_ns)
+{
+	struct lat_inbox_take take = { .buf = buf, .cap = cap, .info = info, .carry = carry };
+
+	*carry = NULL;
+	return lat_inbox_receive_fast(inbox, &take, deadline_ns);
+}
+
+int lat_inbox_take_carry(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
+			 struct lat_inbox_info *info, struct lat_carry **carry, uint64_t deadline_ns)
+{
+	struct lat_inbox_take take = { .hold = hold, .shared = shared, .info = info, .carry = carry };
+
+	*carry = NULL;
+	return lat_inbox_receive_fast(inbox, &take, deadline_ns);
+}
+
 /* --- sources ------------------------------------------------------------------------------------ */
 
 int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_source *src)
@@ -818,6 +876,35 @@ void lat_inbox_source_ready(struct lat_inbox_source *src)
 						      memory_order_release, /* [S] */
 						      memory_order_relaxed));
 	lat_inbox_disarm(inbox);
+}
+
+bool lat_inbox_source_carry(struct lat_inbox_source *src, struct lat_carry *carry)
+{
+	struct lat_inbox *inbox = src->inbox;
+	struct lat_carry *old = NULL;
+	bool attached;
+
+	lat_turn_take(&inbox->turn);
+	attached = src->attached;
+	if (attached) {
+		old = src->carry;
+		src->carry = carry;
+	}
+	lat_turn_give(&inbox->turn);
+	lat_carry_drop(old);
+	if (attached)
+		lat_inbox_source_ready(src);
+	return attached;
+}
+
+void lat_inbox_source_uncarry(struct lat_inbox_source *src, const struct lat_carry *carry)
+{
+	struct lat_inbox *inbox = src->inbox;
+
+	lat_turn_take(&inbox->turn);
+	if (src->carry == carry)
+		src->carry = NULL;
+	lat_turn_give(&inbox->turn);
 }
 
 void lat_inbox_source_end(struct lat_inbox_source *src)

@@ -23,6 +23,7 @@
 
 #include "base/util.h"
 #include "fastpath/bell.h"
+#include "fastpath/carry.h"
 #include "fastpath/life.h"
 #include "fastpath/tiers.h"
 
@@ -129,6 +130,8 @@ struct lat_inbox_source {
 	bool left; /* ended, and not drained then */
 	bool held; /* would be listed, but is behind another */
 	bool kept; /* ops->keep() was called, and drop was not */
+	struct lat_carry
+		*carry; /* what came to go with a message; NULL: nothing. The owner drops it at the end */
 	_Atomic(uint64_t) bytes, received;
 	alignas(LAT_CACHELINE) _Atomic(uint32_t) ready; /* 1: on the stack or listed */
 };
@@ -235,6 +238,18 @@ LAT_MUST_CHECK int lat_inbox_take(struct lat_inbox *inbox, struct lat_inbox_hold
 				  struct lat_inbox_info *info, uint64_t deadline_ns);
 
 /*
+ * As lat_inbox_recv(), with *carry what goes with the message: the caller's, or NULL. A message that something is to go with waits for it, and
+ * with it its source, unless that has ended. Without this call what goes with a message is dropped, sooner or later.
+ */
+LAT_MUST_CHECK int lat_inbox_recv_carry(struct lat_inbox *inbox, void *buf, size_t cap,
+					struct lat_inbox_info *info, struct lat_carry **carry,
+					uint64_t deadline_ns);
+/* As lat_inbox_take(), likewise. */
+LAT_MUST_CHECK int lat_inbox_take_carry(struct lat_inbox *inbox, struct lat_inbox_hold *hold, bool shared,
+					struct lat_inbox_info *info, struct lat_carry **carry,
+					uint64_t deadline_ns);
+
+/*
  * Gives *hold back, to the inbox that it was taken from: once, also after that was shut down. Any thread; but of a single inbox, those that
  * receive do one at a time what they do there.
  */
@@ -259,6 +274,14 @@ LAT_MUST_CHECK int lat_inbox_attach(struct lat_inbox *inbox, struct lat_inbox_so
  * fastpath/bell.h). Any thread while @src is not detached by its owner; takes no lock.
  */
 void lat_inbox_source_ready(struct lat_inbox_source *src);
+
+/*
+ * @carry goes with message carry->seq of @src, which has it from now on; what was there before and nobody took is dropped. false: the source is
+ * detached, and @carry the caller's. Any thread, while it is not ended or detached by others.
+ */
+LAT_MUST_CHECK bool lat_inbox_source_carry(struct lat_inbox_source *src, struct lat_carry *carry);
+/* It does not, after all, and is the caller's again, unless it was taken or dropped. Likewise. */
+void lat_inbox_source_uncarry(struct lat_inbox_source *src, const struct lat_carry *carry);
 
 /*
  * The producer publishes no more and calls lat_inbox_source_ready() no more: once everything it published has

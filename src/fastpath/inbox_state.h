@@ -90,6 +90,7 @@ struct lat_inbox_take {
 	struct lat_inbox_hold *hold; /* instead of buf */
 	bool shared;
 	struct lat_inbox_info *info;
+	struct lat_carry **carry; /* what goes with it, the caller's; NULL: it is not asked for, and left */
 	struct lat_gone_list *gone;
 	struct lat_flow_wait *flow; /* of a flow that waits; NULL: a thread */
 };

@@ -187,6 +187,12 @@ void lat_link_in_end(struct lat_link_in *in);
  */
 void lat_link_in_revoke(struct lat_link_in *in);
 
+/*
+ * @carry came, to go with message carry->seq (fastpath/carry.h; lat_sender_send_carry() at the other side). The channel's from now on. Not
+ * closed meanwhile.
+ */
+void lat_link_in_carry(struct lat_link_in *in, struct lat_carry *carry);
+
 /* Another word and generation for that right. false: it has ended, and stays so. Not closed meanwhile. */
 bool lat_link_in_set_life(struct lat_link_in *in, struct lat_life life);
 

@@ -33,6 +33,7 @@ static void in_put(struct lat_link_in *in)
 		return;
 	lat_link_caller_end(in);
 	lat_tiers_rx_fini(&in->rx);
+	lat_carry_drop(in->src.carry);
 	free(in);
 	pthread_mutex_lock(&link->lock);
 	link->ins--;
@@ -238,6 +239,21 @@ void lat_link_in_end(struct lat_link_in *in)
 {
 	pthread_mutex_lock(&in->link->lock);
 	lat_link_in_end_unlock(in, 0);
+}
+
+void lat_link_in_carry(struct lat_link_in *in, struct lat_carry *carry)
+{
+	bool open;
+
+	pthread_mutex_lock(&in->link->lock);
+	open = in->state == LAT_LINK_IN_OPEN;
+	if (open)
+		lat_link_get(&in->refs);
+	pthread_mutex_unlock(&in->link->lock);
+	if (!open || !lat_inbox_source_carry(&in->src, carry))
+		lat_carry_drop(carry);
+	if (open)
+		in_put(in);
 }
 
 /* One that has ended is drained, message by message, and each is looked at. */

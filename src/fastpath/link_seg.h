@@ -30,7 +30,7 @@
 #include "fastpath/tiers.h"
 
 enum {
-	LAT_SEG_VERSION = 3,
+	LAT_SEG_VERSION = 4,
 	LAT_SEG_PAGE = 4096, /* of the layout, whatever the kernel's is */
 	LAT_SEG_LOG = 4096,  /* entries, a power of two */
 	LAT_SEG_CALLS = 64,  /* of a channel, from the first that is not answered */

@@ -448,6 +448,46 @@ int lat_sender_call(struct lat_sender *s, int32_t type, const void *data, size_t
 	return len > s->len_max ? -EMSGSIZE : one_turn(s, &m, deadline_ns);
 }
 
+struct carrying {
+	struct lat_sender_mark mark; /* first */
+	struct lat_sender *sender;
+	struct lat_sender_mark *brings;
+	uint64_t before;
+};
+
+static int carry_put(struct lat_sender_mark *mark, uint64_t seq)
+{
+	struct carrying *c = (struct carrying *)mark;
+	_Atomic(uint64_t) *carries = &c->sender->words->carries;
+	uint64_t received;
+	int rc;
+
+	(void)lat_sender_sent(c->sender, &received);
+	c->before = atomic_load_explicit(carries, memory_order_relaxed);
+	if (c->before > received)
+		return -EAGAIN;
+	rc = c->brings->put(c->brings, seq);
+	if (rc == 0)
+		atomic_store_explicit(carries, seq, memory_order_relaxed);
+	return rc;
+}
+
+static void carry_undo(struct lat_sender_mark *mark)
+{
+	const struct carrying *c = (const struct carrying *)mark;
+
+	atomic_store_explicit(&c->sender->words->carries, c->before, memory_order_relaxed);
+	c->brings->undo(c->brings);
+}
+
+int lat_sender_send_carry(struct lat_sender *s, int32_t type, const void *data, size_t len,
+			  struct lat_sender_mark *mark, uint64_t deadline_ns)
+{
+	struct carrying c = { .mark = { carry_put, carry_undo }, .sender = s, .brings = mark };
+
+	return lat_sender_call(s, type, data, len, &c.mark, deadline_ns);
+}
+
 void lat_sender_handed_locked(struct lat_sender *s, size_t len)
 {
 	lat_sender_count(&s->sent, 1);

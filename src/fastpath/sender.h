@@ -124,6 +124,13 @@ LAT_MUST_CHECK int lat_sender_call(struct lat_sender *s, int32_t type, const voi
 				   struct lat_sender_mark *mark, uint64_t deadline_ns);
 
 /*
+ * The same for a message that something goes with (fastpath/carry.h): @mark brings it to the receiving end, under that number, perhaps more
+ * than once. Waits until the last one that went with a message was received, as for room.
+ */
+LAT_MUST_CHECK int lat_sender_send_carry(struct lat_sender *s, int32_t type, const void *data, size_t len,
+					 struct lat_sender_mark *mark, uint64_t deadline_ns);
+
+/*
  * Waits until @over says so, which is asked in the sender's turn: after lat_sender_room(), or when the other process has rung because it
  * saw words->room_wanted change. 0, -EAGAIN (deadline_ns is 0), -ETIMEDOUT, or why the channel is dead, or what it cannot wait for.
  */

@@ -230,6 +230,7 @@ static int open_channel(struct lattice_channel **out, struct lattice_node *node,
 		return rc; /* NOLINT(clang-analyzer-unix.Malloc): it is closed, this is no forked child */
 	}
 	ch->sender = lat_channel_sender(ch);
+	ch->carries = (flags & LATTICE_CHANNEL_TOKEN_FULL) != 0 && (flags & LATTICE_CHANNEL_LOSSY) == 0;
 	atomic_store_explicit(&ch->ready, true, memory_order_release);
 	*out = ch;
 	return 0;

@@ -34,6 +34,7 @@ struct lattice_channel {
 	struct lattice_cap *cap;     /* what it was opened by, to be shown again; NULL: nothing */
 	struct lat_chan_right *
 		right; /* the life of that, of one within this process; its own until its memory goes. NULL: none */
+	bool carries;      /* to another node: capabilities may go with messages */
 	atomic_bool ready; /* which of them does not change any more */
 };
 

@@ -259,9 +259,12 @@ void lat_endpoints_shutdown(struct lattice_node *node)
 LAT_FAST_INLINE int from_inbox(struct lattice_endpoint *ep, const struct lat_endpoint_place *to,
 			       struct lat_inbox_info *info, uint64_t deadline)
 {
-	struct lat_inbox_take take = {
-		.buf = to->buf, .cap = to->bytes, .hold = to->hold, .shared = to->shared, .info = info
-	};
+	struct lat_inbox_take take = { .buf = to->buf,
+				       .cap = to->bytes,
+				       .hold = to->hold,
+				       .shared = to->shared,
+				       .info = info,
+				       .carry = to->carry };
 	struct lattice_sched *s = lat_sched_of_thread;
 	struct lat_flow_wait w;
 	int waited;

@@ -35,6 +35,7 @@ struct lat_endpoint_place {
 	size_t bytes;
 	struct lat_inbox_hold *hold;
 	bool shared;
+	struct lat_carry **carry; /* NULL: what goes with it is not asked for */
 };
 
 /* Receives, whatever it takes: as lattice_endpoint_recv(), or lattice_endpoint_take(). The arguments are checked. */

@@ -10,6 +10,7 @@
 #include "fastpath/sender.h"
 #include "node/explain.h"
 #include "node/lane.h"
+#include "wire/message.h"
 
 struct way { /* a lane, and who uses it */
 	struct lat_lane *lane;
@@ -238,13 +239,18 @@ static int words(int rc)
 	return rc == -EPIPE ? -EOWNERDEAD : rc;
 }
 
-static int send_on(const struct way *w, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
+/* @right goes with it; NULL: nothing does. */
+static int send_on(const struct way *w, int32_t type, const void *data, size_t bytes,
+		   const struct lat_cap_right *right, uint64_t deadline_ns)
 {
 	int rc = wait_open(w->lane, deadline_ns);
 
 	if (rc < 0)
 		return rc;
-	rc = lat_lane_send(w->lane, type, data, bytes, deadline_ns);
+	if (right != NULL && bytes + LAT_MSG_CAP_LEN > lat_lane_sender(w->lane)->len_max)
+		return -EMSGSIZE;
+	rc = right != NULL ? lat_lane_send_carry(w->lane, type, data, bytes, right, deadline_ns)
+			   : lat_lane_send(w->lane, type, data, bytes, deadline_ns);
 	return words(rc);
 }
 
@@ -282,11 +288,17 @@ static bool is_loss(struct lat_far *f, struct way *w)
 
 int lat_far_send(struct lat_far *f, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
 {
+	return lat_far_send_carry(f, type, data, bytes, NULL, deadline_ns);
+}
+
+int lat_far_send_carry(struct lat_far *f, int32_t type, const void *data, size_t bytes,
+		       const struct lat_cap_right *right, uint64_t deadline_ns)
+{
 	bool once = true;
 
 	for (;;) {
 		struct way *w = way_get(f);
-		int rc = send_on(w, type, data, bytes, deadline_ns);
+		int rc = send_on(w, type, data, bytes, right, deadline_ns);
 		bool again = once && f->keep && is_over(w, rc) && !is_loss(f, w);
 
 		if (again) {

@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 
+struct lat_cap_right;
 struct lat_far;
 struct lat_lane;
 struct lat_links;
@@ -31,6 +32,9 @@ LAT_MUST_CHECK int lat_far_open(struct lat_far **out, struct lat_links *ls, cons
 /* As lat_outbound_send(), lat_outbound_flush(), lat_outbound_keep() and lat_outbound_sent(). */
 LAT_MUST_CHECK int lat_far_send(struct lat_far *f, int32_t type, const void *data, size_t bytes,
 				uint64_t deadline_ns);
+/* As lat_outbound_send_cap(). */
+LAT_MUST_CHECK int lat_far_send_carry(struct lat_far *f, int32_t type, const void *data, size_t bytes,
+				      const struct lat_cap_right *right, uint64_t deadline_ns);
 LAT_MUST_CHECK int lat_far_flush(struct lat_far *f, uint64_t deadline_ns);
 void lat_far_keep(struct lat_far *f);
 uint64_t lat_far_sent(struct lat_far *f, uint64_t *received);

@@ -15,6 +15,7 @@
 #include "fastpath/channel.h"
 #include "fastpath/sender.h"
 #include "node/attach.h"
+#include "node/carried.h"
 #include "node/endpoint.h"
 #include "node/network.h"
 #include "node/node.h"
@@ -219,6 +220,23 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 	return LAT_CODE_OK;
 }
 
+/* Into the ring of an endpoint of this process, with what goes with it. */
+static int put(struct lat_inbound *in, const struct lat_delivery *msg)
+{
+	struct lat_carry *c;
+	int rc;
+
+	if (msg->right == NULL)
+		return lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
+	rc = lat_carried_make(&c, msg->right);
+	if (rc < 0)
+		return -EAGAIN;
+	rc = lat_chan_send_carry(in->chan, msg->type, msg->data, msg->bytes, c, 0);
+	if (rc < 0)
+		lat_carry_drop(c);
+	return rc;
+}
+
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg)
 {
 	struct lat_network *net = ctx;
@@ -228,13 +246,12 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 	if (in->relay != NULL)
 		return lat_relay_in_deliver(in->relay, msg);
 	lat_sender_set_lost(lat_chan_sender(in->chan), msg->lost);
-	rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
-
+	rc = put(in, msg);
 	if (rc == -EAGAIN) {
 		starve(in);
 		(void)atomic_exchange_explicit(&net->starved, true, memory_order_acq_rel); /* [d] */
 		(void)lat_chan_sent(in->chan, &in->received);
-		rc = lat_chan_send(in->chan, msg->type, msg->data, msg->bytes, 0);
+		rc = put(in, msg);
 	}
 	if (rc == -EAGAIN)
 		return rc;

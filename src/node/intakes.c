@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "node/carried.h"
 #include "node/endpoint.h"
 #include "node/lives.h"
 #include "node/node.h"
@@ -310,6 +311,35 @@ void lat_intakes_end(struct lat_intake *list)
 		pthread_mutex_lock(&in->pair->ls->lock);
 		put_locked(in);
 	}
+}
+
+/* One that is not there has ended by itself. */
+int lat_intake_carry(struct lat_pair *p, const struct lat_note *n)
+{
+	struct lat_cap_desc allows;
+	struct lat_intake *in;
+	struct lat_carry *c;
+	int rc;
+
+	if (lat_cap_right_allows(&n->right, &allows) < 0)
+		return -EPROTO;
+	rc = lat_carried_make(&c, &n->right);
+	if (rc < 0) /* without it the message would wait for ever */
+		return rc;
+	c->seq = n->number;
+	pthread_mutex_lock(&p->ls->lock);
+	in = find_locked(p, n->chan);
+	if (in == NULL || in->refs == 0 || in->over) {
+		pthread_mutex_unlock(&p->ls->lock);
+		lat_carry_drop(c);
+		return 0;
+	}
+	in->refs++;
+	pthread_mutex_unlock(&p->ls->lock);
+	lat_link_in_carry(in->in, c);
+	pthread_mutex_lock(&p->ls->lock);
+	put_locked(in);
+	return 0;
 }
 
 int lat_intake_ask(struct lat_pair *p, const struct lat_note *n)

@@ -9,6 +9,7 @@
 
 #include "fastpath/link_calls.h"
 #include "fastpath/sender.h"
+#include "node/carried.h"
 #include "node/channel_right.h"
 #include "node/explain.h"
 #include "node/far.h"
@@ -406,6 +407,15 @@ struct lat_sender *lat_lane_sender(struct lat_lane *lane)
 int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes, uint64_t deadline_ns)
 {
 	return lat_sender_send(lat_link_out_sender(lane->out), type, data, bytes, deadline_ns);
+}
+
+int lat_lane_send_carry(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
+			const struct lat_cap_right *right, uint64_t deadline_ns)
+{
+	struct lat_carried_note n;
+
+	lat_carried_note_init(&n, lane->pair, lane->chan, right);
+	return lat_sender_send_carry(lat_link_out_sender(lane->out), type, data, bytes, &n.mark, deadline_ns);
 }
 
 int lat_lane_call(struct lat_lane *lane, struct lat_call *call, uint64_t deadline_ns)

@@ -337,6 +337,8 @@ static int on_note(struct lat_pair *p, const struct lat_note *n, const int *fds,
 		return lat_lane_gone(p, n);
 	case LAT_NOTE_CHAN_ASK:
 		return lat_intake_ask(p, n);
+	case LAT_NOTE_CARRY:
+		return lat_intake_carry(p, n);
 	case LAT_NOTE_CHAN_FAR:
 		return lat_far_heard(p, n);
 	case LAT_NOTE_EXTENT:

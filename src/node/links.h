@@ -74,6 +74,9 @@ void lat_lane_renew(struct lat_lane *lane, struct lat_note *n);
 /* As lat_sender_send() and lat_sender_flush(); -EPIPE: the endpoint was closed, -EOWNERDEAD: its process is gone. */
 LAT_MUST_CHECK int lat_lane_send(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
 				 uint64_t deadline_ns);
+/* With @right, which goes with the message; waits until what went with one before was received, as for room. */
+LAT_MUST_CHECK int lat_lane_send_carry(struct lat_lane *lane, int32_t type, const void *data, size_t bytes,
+				       const struct lat_cap_right *right, uint64_t deadline_ns);
 LAT_MUST_CHECK int lat_lane_flush(struct lat_lane *lane, uint64_t deadline_ns);
 /* As lat_link_call(), with those two. */
 LAT_MUST_CHECK int lat_lane_call(struct lat_lane *lane, struct lat_call *call, uint64_t deadline_ns);

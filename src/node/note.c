@@ -26,7 +26,7 @@ enum field {
 	NAME = 1 << 17,  /* or none */
 	NAMED = 1 << 18, /* there is one */
 	LIFE = 1 << 19,  /* or none; of REVOKED, one */
-	RIGHT = 1 << 20, /* or none */
+	RIGHT = 1 << 20, /* or none; of CARRY, one */
 };
 
 enum { ERRNO_MAX = 4095 };
@@ -72,6 +72,7 @@ static const struct kind {
 	[LAT_NOTE_REPLIES] = { CHAN | NUMBER, LAT_NOTE_FROM_PEER, 1, 1 },
 	[LAT_NOTE_RENEW] = { MEMBER | GRANT | SRC | DST | NODE | RIGHT, LAT_NOTE_FROM_MEMBER, 0, 0 },
 	[LAT_NOTE_RENEWED] = { RC | MEMBER | GRANT | SRC | DST | LIFE, LAT_NOTE_FROM_HOST, 0, 0 },
+	[LAT_NOTE_CARRY] = { CHAN | NUMBER | RIGHT, LAT_NOTE_FROM_PEER, 0, 0 },
 	[LAT_NOTE_REVOKED] = { LIFE, LAT_NOTE_FROM_HOST, 0, 0 },
 };
 
@@ -130,7 +131,7 @@ static bool life(unsigned fields, const struct lat_note *n)
 static bool right(unsigned fields, const struct lat_note *n)
 {
 	if ((fields & RIGHT) == 0 || !lat_note_has_right(n))
-		return zero((const uint8_t *)&n->right, sizeof(n->right));
+		return n->kind != LAT_NOTE_CARRY && zero((const uint8_t *)&n->right, sizeof(n->right));
 	return n->right.caveat_count <= LAT_CAP_CAVEATS_MAX;
 }
 

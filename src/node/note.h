@@ -30,6 +30,7 @@
  *                         <--   CHAN_ACCEPT chan, or CHAN_REFUSE chan rc
  *   EXTENT chan tier number(bytes) fd  -->
  *                         <--   REPLIES chan number(bytes) fd     (once, at the first long reply to a call)
+ *   CARRY chan number(of its message) right  -->                  (a capability that goes with it)
  *   CHAN_CLOSE chan       -->
  *                         <--   CHAN_GONE chan rc number(last received)
  *   CHAN_ASK chan number(known) -->                               (of a channel to another node: what it has received)
@@ -55,7 +56,7 @@
 #include "cap/table.h"
 
 enum {
-	LAT_NOTE_VERSION = 7,
+	LAT_NOTE_VERSION = 8,
 	LAT_NOTE_FDS = 3,
 	LAT_NOTE_TICKET = 32,
 	LAT_NOTE_COUNTS = 42,
@@ -98,6 +99,7 @@ enum lat_note_kind {
 	LAT_NOTE_RENEW,
 	LAT_NOTE_RENEWED,
 	LAT_NOTE_REVOKED,
+	LAT_NOTE_CARRY,
 	LAT_NOTE_KINDS,
 };
 

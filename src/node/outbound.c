@@ -216,6 +216,22 @@ static int wait_room(struct lat_outbound *o, uint64_t deadline_ns)
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
 		      uint64_t deadline_ns)
 {
+	return lat_outbound_send_cap(o, type, data, bytes, NULL, deadline_ns);
+}
+
+/* To the machine. @right goes with it; NULL: nothing does. */
+static int hand_on(struct lat_outbound *o, uint64_t now, int32_t type, const void *data, size_t bytes,
+		   const struct lat_cap_right *right, uint64_t *seq)
+{
+	struct lat_engine *e = o->net->engine;
+
+	return right == NULL ? lat_engine_chan_send(e, now, o->handle, type, data, bytes, seq)
+			     : lat_engine_chan_send_cap(e, now, o->handle, right, type, data, bytes, seq);
+}
+
+int lat_outbound_send_cap(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+			  const struct lat_cap_right *right, uint64_t deadline_ns)
+{
 	uint64_t now, seq = 0;
 	bool once = true;
 	int rc = lat_network_begin_held(o->net, &now);
@@ -229,9 +245,7 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 			if (rc < 0)
 				break;
 		}
-		rc = o->state == ENDED
-			     ? o->err
-			     : lat_engine_chan_send(o->net->engine, now, o->handle, type, data, bytes, &seq);
+		rc = o->state == ENDED ? o->err : hand_on(o, now, type, data, bytes, right, &seq);
 		if (rc == 0)
 			o->sent = seq;
 		o->full = rc == -EAGAIN;

@@ -98,6 +98,8 @@ void lat_lane_renewed_locked(struct lat_pair *p, const struct lat_note *n, struc
 int lat_intake_open(struct lat_pair *p, const struct lat_note *n, const struct lat_note *granted);
 int lat_intake_close(struct lat_pair *p, const struct lat_note *n);
 bool lat_intake_exists(struct lat_pair *p, uint32_t chan);
+/* CARRY. */
+int lat_intake_carry(struct lat_pair *p, const struct lat_note *n);
 /* CHAN_ASK. */
 int lat_intake_ask(struct lat_pair *p, const struct lat_note *n);
 /* Tells the other of the channel that leads into @relay. false: it is over, or not entered yet. Any thread. */

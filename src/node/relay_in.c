@@ -257,6 +257,13 @@ static void hunger(struct lat_relay_in *r)
 	set_starving(r, true);
 }
 
+static int pass_in(struct lat_relay_in *r, const struct lat_delivery *msg)
+{
+	return msg->right != NULL
+		       ? lat_lane_send_carry(r->lane, msg->type, msg->data, msg->bytes, msg->right, 0)
+		       : lat_lane_send(r->lane, msg->type, msg->data, msg->bytes, 0);
+}
+
 int lat_relay_in_deliver(struct lat_relay_in *r, const struct lat_delivery *msg)
 {
 	int rc;
@@ -264,11 +271,10 @@ int lat_relay_in_deliver(struct lat_relay_in *r, const struct lat_delivery *msg)
 	if (!r->open)
 		return -EAGAIN;
 	lat_sender_set_lost(lat_lane_sender(r->lane), msg->lost);
-	rc = lat_lane_send(r->lane, msg->type, msg->data, msg->bytes, 0);
+	rc = pass_in(r, msg);
 	if (rc == -EAGAIN) {
 		hunger(r);
-		rc = lat_lane_send(r->lane, msg->type, msg->data, msg->bytes,
-				   0); /* which makes the descriptor true */
+		rc = pass_in(r, msg); /* which makes the descriptor true */
 	}
 	if (rc == 0)
 		lat_relay_count(&r->relay.rs->passed_in, 1);

@@ -10,6 +10,7 @@
 #include <lattice/channel.h>
 
 #include "fastpath/inbox.h"
+#include "node/carried.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/pair.h"
@@ -33,9 +34,10 @@ struct lat_relay_out {
 	/* The thread's. */
 	struct lat_inbox_hold hold; /* data NULL: none. It could not be sent on yet */
 	struct lat_inbox_info info;
-	bool watching; /* it has begun to be told of changes */
-	bool blocked;  /* the inbox is not watched */
-	int told;      /* what the member was told last of the way there; -EAGAIN: nothing */
+	struct lat_carry *carry; /* what goes with it; NULL: nothing */
+	bool watching;           /* it has begun to be told of changes */
+	bool blocked;            /* the inbox is not watched */
+	int told;                /* what the member was told last of the way there; -EAGAIN: nothing */
 
 	/* The relays' lock's. */
 	bool left, asked, call;
@@ -63,6 +65,8 @@ static void drop_hold(struct lat_relay_out *r)
 	if (r->hold.data != NULL)
 		lat_inbox_release(r->inbox, &r->hold);
 	r->hold = (struct lat_inbox_hold){ 0 };
+	lat_carry_drop(r->carry);
+	r->carry = NULL;
 }
 
 /* ---- the thread ---- */
@@ -71,7 +75,21 @@ static void drop_hold(struct lat_relay_out *r)
 static int take(struct lat_relay_out *r)
 {
 	/* The engine copies it once, whole, and reads nothing in it: it may change meanwhile, as any message may before it is sent. */
-	return lat_inbox_take(r->inbox, &r->hold, true, &r->info, 0);
+	return lat_inbox_take_carry(r->inbox, &r->hold, true, &r->info, &r->carry, 0);
+}
+
+static int send_on(struct lat_relay_out *r)
+{
+	struct lat_cap_right right;
+	int rc;
+
+	if (r->carry == NULL)
+		return lat_outbound_send(r->o, r->info.type, r->hold.data, r->info.len, 0);
+	rc = lat_carried_look(r->carry, &right);
+	if (rc == 0)
+		rc = lat_outbound_send_cap(r->o, r->info.type, r->hold.data, r->info.len, &right, 0);
+	lat_wipe(&right, sizeof(right));
+	return rc;
 }
 
 /* It is over there: whoever still sends is told why. */
@@ -95,7 +113,7 @@ static void pass_on(struct lat_relay_out *r)
 
 		if (rc < 0)
 			break;
-		rc = lat_outbound_send(r->o, r->info.type, r->hold.data, r->info.len, 0);
+		rc = send_on(r);
 		if (rc == -EAGAIN) {
 			if (!r->blocked) {
 				lat_watch_change(rs->watch, r->fd, false, false, &r->relay);
@@ -104,7 +122,8 @@ static void pass_on(struct lat_relay_out *r)
 			r->blocked = true;
 			return;
 		}
-		if (rc == -EMSGSIZE) /* over what its right allows, which the member knows as well */
+		if (rc == -EMSGSIZE ||
+		    rc == -EINVAL) /* over what its right or its flags allow, as the member knows */
 			end(r, rc, r->received);
 		if (rc < 0) /* it has ended, and its turn comes for that */
 			return;

@@ -31,6 +31,9 @@ int lat_outbound_open(struct lat_outbound **out, struct lat_network *net, int32_
 /* As lattice_channel_send() and lattice_channel_flush(), without the sentence; deadlines as in lat_chan_send(). */
 int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
 		      uint64_t deadline_ns) LAT_MUST_CHECK;
+/* With @right, which goes with the message; -EINVAL: not without TOKEN_FULL. */
+int lat_outbound_send_cap(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
+			  const struct lat_cap_right *right, uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
 /*
  * From now on a send on one that has ended opens it again, counting anew. But if messages were accepted and not received, the

@@ -2,6 +2,7 @@
 #include "session/machine.h"
 
 #include <errno.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/bytes.h"
@@ -42,40 +43,76 @@ static void no_right(struct lat_chan_in *ci, int rc)
 }
 
 /*
- * Hands one message up. 0: taken; -EAGAIN: no room, or its rate; -EPROTO: not of this channel's pids, or shorter than a message's
- * type; else forbidden().
+ * Takes what goes with a message off its payload. 0; -EPROTO: it is cut, or too much; -EACCES: of no known version, or with a caveat that is
+ * none.
  */
-static int hand_up(struct lat_chan_in *ci, uint64_t seq, const uint8_t *body, uint32_t bytes)
+static int take_right(struct lat_cap_right *right, struct lat_msg_body *m)
 {
+	struct lat_cap_desc allows;
+	struct lat_msg_cap c;
+	int len = lat_msg_cap_decode(&c, m->payload, m->len);
+
+	if (len < 0)
+		return -EPROTO;
+	*right = (struct lat_cap_right){ .caveat_count = c.caveat_count };
+	memcpy(right->desc, c.desc, sizeof(right->desc));
+	memcpy(right->caveats, c.caveats, (size_t)c.caveat_count * LAT_CAP_CAVEAT);
+	memcpy(right->key, c.key, sizeof(right->key));
+	m->payload += len;
+	m->len -= (size_t)len;
+	return lat_cap_right_allows(right, &allows) < 0 ? -EACCES : 0;
+}
+
+static int deliver(struct lat_chan_in *ci, uint64_t seq, const struct lat_msg_body *m,
+		   const struct lat_cap_right *right)
+{
+	const struct lat_delivery d = {
+		.node = ci->c.peer->node,
+		.src_pid = m->src_pid,
+		.dst_pid = m->dst_pid,
+		.seq = seq,
+		.lost = ci->reasm.missed + ci->reasm.given_up + ci->no_room,
+		.type = (int32_t)lat_get_le32(m->payload),
+		.data = m->payload + 4,
+		.bytes = m->len - 4,
+		.right = right,
+	};
 	struct lat_engine *e = ci->c.peer->engine;
-	struct lat_peer *p = ci->c.peer;
+	int rc = e->ops->deliver(e->ctx, ci->c.user, &d);
+
+	if (rc < 0)
+		return rc;
+	ci->c.peer->messages_in++;
+	ci->c.peer->message_bytes_in += d.bytes;
+	return rc;
+}
+
+/*
+ * Hands one message up. 0: taken; -EAGAIN: no room, or its rate; -EPROTO: not of this channel's pids, or shorter than a message's
+ * type, or than what @flags say is in it; else forbidden().
+ */
+static int hand_up(struct lat_chan_in *ci, uint64_t seq, uint8_t flags, const uint8_t *body, uint32_t bytes)
+{
+	bool brings = (flags & LAT_MSG_CAPS) != 0;
+	struct lat_cap_right right;
 	struct lat_msg_body m;
-	struct lat_delivery d;
 	int rc;
 
 	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
-	    m.dst_pid != ci->c.dst_pid || m.len < 4)
+	    m.dst_pid != ci->c.dst_pid)
 		return -EPROTO;
-	rc = lat_chan_in_may(ci, bytes);
-	if (rc < 0)
-		return rc;
-	d = (struct lat_delivery){
-		.node = ci->c.peer->node,
-		.src_pid = m.src_pid,
-		.dst_pid = m.dst_pid,
-		.seq = seq,
-		.lost = ci->reasm.missed + ci->reasm.given_up + ci->no_room,
-		.type = (int32_t)lat_get_le32(m.payload),
-		.data = m.payload + 4,
-		.bytes = m.len - 4,
-	};
-	rc = e->ops->deliver(e->ctx, ci->c.user, &d);
+	rc = brings ? take_right(&right, &m) : 0;
+	if (rc == 0 && m.len < 4)
+		rc = -EPROTO;
+	if (rc == 0)
+		rc = lat_chan_in_may(ci, bytes);
 	if (rc == 0) {
-		p->messages_in++;
-		p->message_bytes_in += d.bytes;
-	} else {
-		lat_chan_in_unspend(ci);
+		rc = deliver(ci, seq, &m, brings ? &right : NULL);
+		if (rc < 0)
+			lat_chan_in_unspend(ci);
 	}
+	if (brings)
+		lat_wipe(&right, sizeof(right));
 	return rc;
 }
 
@@ -135,7 +172,7 @@ static int offer_head(struct lat_chan_in *ci, struct lat_reasm_msg *m)
 		}
 		m->verified = true;
 	}
-	rc = hand_up(ci, m->seq, m->body, m->msg_len);
+	rc = hand_up(ci, m->seq, m->flags, m->body, m->msg_len);
 	if (rc == 0)
 		lat_reasm_consume(&ci->reasm, m->seq);
 	if (forbidden(rc))
@@ -199,7 +236,7 @@ static int pass_through(struct lat_chan_in *ci, struct lat_reasm_frag *f)
 		return 1;
 	}
 	f->verified = true;
-	rc = hand_up(ci, f->seq, f->data, f->len);
+	rc = hand_up(ci, f->seq, f->flags, f->data, f->len);
 	if (rc == -EPROTO)
 		return rc;
 	if (forbidden(rc)) {
@@ -238,7 +275,7 @@ static int take(struct lat_chan_in *ci, uint64_t now, struct lat_reasm_frag *f)
 	if (rc == -EALREADY) {
 		lat_peer_count(ci->c.peer, LAT_COUNT_DUP_MSG);
 		if (lat_fault(LAT_FAULT_DUPLICATE) && f->len == f->msg_len)
-			(void)!hand_up(ci, f->seq, f->data, f->len);
+			(void)!hand_up(ci, f->seq, f->flags, f->data, f->len);
 		return 0;
 	}
 	if (rc < 0)
@@ -282,7 +319,9 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 		return rc;
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
-	if (m.flags != 0) { /* calls and capabilities in messages are not carried yet */
+	if ((m.flags & LAT_MSG_CAPS) != 0 && (ci->c.cflags & LAT_CFLAG_TOKEN_FULL) == 0)
+		return -EPROTO;
+	if ((m.flags & ~LAT_MSG_CAPS) != 0) { /* calls are not carried yet */
 		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
@@ -291,7 +330,8 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 					.off = m.frag_off,
 					.len = m.len,
 					.data = m.data,
-					.token = m.token };
+					.token = m.token,
+					.flags = m.flags };
 	rc = take(ci, now, &frag);
 	after_messages(ci);
 	return rc;

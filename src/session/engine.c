@@ -453,28 +453,26 @@ static struct lat_chan_out *find_out(const struct lat_engine *e, uint32_t handle
 	return c != NULL && !c->inbound ? (struct lat_chan_out *)c : NULL;
 }
 
-int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
-			 size_t bytes, uint64_t *seq)
+/* @cap: what goes with it, encoded; of 0 bytes: nothing does. */
+static int chan_send(struct lat_engine *e, struct lat_chan_out *co, const struct lat_bytes *cap, int32_t type,
+		     const void *data, size_t bytes, uint64_t *seq)
 {
-	struct lat_chan_out *co = find_out(e, handle);
+	size_t msg_len = bytes + cap->bytes + LAT_PIDS_LEN + 4;
 	uint64_t number;
 	int rc;
 
-	if (co == NULL || co->state == LAT_OUT_CLOSING || co->state == LAT_OUT_RESET)
-		return -ENOENT;
-	e->now = now;
-	if (bytes > e->max_msg || bytes + LAT_PIDS_LEN + 4 > co->max_msg ||
-	    bytes + LAT_PIDS_LEN + 4 > (co->c.peer->max_msg != 0 ? co->c.peer->max_msg : e->max_msg))
+	if (bytes > e->max_msg || msg_len > co->max_msg ||
+	    msg_len > (co->c.peer->max_msg != 0 ? co->c.peer->max_msg : e->max_msg))
 		return -EMSGSIZE;
 	if (co->state == LAT_OUT_OPENING) {
 		co->starved = true;
 		return -EAGAIN;
 	}
-	rc = lat_sendq_push(&co->q, type, data, bytes, &number);
+	rc = lat_sendq_push_cap(&co->q, cap->data, cap->bytes, type, data, bytes, &number);
 	/* A lossy channel does not wait: the oldest makes room. */
 	while (rc == -EAGAIN && !co->q.reliable && lat_sendq_drop_oldest(&co->q)) {
 		lat_peer_count(co->c.peer, LAT_COUNT_LOSSY_DROP);
-		rc = lat_sendq_push(&co->q, type, data, bytes, &number);
+		rc = lat_sendq_push_cap(&co->q, cap->data, cap->bytes, type, data, bytes, &number);
 	}
 	if (rc == -EAGAIN || rc == -ENOMEM) {
 		co->starved = true;
@@ -489,6 +487,51 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	if (seq != NULL)
 		*seq = number;
 	return 0;
+}
+
+/* The one that may be sent on, or NULL. */
+static struct lat_chan_out *find_sending(struct lat_engine *e, uint32_t handle)
+{
+	struct lat_chan_out *co = find_out(e, handle);
+
+	return co == NULL || co->state == LAT_OUT_CLOSING || co->state == LAT_OUT_RESET ? NULL : co;
+}
+
+int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
+			 size_t bytes, uint64_t *seq)
+{
+	struct lat_chan_out *co = find_sending(e, handle);
+
+	if (co == NULL)
+		return -ENOENT;
+	e->now = now;
+	return chan_send(e, co, &(struct lat_bytes){ 0 }, type, data, bytes, seq);
+}
+
+int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle,
+			     const struct lat_cap_right *right, int32_t type, const void *data, size_t bytes,
+			     uint64_t *seq)
+{
+	const struct lat_msg_cap cap = { .desc = right->desc,
+					 .caveats = right->caveats[0],
+					 .key = right->key,
+					 .caveat_count = right->caveat_count };
+	struct lat_chan_out *co = find_sending(e, handle);
+	uint8_t buf[LAT_MSG_CAP_LEN];
+	struct lat_cap_desc allows;
+	int rc = lat_cap_right_allows(right, &allows);
+
+	if (rc < 0)
+		return rc;
+	if (co == NULL)
+		return -ENOENT;
+	if ((co->c.cflags & LAT_CFLAG_TOKEN_FULL) == 0)
+		return -EINVAL;
+	e->now = now;
+	rc = chan_send(e, co, &(struct lat_bytes){ buf, lat_msg_cap_encode(buf, &cap) }, type, data, bytes,
+		       seq);
+	lat_wipe(buf, sizeof(buf));
+	return rc;
 }
 
 int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle)

@@ -34,6 +34,8 @@ struct lat_delivery {
 	int32_t type;        /* first 4 bytes of the payload (ARCHITECTURE 4) */
 	const uint8_t *data; /* the rest */
 	size_t bytes;
+	const struct lat_cap_right
+		*right; /* that goes with it; NULL: none. A secret, valid during the call only */
 };
 
 /* Who asks for a channel to a pid of ours, and with what. The bytes are valid during the call only. */
@@ -318,6 +320,13 @@ int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, cons
  */
 int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, int32_t type, const void *data,
 			 size_t bytes, uint64_t *seq);
+/*
+ * The same with @right, which goes with the message: only on channels with TOKEN_FULL, else -EINVAL; -EPROTO, -EACCES: a right that is none
+ * (lat_cap_right_allows()).
+ */
+int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle,
+			     const struct lat_cap_right *right, int32_t type, const void *data, size_t bytes,
+			     uint64_t *seq);
 /*
  * Ends it after what was accepted is received (CHAN_CLOSE with final_seq); outbound_ended(0) when that is acknowledged,
  * at once if it has not opened yet. 0, or -ENOENT.

@@ -784,7 +784,8 @@ TEST(revoked_and_the_receiver_is_quicker)
 	CHECK_EQ(lat_captable_revoke(w->node[THERE].issuer->table, world_life(&right), NULL), 0);
 	lat_engine_inbound_reset(w->node[THERE].engine, w->now, in->handle, LAT_CODE_ESHUTDOWN);
 	world_tick(w, THERE);
-	(void)lat_engine_revoke(w->node[THERE].engine, w->now);
+	CHECK_EQ(lat_engine_revoke(w->node[THERE].engine, w->now), 1); /* it counts */
+	CHECK_EQ(lat_engine_revoke(w->node[THERE].engine, w->now), 0);
 	world_run(w, SEC);
 	CHECK_EQ(c->err, -EKEYREVOKED);
 	CHECK_EQ(c->last_seq, in->got);

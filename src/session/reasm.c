@@ -116,7 +116,7 @@ static int reliable_check(const struct lat_reasm *r, const struct lat_reasm_frag
 
 	if (f->seq < r->next)
 		return -EALREADY;
-	if (m != NULL && m->msg_len != f->msg_len)
+	if (m != NULL && (m->msg_len != f->msg_len || m->flags != f->flags))
 		return -EPROTO;
 	room = top_room(r, f, m);
 	extent = f->seq >= r->top ? f->off + f->len : ring_get(r, r->top)->extent;
@@ -374,7 +374,7 @@ static int lossy_check(const struct lat_reasm *r, const struct lat_reasm_frag *f
 		return -EALREADY;
 	if (i < 0)
 		return 0;
-	if (r->open[i]->msg_len != f->msg_len)
+	if (r->open[i]->msg_len != f->msg_len || r->open[i]->flags != f->flags)
 		return -EPROTO;
 	return lat_reasm_msg_news(r->open[i], f) ? 0 : -EALREADY;
 }

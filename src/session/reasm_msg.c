@@ -49,6 +49,8 @@ void lat_reasm_msg_free(struct lat_reasm *r, struct lat_reasm_msg *m)
 {
 	lat_budget_release(r->budgets, m->charged);
 	free(m->bitmap);
+	if ((m->flags & LAT_MSG_CAPS) != 0 && m->body != NULL)
+		lat_wipe(m->body, m->cap);
 	free(m->body);
 	free(m);
 }
@@ -82,10 +84,16 @@ struct lat_reasm_msg *lat_reasm_msg_new(const struct lat_reasm_frag *f, uint64_t
 
 int lat_reasm_msg_extend(struct lat_reasm_msg *m, uint32_t bytes)
 {
-	uint8_t *body = realloc(m->body, bytes);
+	bool secret = (m->flags & LAT_MSG_CAPS) != 0;
+	uint8_t *body = secret ? malloc(bytes) : realloc(m->body, bytes);
 
 	if (body == NULL)
 		return -ENOMEM;
+	if (secret && m->body != NULL) {
+		memcpy(body, m->body, m->cap);
+		lat_wipe(m->body, m->cap);
+		free(m->body);
+	}
 	m->body = body;
 	m->cap = bytes;
 	return 0;

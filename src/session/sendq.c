@@ -27,6 +27,7 @@ struct lat_sendq_msg {
 	uint32_t need, unacked; /* units */
 	uint32_t hint;          /* no unit below it is in need */
 	bool has_token;
+	uint8_t flags; /* of its frames */
 	uint8_t token[LAT_WIRE_TOKEN];
 	uint8_t *body;
 	uint64_t bits[]; /* need, then acked, words(units) each; then the body */
@@ -91,6 +92,8 @@ static void msg_drop(struct lat_sendq *q, uint64_t seq)
 	q->need_units -= m->need;
 	q->held--;
 	q->ring[seq & q->ring_mask] = NULL;
+	if ((m->flags & LAT_MSG_CAPS) != 0)
+		lat_wipe(m->body, m->len);
 	free(m);
 }
 
@@ -133,12 +136,18 @@ static int ring_grow(struct lat_sendq *q)
 
 int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t bytes, uint64_t *seq)
 {
+	return lat_sendq_push_cap(q, NULL, 0, type, data, bytes, seq);
+}
+
+int lat_sendq_push_cap(struct lat_sendq *q, const uint8_t *cap, size_t cap_len, int32_t type,
+		       const void *data, size_t bytes, uint64_t *seq)
+{
 	struct lat_sendq_msg *m;
 	size_t len, map;
 
-	if (bytes > LAT_MAX_MSG_HARD - BODY_MIN)
+	if (bytes > LAT_MAX_MSG_HARD - BODY_MIN - cap_len)
 		return -EMSGSIZE;
-	len = bytes + BODY_MIN;
+	len = bytes + BODY_MIN + cap_len;
 	if (q->held > 0 &&
 	    (q->bytes_held >= q->bytes_max || len + LAT_SENDQ_MSG_COST > q->bytes_max - q->bytes_held))
 		return -EAGAIN;
@@ -150,16 +159,20 @@ int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t b
 	m = malloc(sizeof(*m) + 2 * map * sizeof(uint64_t) + len);
 	if (m == NULL)
 		return -ENOMEM;
-	*m = (struct lat_sendq_msg){ .stream = q->stream_end, .len = (uint32_t)len };
+	*m = (struct lat_sendq_msg){ .stream = q->stream_end,
+				     .len = (uint32_t)len,
+				     .flags = cap_len > 0 ? LAT_MSG_CAPS : 0 };
 	m->units = m->need = m->unacked = (uint32_t)((len + LAT_UNIT - 1) / LAT_UNIT);
 	memset(m->bits, 0, 2 * map * sizeof(uint64_t));
 	for (uint32_t i = 0; i < m->units; i++)
 		bit_set(need_bits(m), i);
 	m->body = (uint8_t *)(m->bits + 2 * map);
 	lat_msg_pids_encode(m->body, q->src_pid, q->dst_pid);
-	lat_put_le32(m->body + LAT_PIDS_LEN, (uint32_t)type);
+	if (cap_len > 0)
+		memcpy(m->body + LAT_PIDS_LEN, cap, cap_len);
+	lat_put_le32(m->body + LAT_PIDS_LEN + cap_len, (uint32_t)type);
 	if (bytes > 0)
-		memcpy(m->body + BODY_MIN, data, bytes);
+		memcpy(m->body + cap_len + BODY_MIN, data, bytes);
 
 	q->ring[q->next_seq & q->ring_mask] = m;
 	if (seq != NULL)
@@ -233,7 +246,8 @@ bool lat_sendq_blocked(const struct lat_sendq *q)
 /* Nothing of it was sent, or all of that was lost: it may go in a run. */
 static bool whole(const struct lat_sendq *q, const struct lat_sendq_msg *m)
 {
-	return m != NULL && m->need == m->units && m->len <= UINT16_MAX && below_limit(q, m, 0) == m->len;
+	return m != NULL && m->flags == 0 && m->need == m->units && m->len <= UINT16_MAX &&
+	       below_limit(q, m, 0) == m->len;
 }
 
 static void mark_sent(struct lat_sendq *q, struct lat_sendq_msg *m, uint32_t off, uint32_t len)
@@ -293,7 +307,7 @@ static int take_fragment(struct lat_sendq *q, const struct lat_token_key *key, s
 			 struct lat_sent_frame *ref)
 {
 	struct lat_sendq_msg *m = msg_of(q, q->need_seq);
-	struct lat_frame_msg f = { .seq = q->need_seq, .msg_len = m->len };
+	struct lat_frame_msg f = { .flags = m->flags, .seq = q->need_seq, .msg_len = m->len };
 	uint32_t fit;
 
 	first_need(m, &f.frag_off, &f.len);

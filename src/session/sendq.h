@@ -52,6 +52,13 @@ void lat_sendq_fini(struct lat_sendq *q);
 LAT_MUST_CHECK int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t bytes,
 				  uint64_t *seq);
 
+/*
+ * The same with a capability: body = pids || @cap of @cap_len bytes (wire/message.h) || type || data, in MSGs of its own with CAPS, and
+ * wiped when it is forgotten.
+ */
+LAT_MUST_CHECK int lat_sendq_push_cap(struct lat_sendq *q, const uint8_t *cap, size_t cap_len, int32_t type,
+				      const void *data, size_t bytes, uint64_t *seq);
+
 /* The peer's credit. A lower limit than before is ignored. Returns true when it grew. */
 bool lat_sendq_credit(struct lat_sendq *q, uint64_t limit);
 

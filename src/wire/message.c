@@ -255,3 +255,36 @@ int lat_msg_call_decode(struct lat_msg_call *out, const uint8_t *payload, size_t
 	};
 	return 0;
 }
+
+size_t lat_msg_cap_encode(uint8_t out[static LAT_MSG_CAP_LEN], const struct lat_msg_cap *c)
+{
+	size_t caveats = (size_t)c->caveat_count * LAT_MSG_CAP_CAVEAT;
+	uint8_t *at = out;
+
+	*at++ = LAT_MSG_CAPS_MAX;
+	memcpy(at, c->desc, LAT_MSG_CAP_DESC);
+	at += LAT_MSG_CAP_DESC;
+	*at++ = c->caveat_count;
+	if (caveats > 0)
+		memcpy(at, c->caveats, caveats);
+	at += caveats;
+	memcpy(at, c->key, LAT_MSG_CAP_KEY);
+	return (size_t)(at - out) + LAT_MSG_CAP_KEY;
+}
+
+int lat_msg_cap_decode(struct lat_msg_cap *out, const uint8_t *payload, size_t len)
+{
+	const size_t head = 2 + LAT_MSG_CAP_DESC;
+	size_t caveats;
+
+	if (len < head || payload[0] != LAT_MSG_CAPS_MAX || payload[head - 1] > LAT_MSG_CAP_CAVEATS)
+		return -EPROTO;
+	caveats = (size_t)payload[head - 1] * LAT_MSG_CAP_CAVEAT;
+	if (len < head + caveats + LAT_MSG_CAP_KEY)
+		return -EPROTO;
+	*out = (struct lat_msg_cap){ .desc = payload + 1,
+				     .caveats = payload + head,
+				     .key = payload + head + caveats,
+				     .caveat_count = payload[head - 1] };
+	return (int)(head + caveats + LAT_MSG_CAP_KEY);
+}

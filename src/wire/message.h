@@ -45,6 +45,13 @@ enum {
 	LAT_MSGS_ITEM_HDR = 2,
 	LAT_PIDS_LEN = 8, /* the shortest body */
 	LAT_CALL_LEN = 16,
+	LAT_MSG_CAPS_MAX = 1, /* capabilities in a message */
+	LAT_MSG_CAP_CAVEATS = 8,
+	LAT_MSG_CAP_DESC = 64,
+	LAT_MSG_CAP_CAVEAT = 24,
+	LAT_MSG_CAP_KEY = 32,
+	LAT_MSG_CAP_LEN = 2 + LAT_MSG_CAP_DESC + LAT_MSG_CAP_CAVEATS * LAT_MSG_CAP_CAVEAT +
+			  LAT_MSG_CAP_KEY, /* at most */
 };
 
 /* ------------------------------------------------------------------ MSG */
@@ -157,5 +164,19 @@ void lat_msg_call_encode(uint8_t out[static LAT_CALL_LEN], const struct lat_msg_
  * not.
  */
 LAT_MUST_CHECK int lat_msg_call_decode(struct lat_msg_call *out, const uint8_t *payload, size_t len);
+
+/*
+ * What comes before the type in the payload of a message with CAPS:
+ *   0 count u8 = 1   1 desc[64]  65 ncav u8  66 caveats[24 ncav]  key[32]
+ */
+struct lat_msg_cap {
+	const uint8_t *desc, *caveats, *key;
+	uint8_t caveat_count;
+};
+
+/* @c->caveat_count is at most LAT_MSG_CAP_CAVEATS. Returns how many bytes. */
+size_t lat_msg_cap_encode(uint8_t out[static LAT_MSG_CAP_LEN], const struct lat_msg_cap *c);
+/* How many bytes of @payload it takes, with pointers into them; or -EPROTO: none or more than one, too many caveats, cut. */
+LAT_MUST_CHECK int lat_msg_cap_decode(struct lat_msg_cap *out, const uint8_t *payload, size_t len);
 
 #endif
