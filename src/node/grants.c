@@ -176,6 +176,8 @@ static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct 
 		channels = lat_network_revoked(g->node->network);
 	pthread_mutex_lock(&g->lock);
 	r->told.channels += channels;
+	if (r->told.channels < r->told.told) /* some knew before that was asked */
+		r->told.channels = r->told.told;
 	g->under_way = NULL;
 	r->told.ended = count;
 	(void)atomic_fetch_add_explicit(&g->ended, count, memory_order_relaxed);

@@ -177,10 +177,15 @@ static uint32_t revoke_of(struct lat_peer *p)
 	DL_FOREACH_SAFE(p->chans, c, tmp) {
 		struct lat_chan_in *ci = (struct lat_chan_in *)c;
 
-		if (!c->inbound || ci->told || !lat_chan_in_dead(ci))
+		if (!c->inbound || !lat_chan_in_dead(ci))
 			continue;
-		count += ci->state == LAT_IN_OPEN;
-		cut(ci, LAT_CODE_EREVOKED);
+		/* Its receiver may have been quicker, and have ended it for that reason. */
+		if (!ci->counted && (ci->state == LAT_IN_OPEN ||
+				     (ci->state == LAT_IN_RESET && ci->reset_code == LAT_CODE_EREVOKED)))
+			count++;
+		ci->counted = true;
+		if (!ci->told)
+			cut(ci, LAT_CODE_EREVOKED);
 	}
 	return count;
 }

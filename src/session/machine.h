@@ -249,6 +249,7 @@ struct lat_chan_in {
 	uint32_t after; /* a handle: the one of the same pids before it, which was draining; 0: none */
 	uint8_t bad_tokens;
 	uint16_t reset_code;
+	bool counted; /* by lat_engine_revoke() */
 	uint64_t final_seq;
 	uint64_t missed_seen, given_up_seen; /* of reasm's counts, already counted */
 	uint64_t no_room;                    /* lossy messages that deliver() did not take */
