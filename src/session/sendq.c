@@ -208,29 +208,41 @@ static uint32_t below_limit(const struct lat_sendq *q, const struct lat_sendq_ms
 	return room > off ? (uint32_t)room - off : 0;
 }
 
-/* The first run of units in need: its byte range. */
-static void first_need(struct lat_sendq_msg *m, uint32_t *off, uint32_t *len)
+/* From @from on the first unit whose bit is @set; @units: none. */
+static uint32_t next_unit(const uint64_t *bits, uint32_t units, uint32_t from, bool set)
 {
-	uint32_t from = m->hint, end;
+	while (from < units) {
+		uint64_t word = (set ? bits[from / 64] : ~bits[from / 64]) >> (from % 64);
 
-	while (!bit_get(need_bits(m), from))
-		from++;
-	m->hint = from;
-	for (end = from; end < m->units && bit_get(need_bits(m), end); end++)
-		;
-	*off = from * LAT_UNIT;
-	*len = (end == m->units ? m->len : end * LAT_UNIT) - *off;
+		if (word != 0) {
+			from += (uint32_t)__builtin_ctzll(word);
+			return from < units ? from : units;
+		}
+		from = (from | 63) + 1;
+	}
+	return units;
+}
+
+/* Where its first unit in need is. */
+static uint32_t first_need(struct lat_sendq_msg *m)
+{
+	m->hint = next_unit(need_bits(m), m->units, m->hint, true);
+	return m->hint * LAT_UNIT;
+}
+
+/* How many bytes from there on are in need. */
+static uint32_t run_of_need(struct lat_sendq_msg *m)
+{
+	uint32_t end = next_unit(need_bits(m), m->units, m->hint, false);
+
+	return (end == m->units ? m->len : end * LAT_UNIT) - m->hint * LAT_UNIT;
 }
 
 static uint32_t sendable(const struct lat_sendq *q)
 {
 	struct lat_sendq_msg *m = msg_of(q, q->need_seq);
-	uint32_t off, len;
 
-	if (m == NULL)
-		return 0;
-	first_need(m, &off, &len);
-	return below_limit(q, m, off);
+	return m != NULL ? below_limit(q, m, first_need(m)) : 0;
 }
 
 bool lat_sendq_ready(const struct lat_sendq *q)
@@ -310,7 +322,8 @@ static int take_fragment(struct lat_sendq *q, const struct lat_token_key *key, s
 	struct lat_frame_msg f = { .flags = m->flags, .seq = q->need_seq, .msg_len = m->len };
 	uint32_t fit;
 
-	first_need(m, &f.frag_off, &f.len);
+	f.frag_off = first_need(m);
+	f.len = run_of_need(m);
 	fit = below_limit(q, m, f.frag_off);
 	if (f.len > fit)
 		f.len = fit;
