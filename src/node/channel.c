@@ -267,6 +267,17 @@ void lattice_channel_close(struct lattice_channel *ch)
 	free(ch);
 }
 
+/* What the right allows is known to the receiver's side alone, if that is another node. */
+static int too_long_why(const struct lattice_channel *ch)
+{
+	return lat_why(
+		ch, -EMSGSIZE,
+		"channel %d->%d: the message is over the limit of %u bytes, or over that of the right that "
+		"the channel was opened by: 'bulk' for more than 64 KiB, 'size' in a line of the policy, "
+		"'longest' in 'lattice cap show'",
+		ch->key.src, ch->key.dst, ch->node->len_max);
+}
+
 /* The same, for a channel to another process. */
 static int lane_why(const struct lattice_channel *ch, int rc)
 {
@@ -274,8 +285,7 @@ static int lane_why(const struct lattice_channel *ch, int rc)
 
 	switch (rc) {
 	case -EMSGSIZE:
-		return lat_why(ch, rc, "channel %d->%d: the message is over the limit of %u bytes", src, dst,
-			       ch->node->len_max);
+		return too_long_why(ch);
 	case -EPROTO:
 		return lat_why(ch, rc, "channel %d->%d: the receiving process broke a rule", src, dst);
 	case -ETIMEDOUT:
@@ -331,8 +341,7 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 		up = lat_far_ended(ch->far) == LAT_FAR_TOLD;
 	switch (rc) {
 	case -EMSGSIZE:
-		return lat_why(ch, rc, "channel %d->%d@%u: the message is over the limit of %u bytes", src,
-			       dst, node, ch->node->len_max);
+		return too_long_why(ch);
 	case -ECONNREFUSED:
 		if (up)
 			return lat_why(
