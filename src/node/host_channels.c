@@ -43,8 +43,18 @@ void lat_host_forget_waiting(struct lat_host *h, const struct member *m)
 
 static bool waits_for(const struct waiting *w, const struct lat_note *claim)
 {
-	return w->note.kind == LAT_NOTE_OPEN ? w->note.dst == claim->dst
-					     : strcmp(w->note.name, claim->name) == 0;
+	return w->note.kind == LAT_NOTE_RESOLVE ? strcmp(w->note.name, claim->name) == 0
+						: w->note.dst == claim->dst;
+}
+
+static void go_on(struct lat_host *h, struct member *m, const struct lat_note *in)
+{
+	if (in->kind == LAT_NOTE_OPEN)
+		lat_host_on_open(h, m, in);
+	else if (in->kind == LAT_NOTE_RENEW)
+		lat_host_on_renew(h, m, in);
+	else
+		lat_host_on_resolve(h, m, in);
 }
 
 /* Those who waited for what is claimed; NULL: all. */
@@ -65,8 +75,7 @@ void lat_host_go_on(struct lat_host *h, const struct lat_note *claim)
 	while ((w = due) != NULL) {
 		due = w->next;
 		if (!w->member->gone)
-			(w->note.kind == LAT_NOTE_OPEN ? lat_host_on_open : lat_host_on_resolve)(h, w->member,
-												 &w->note);
+			go_on(h, w->member, &w->note);
 		waiting_free(w);
 	}
 }
@@ -209,6 +218,10 @@ void lat_host_on_renew(struct lat_host *h, struct member *m, const struct lat_no
 	struct member *other = lat_host_member(h, in->member);
 	struct lat_admission may;
 
+	if (in->node == 0 && (other == NULL || lat_claims_holder(h->claims, in->dst) == 0) &&
+	    lat_host_wait_for_claim(h, m,
+				    in)) /* the receiver comes back after its sender: it has to hear, too */
+		return;
 	out.rc = in->node == 0 ? judge_open(h, m, in, other, &may) : -EACCES; /* those end with the host */
 	if (out.rc == -EACCES || out.rc == -EKEYREVOKED || out.rc == -EKEYEXPIRED)
 		lat_host_refused(h, m, LAT_AUDIT_OPEN, in, out.rc);

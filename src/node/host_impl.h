@@ -34,7 +34,7 @@ struct member {
 	UT_hash_handle hh;         /* by number: those that have said HELLO */
 };
 
-/* A channel to a pid, or a question for a service, whose member has not come back from the host before. */
+/* A channel to a pid, old or new, or a question for a service, whose member has not come back from the host before. */
 struct waiting {
 	struct waiting *next;
 	struct member *member;

@@ -348,5 +348,28 @@ def each_cell_is_as_the_table_says(folder):
     assert all(row.met for row in rows), f"no cell: lines {[row.number for row in rows if not row.met]}"
 
 
+@case
+def a_receiver_may_come_back_after_its_senders(folder):
+    """To the next host: the channels go on for longer than that waits for either (5 s)."""
+    if os.geteuid() != 0:
+        raise Skip("not root: no other user to be")
+    with World(folder) as world:
+        store, user, line = (world.askers[name] for name in ("store", "user", "user-line"))
+        cap = world.askers["process"].do("grant", RIGHT, ALL, f"uid:{PLAIN}")
+        user.do("join", 1, 1, RIGHT, 0, cap)
+        line.do("join", 1, 2, 21, 0, "-")
+        for w in (user, line):
+            w.do("send", 1, 0, SHORT)
+        store.stop()
+        world.host.__exit__()
+        world.host = world.start_host()
+        for w in (user, line):
+            w.until("local.attached", 2)
+        store.go_on()
+        for w in (user, line):
+            w.tell("wear", 1, 0, int(time.time()) + 8)
+        assert (user.answer(), line.answer()) == (("0", "-"), ("0", "-"))
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
