@@ -40,7 +40,7 @@ static void check_taken(const struct lat_note *n, size_t fds, enum lat_note_from
 	bool pids = n->kind == LAT_NOTE_OPEN || n->kind == LAT_NOTE_GRANT || n->kind == LAT_NOTE_CHAN_OPEN;
 
 	FUZZ_REQUIRE(n->version == LAT_NOTE_VERSION && may_say(from, n->kind));
-	FUZZ_REQUIRE(n->rc <= 0 && n->rc >= -4095 && n->process >= 0 && n->spare == 0);
+	FUZZ_REQUIRE(n->rc <= 0 && n->rc >= -4095 && n->process >= 0 && (n->life.gen != 0 || n->rights == 0));
 	FUZZ_REQUIRE(pids ? n->src >= 1 && n->dst >= 1 : n->src == 0 && n->dst >= 0);
 	FUZZ_REQUIRE(fds == 0 || n->kind == LAT_NOTE_PEER || n->kind == LAT_NOTE_JOIN ||
 		     n->kind == LAT_NOTE_EXTENT || n->kind == LAT_NOTE_REPLIES);

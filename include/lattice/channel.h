@@ -89,7 +89,7 @@ LATTICE_API LATTICE_MUST_USE int lattice_channel_open_cap(struct lattice_channel
  *   -ENETUNREACH   this machine has no way to it. The channel stays
  *  and, the channel being over for good,
  *   -ECONNREFUSED  nobody receives as that pid there; or (TCP) nobody listens at that address, then the channel stays
- *   -EACCES        the other node does not allow it
+ *   -EACCES        the other node does not allow it; or the right by which it was opened is for calls only, then it goes on
  *   -EKEYREVOKED   the right by which it was opened was revoked. lattice_channel_flush() waits for the receiver's last word, and then
  *                  lattice_channel_sent() says what was received before
  *   -EKEYEXPIRED   the right by which it was opened has expired; likewise
@@ -194,6 +194,7 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *   -EMSGSIZE     the request is over the channel's limit: nothing was sent; or the reply has more than @bytes: reply->len says how
  *                 many, and it is lost
  *   -EOWNERDEAD   the receiving endpoint was closed, or its process is gone
+ *   -EACCES       the right by which the channel was opened allows no calls
  *   -EOPNOTSUPP   the receiver is on another node; or the calling thread has a hook (lattice_sched_hook_set())
  *                 without a wake function
  *   -ENOBUFS      65536 calls are under way to that pid; or, to another process, the one that was made 64 calls before this one on the

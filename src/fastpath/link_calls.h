@@ -57,6 +57,9 @@ LAT_MUST_CHECK int lat_link_reply(const struct lat_inbox *inbox, uint64_t token,
 /* lat_inbox_source_ops.call of a receiving end. */
 uint64_t lat_link_call_taken(struct lat_inbox_source *src, uint64_t seq);
 
+/* Whether the next message of @in is a call. In the inbox's turn, when that message has come. */
+bool lat_link_call_is_next(struct lat_link_in *in);
+
 /* No call of @in is answered any more, nor taken. Any number of times. */
 void lat_link_caller_end(struct lat_link_in *in);
 /* The sending end is freed. */

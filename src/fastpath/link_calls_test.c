@@ -45,21 +45,31 @@ static void not_broken(void *user, int why)
 	(void)why;
 }
 
+static int gone;
+
 static void is_gone(void *user, int why)
 {
 	(void)user;
-	(void)why;
+	gone = why;
 }
 
 static const struct lat_link_ops ops = { .extend = no_extend, .replies = pass_replies, .broken = not_broken };
 
-static void open_channel(void)
+static void open_channel_for(bool no_calls, bool only_calls)
 {
-	const struct lat_link_in_config in = { .gone = is_gone };
+	const struct lat_link_in_config in = { .gone = is_gone,
+					       .no_calls = no_calls,
+					       .only_calls = only_calls };
 
+	gone = 1;
 	CHECK_EQ(lat_link_out_open(&t.out, t.a, &(struct lat_link_out_config){ .len_max = CAP }), 0);
 	CHECK_EQ(lat_link_in_open(&t.in, t.b, lat_link_out_chan(t.out), t.inbox, &in), 0);
 	lat_link_out_accept(t.out);
+}
+
+static void open_channel(void)
+{
+	open_channel_for(false, false);
 }
 
 static void close_channel(void)
@@ -327,6 +337,49 @@ TEST(a_death_is_told)
 	lat_link_dead(t.a, -EOWNERDEAD);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(asked.rc, -EOWNERDEAD);
+	close_link();
+}
+
+/* The sender's process may do as it likes: it is the receiver who holds it to its right. */
+TEST(who_may_only_send_or_only_call)
+{
+	static const struct {
+		const char *why;
+		bool no_calls, only_calls, asks;
+		int recv, gone; /* gone 1: it goes on */
+		bool call;
+	} rows[] = {
+		{ "both: a message", false, false, false, 0, 1, false },
+		{ "both: a call", false, false, true, 0, 1, true },
+		{ "only messages: a message", true, false, false, 0, 1, false },
+		{ "only messages: a call is one", true, false, true, 0, 1, false },
+		{ "only calls: a message", false, true, false, -ENOMSG, -EACCES, false },
+		{ "only calls: a call", false, true, true, 0, 1, true },
+	};
+
+	open_link();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct asked a = { .deadline_ns = lat_clock_monotonic_ns() + 1, .cap = CAP };
+		struct lat_inbox_info info;
+		char buf[CAP];
+
+		close_channel();
+		open_channel_for(rows[i].no_calls, rows[i].only_calls);
+		for (int n = 0; n < 3 && gone == 1; n++) {
+			if (rows[i].asks) { /* nobody answers */
+				(void)ask(&a);
+				CHECK_EQ_ROW(rows[i].why, a.rc, -ETIMEDOUT);
+			} else {
+				CHECK_EQ_ROW(rows[i].why,
+					     lat_sender_send(lat_link_out_sender(t.out), 1, "m", 1, 0), 0);
+			}
+			CHECK_EQ_ROW(rows[i].why, lat_inbox_recv(t.inbox, buf, sizeof(buf), &info, 0),
+				     rows[i].recv);
+			if (rows[i].recv == 0)
+				CHECK_EQ_ROW(rows[i].why, info.call != 0, rows[i].call);
+		}
+		CHECK_EQ_ROW(rows[i].why, gone, rows[i].gone);
+	}
 	close_link();
 }
 

@@ -71,6 +71,7 @@ struct lat_link_in {
 	uint32_t chan;
 	int (*admit)(void *user);
 	void (*gone)(void *user, int why);
+	bool no_calls, only_calls;
 	_Atomic(uint32_t) refs;
 	_Atomic(uint32_t) left; /* messages that a dead peer may still have published; UINT32_MAX: it lives */
 	_Atomic(struct lat_link_caller *) caller; /* NULL: no calls yet */

@@ -76,6 +76,8 @@ static int source_admit(struct lat_inbox_source *src)
 			return in->why;
 		atomic_store_explicit(&in->left, left - 1, memory_order_relaxed);
 	}
+	if (in->only_calls && !lat_link_call_is_next(in))
+		return -EACCES;
 	return in->admit == NULL ? 0 : in->admit(src->user);
 }
 
@@ -183,6 +185,8 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 				    .chan = chan,
 				    .admit = cfg->admit,
 				    .gone = cfg->gone,
+				    .no_calls = cfg->no_calls,
+				    .only_calls = cfg->only_calls,
 				    .refs = 3, /* the owner's, the inbox's, ours */
 				    .left = UINT32_MAX,
 				    .slots = LAT_TIERS_L1_SLOTS };
@@ -215,7 +219,7 @@ int lat_link_in_open(struct lat_link_in **out, struct lat_link *link, uint32_t c
 	in->src.peer = &link->peer->tx[chan].words;
 	in->src.bell = &link->bell;
 	in->src.barriers = link->barriers;
-	in->src.admits = cfg->admit == NULL;
+	in->src.admits = cfg->admit == NULL && !cfg->only_calls;
 	in->src.asks = &link->peer->tx[chan].asks;
 	*out = in;
 	rc = lat_inbox_attach(inbox, &in->src);

@@ -118,21 +118,36 @@ static struct lat_link_caller *caller_make(struct lat_link_in *in)
 	return c;
 }
 
+/* Whether message @seq is the next call of @in. *c: its caller. */
+static bool is_call(struct lat_link_in *in, uint64_t seq, struct lat_link_caller **c)
+{
+	const struct lat_seg *peer = in->link->peer;
+
+	*c = atomic_load_explicit(&in->caller, memory_order_relaxed);
+	if (*c == NULL && atomic_load_explicit(&peer->tx[in->chan].asks, memory_order_relaxed) != 0) /* [Q] */
+		*c = caller_make(in);
+	return *c != NULL &&
+	       atomic_load_explicit(&peer->asked[in->chan].at[((*c)->taken + 1) % LAT_SEG_CALLS],
+				    memory_order_relaxed) == seq; /* [Q] */
+}
+
+bool lat_link_call_is_next(struct lat_link_in *in)
+{
+	struct lat_link_caller *c;
+
+	return is_call(in, in->src.seq + 1, &c);
+}
+
 uint64_t lat_link_call_taken(struct lat_inbox_source *src, uint64_t seq)
 {
 	struct lat_link_in *in = (struct lat_link_in *)src; /* its first member */
-	struct lat_link_caller *c = atomic_load_explicit(&in->caller, memory_order_relaxed);
-	const struct lat_seg *peer = in->link->peer;
+	struct lat_link_caller *c;
 	uint32_t number, place;
 
-	if (c == NULL && atomic_load_explicit(&peer->tx[in->chan].asks, memory_order_relaxed) != 0) /* [Q] */
-		c = caller_make(in);
-	if (c == NULL)
+	if (in->no_calls || !is_call(in, seq, &c))
 		return 0;
 	number = c->taken + 1;
 	place = number % LAT_SEG_CALLS;
-	if (atomic_load_explicit(&peer->asked[in->chan].at[place], memory_order_relaxed) != seq) /* [Q] */
-		return 0;
 	c->taken = number;
 	pthread_mutex_lock(&c->lock);
 	c->calls[place].number = number; /* the one before has come to an end, or its caller is a liar */

@@ -4,6 +4,7 @@
 
 #include "fastpath/sender_fast.h"
 #include "node/channel.h"
+#include "node/channel_right.h"
 #include "node/explain.h"
 #include "node/node.h"
 #include "os/clock.h"
@@ -78,6 +79,8 @@ static int __attribute__((noinline)) publish_far(struct lattice_channel *ch, str
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
+	if (ch->no_sends)
+		return lat_channel_right_refuses(ch, "messages, only calls");
 	sender = lat_channel_sender(ch);
 	if (sender != NULL) {
 		loan = loan_of(block);

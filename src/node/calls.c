@@ -5,6 +5,7 @@
 #include "fastpath/call_fast.h"
 #include "fastpath/link_seg.h"
 #include "node/channel.h"
+#include "node/channel_right.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/links.h"
@@ -111,6 +112,8 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 			ch, -EOPNOTSUPP,
 			"call %d->%d@%u: calls do not reach other nodes; send, and receive the answer as a message",
 			ch->key.src, ch->key.dst, ch->key.node);
+	if (ch->no_calls)
+		return lat_channel_right_refuses(ch, "calls, only messages");
 	lat_sched_point();
 	call.type = request->type;
 	call.data = request->data;
@@ -184,7 +187,8 @@ LAT_FAST_INLINE int call_parked(struct lattice_channel *ch, const struct lattice
 		return call_any(ch, request, reply, buf, bytes, timeout_ns);
 	local = ch->local;
 	self = s->current;
-	if (local == NULL || self == NULL || !lat_flows_near(&local->src.inbox->flows, &s->hook))
+	if (local == NULL || self == NULL || ch->no_calls ||
+	    !lat_flows_near(&local->src.inbox->flows, &s->hook))
 		return call_any(ch, request, reply, buf, bytes, timeout_ns);
 	to = may_call_locked(s, self, local, request->len);
 	if (to == NULL)

@@ -229,7 +229,10 @@ static int open_channel(struct lattice_channel **out, struct lattice_node *node,
 		lattice_channel_close(ch);
 		return rc; /* NOLINT(clang-analyzer-unix.Malloc): it is closed, this is no forked child */
 	}
-	ch->sender = lat_channel_sender(ch);
+	if (ch->lane != NULL)
+		lat_channel_right_hold(ch, lat_lane_rights(ch->lane));
+	if (!ch->no_sends) /* else the short way is closed */
+		ch->sender = lat_channel_sender(ch);
 	ch->carries = (flags & LATTICE_CHANNEL_TOKEN_FULL) != 0 && (flags & LATTICE_CHANNEL_LOSSY) == 0;
 	atomic_store_explicit(&ch->ready, true, memory_order_release);
 	*out = ch;
@@ -328,7 +331,7 @@ int lat_channel_why(const struct lattice_channel *ch, int rc)
 	if (rc == -EOWNERDEAD && ch->far != NULL && lat_far_ended(ch->far) == LAT_FAR_CUT)
 		return lat_why(ch, rc, "channel %d->%d@%u: the process that ran the network is gone", src,
 			       dst, node);
-	if (rc == -EKEYREVOKED && (ch->sender != NULL || ch->remote != NULL || ch->far != NULL))
+	if (rc == -EKEYREVOKED && atomic_load_explicit(&ch->ready, memory_order_acquire))
 		return revoked_why(ch);
 	if (rc == -ESHUTDOWN || atomic_load_explicit(&ch->node->closed, memory_order_acquire))
 		return lat_why(ch, -ESHUTDOWN, "channel %d->%d@%u: the channel or its node was closed", src,
@@ -432,6 +435,8 @@ send_far(struct lattice_channel *ch, const struct lattice_msg *msg, int64_t time
 	if (rc < 0)
 		return rc;
 	lat_sched_point();
+	if (ch->no_sends)
+		return lat_channel_right_refuses(ch, "messages, only calls");
 	if (ch->local != NULL)
 		rc = lat_channel_local_rc(lat_chan_send(ch->local, msg->type, msg->data, msg->len,
 							lat_clock_until(timeout_ns)));

@@ -34,8 +34,9 @@ struct lattice_channel {
 	struct lattice_cap *cap;     /* what it was opened by, to be shown again; NULL: nothing */
 	struct lat_chan_right *
 		right; /* the life of that, of one within this process; its own until its memory goes. NULL: none */
-	bool carries;      /* to another node: capabilities may go with messages */
-	atomic_bool ready; /* which of them does not change any more */
+	bool carries;            /* to another node: capabilities may go with messages */
+	bool no_sends, no_calls; /* what the right that it was opened by does not allow */
+	atomic_bool ready;       /* which of them does not change any more */
 };
 
 /* Sends on one to another node. */

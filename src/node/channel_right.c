@@ -47,6 +47,21 @@ int lat_channel_right_why(const void *handle, int rc, int32_t src, int32_t dst)
 	}
 }
 
+void lat_channel_right_hold(struct lattice_channel *ch, uint32_t rights)
+{
+	ch->no_sends = rights != 0 && (rights & LAT_RIGHT_SEND) == 0;
+	ch->no_calls = rights != 0 && (rights & LAT_RIGHT_CALL) == 0;
+}
+
+int lat_channel_right_refuses(const struct lattice_channel *ch, const char *what)
+{
+	return lat_why(
+		ch, -EACCES,
+		"channel %d->%d: the right that it was opened by allows no %s: 'lattice cap show', or the node's "
+		"policy, tells what it allows",
+		ch->key.src, ch->key.dst, what);
+}
+
 /* This node issues: nobody else is to be asked. */
 static int present(struct lattice_channel *ch, const struct lat_cap_right *right, struct lat_admission *may)
 {
@@ -79,6 +94,7 @@ static int ask(struct lattice_channel *ch, const struct lat_cap_right *right, st
 		rc = n.rc;
 	if (rc == 0)
 		*may = (struct lat_admission){ .life = n.life,
+					       .rights = n.rights,
 					       .badge = n.badge,
 					       .max_msg = n.number != 0
 								  ? (uint32_t)n.number + LAT_MSG_OVERHEAD
@@ -111,6 +127,7 @@ int lat_channel_right_open(struct lattice_channel *ch, struct lat_chan_config *c
 	if (rc < 0)
 		return lat_channel_right_why(NULL, rc, ch->key.src, ch->key.dst);
 	ch->right->life = may.life;
+	lat_channel_right_hold(ch, may.rights);
 	cfg->life = lat_lives_of(ch->right->lives, may.life);
 	cfg->from.badge = may.badge;
 	if (may.max_msg < cfg->len_max + LAT_MSG_OVERHEAD)

@@ -25,6 +25,11 @@ void lat_channel_right_forget(struct lattice_channel *ch);
 /* The sentence for a capability that opens no channel; returns @rc. */
 int lat_channel_right_why(const void *handle, int rc, int32_t src, int32_t dst);
 
+/* @rights of enum lat_right (0: all) are what @ch was opened by: what they do not allow is refused here, and by the receiver. */
+void lat_channel_right_hold(struct lattice_channel *ch, uint32_t rights);
+/* The sentence for that; -EACCES. */
+int lat_channel_right_refuses(const struct lattice_channel *ch, const char *what);
+
 /*
  * A life has ended, whoever issues it: of this node's channels, those that were opened by it end, and who waits on one is told. It was ended
  * already when its word changed; this only tells. No lock is held.

@@ -8,6 +8,7 @@
 #include "fastpath/channel.h"
 #include "fastpath/execute.h"
 #include "node/channel.h"
+#include "node/channel_right.h"
 #include "node/explain.h"
 #include "node/node.h"
 #include "node/stats.h"
@@ -83,6 +84,8 @@ int lattice_fastpath_execute(struct lattice_channel *ch, const struct lattice_ms
 	rc = local_check(ch);
 	if (rc < 0)
 		return rc;
+	if (ch->no_sends)
+		return lat_channel_right_refuses(ch, "messages, only calls");
 	lat_sched_point();
 	rc = lat_chan_execute(ch->local, msg->type, msg->data, msg->len, &why);
 	if (rc == -EAGAIN)

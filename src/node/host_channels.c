@@ -193,6 +193,8 @@ void lat_host_on_open(struct lat_host *h, struct member *m, const struct lat_not
 		grant.life = out.life = may.life;
 		grant.badge = out.badge = may.badge;
 		grant.rate = out.rate = may.rate;
+		if (may.life.gen != 0)
+			grant.rights = out.rights = may.rights;
 		if (other != m && lat_host_say(h, other, &grant) < 0)
 			out = (struct lat_note){ .kind = out.kind, .token = out.token, .rc = -ECONNREFUSED };
 	}

@@ -154,6 +154,8 @@ static int open_into(struct lat_pair *p, const struct lat_note *granted, uint32_
 	if (in->life.gen != 0)
 		in->lives = lat_attach_lives(p->ls->attach);
 	cfg.life = lat_lives_of(in->lives, in->life);
+	cfg.no_calls = granted->rights != 0 && (granted->rights & LAT_RIGHT_CALL) == 0;
+	cfg.only_calls = granted->rights != 0 && (granted->rights & LAT_RIGHT_SEND) == 0;
 	(void)atomic_fetch_add_explicit(&p->ls->intakes, 1, memory_order_relaxed);
 	rc = enter(in);
 	if (rc < 0) {

@@ -371,7 +371,7 @@ int lat_issuer_present_sender(struct lat_issuer *iss, const struct lat_cap_right
 
 	if (rc < 0)
 		return rc;
-	if ((may.rights & LAT_RIGHT_SEND) == 0)
+	if ((may.rights & (LAT_RIGHT_SEND | LAT_RIGHT_CALL)) == 0)
 		return -EACCES;
 	may.max_msg = lat_cap_msg_max((uint16_t)may.rights, may.max_msg);
 	*out = may;

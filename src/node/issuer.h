@@ -79,7 +79,7 @@ LAT_MUST_CHECK int lat_issuer_present(struct lat_issuer *iss, const struct lat_c
 
 /* As lat_captable_lives(). */
 const _Atomic(uint32_t) *lat_issuer_lives(const struct lat_issuer *iss);
-/* The same for who is to send on it: -EACCES also without LAT_RIGHT_SEND; without LAT_RIGHT_BULK nothing over LAT_CAP_SHORT_MAX. */
+/* The same for who is to send or call on it: -EACCES also with neither right; without LAT_RIGHT_BULK nothing over LAT_CAP_SHORT_MAX. */
 LAT_MUST_CHECK int lat_issuer_present_sender(struct lat_issuer *iss, const struct lat_cap_right *right,
 					     const uint8_t holder[LAT_CAP_HOLDER], int32_t src, int32_t dst,
 					     uint64_t now_unix, struct lat_admission *out);

@@ -19,6 +19,7 @@ struct lat_lane {
 	uint64_t grant;
 	struct lat_cap_ref life; /* of the right that it was opened by; the attach thread's */
 	struct lat_lives *lives; /* the page of that; NULL: it needs none. A reference */
+	uint32_t rights;         /* as of struct lat_note */
 
 	/* The lock's. */
 	enum { LANE_ASKED, LANE_OPEN, LANE_REFUSED } state;
@@ -48,6 +49,7 @@ struct lat_lane_grant {
 	uint64_t grant;
 	struct lat_cap_ref life;
 	struct lat_lives *lives; /* the page of that; NULL: it needs none. Who asks keeps his reference */
+	uint32_t rights;         /* as of struct lat_note */
 };
 
 /*

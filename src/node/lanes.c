@@ -118,7 +118,6 @@ int lat_lane_refused(struct lat_pair *p, const struct lat_note *n)
 static int reason(const struct lat_lane *lane, int rc)
 {
 	switch (rc) {
-	case -EACCES:
 	case -EBUSY:
 	case -ECONNREFUSED:
 	case -ECONNRESET:
@@ -128,6 +127,7 @@ static int reason(const struct lat_lane *lane, int rc)
 	case -ENOBUFS:
 	case -ENOKEY:
 		return lane->far ? rc : -EPIPE;
+	case -EACCES:
 	case -EPROTO:
 	case -EKEYREVOKED:
 	case -EOWNERDEAD:
@@ -216,6 +216,7 @@ int lat_lane_ask(struct lat_lane **out, struct lat_pair *p, const struct lat_lan
 	lane->far = to->node != 0;
 	lane->grant = grant->grant;
 	lane->life = grant->life;
+	lane->rights = grant->rights;
 	lane->lives = grant->lives != NULL ? lat_lives_get(grant->lives) : NULL;
 	with_life.life = lat_lives_of(grant->lives, grant->life);
 	(void)atomic_fetch_add_explicit(&p->ls->lanes, 1, memory_order_relaxed);
@@ -295,6 +296,7 @@ static int try_open(struct lat_lane **out, struct lat_links *ls, const struct la
 	if (rc == 0) {
 		grant.grant = ask.grant;
 		grant.life = ask.life;
+		grant.rights = ask.rights;
 		rc = lane_over(out, p, to, &grant, &cfg, deadline_ns);
 		lat_pair_put(p);
 	}
@@ -398,6 +400,11 @@ void lat_lane_renew(struct lat_lane *lane, struct lat_note *n)
 }
 
 /* ---- using ---- */
+
+uint32_t lat_lane_rights(const struct lat_lane *lane)
+{
+	return lane->rights;
+}
 
 struct lat_sender *lat_lane_sender(struct lat_lane *lane)
 {

@@ -195,7 +195,8 @@ TEST(who_may_not)
 		bool mute;
 	} rows[] = {
 		{ "its holder", 3, PID, false, false, false, 0 },
-		{ "without the right to send", 3, PID, false, false, false, -EACCES, .mute = true },
+		{ "without the right to send, or to call", 3, PID, false, false, false, -EACCES,
+		  .mute = true },
 		{ "another pid", 3, PID + 1, false, false, false, -EACCES },
 		{ "another holder", 3, PID, true, false, false, -EACCES },
 		{ "whoever has it", 3, PID, false, false, true, 0 },
@@ -222,7 +223,7 @@ TEST(who_may_not)
 			if (rows[i].stale)
 				want.not_after = lat_clock_wall_s() - 1;
 			if (rows[i].mute)
-				want.rights = LAT_RIGHT_OPEN | LAT_RIGHT_CALL;
+				want.rights = LAT_RIGHT_OPEN | LAT_RIGHT_BULK;
 			cap = minted(s.host, &want, &life);
 			rc = lattice_channel_open_cap(&ch, s.sender, rows[i].src, rows[i].dst, 0, 0, cap);
 			CHECK_EQ_ROW(rows[i].why, rc, rows[i].want);
@@ -230,6 +231,74 @@ TEST(who_may_not)
 			lattice_cap_free(cap);
 		}
 		lattice_endpoint_close(ep);
+		close_scene(&s);
+	}
+}
+
+/* Answers calls until the endpoint is closed. */
+static void *answer_all(void *arg)
+{
+	const struct lattice_msg reply = { .data = "r", .len = 1 };
+	struct lattice_msg msg;
+	char buf[MAX_MSG];
+
+	while (lattice_endpoint_recv(arg, &msg, buf, sizeof(buf), wait_ns) == 0 && msg.len > 0)
+		if (msg.call != 0)
+			CHECK_EQ(lattice_endpoint_reply(arg, &msg, &reply), 0);
+	return NULL;
+}
+
+TEST(to_send_and_to_call_are_two_rights)
+{
+	static const struct {
+		const char *why;
+		uint16_t rights;
+		int send, call;
+	} rows[] = {
+		{ "both", LAT_RIGHT_SEND | LAT_RIGHT_CALL, 0, 0 },
+		{ "to send", LAT_RIGHT_SEND, 0, -EACCES },
+		{ "to call", LAT_RIGHT_CALL, -EACCES, 0 },
+	};
+	const struct lattice_msg request = { .data = "q", .len = 1 };
+
+	for (size_t p = 0; p < ARRAY_LEN(places); p++) {
+		struct lattice_channel *plain;
+		pthread_t thread;
+		struct scene s;
+
+		open_scene(&s, places[p].where);
+		CHECK_EQ(pthread_create(&thread, NULL, answer_all, s.ep), 0);
+		CHECK_EQ(lattice_channel_open(&plain, s.sender, 4, PID, 0, 0), 0);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			struct lattice_block block = { 0 };
+			struct lat_cap_desc want = wanted();
+			struct lattice_channel *ch;
+			struct lattice_msg reply;
+			struct lat_cap_ref life;
+			struct lattice_cap *cap;
+			char buf[8];
+
+			want.rights = rows[i].rights | LAT_RIGHT_OPEN;
+			cap = minted(s.host, &want, &life);
+			CHECK_EQ(lattice_channel_open_cap(&ch, s.sender, 3, PID, 0, 0, cap), 0);
+			for (int n = 0; n < 3; n++) {
+				CHECK_EQ_ROW(rows[i].why, send_some(ch, 1, wait_ns), rows[i].send);
+				CHECK_EQ_ROW(rows[i].why,
+					     lattice_channel_call(ch, &request, &reply, buf, sizeof(buf),
+								  wait_ns),
+					     rows[i].call);
+			}
+			if (lattice_channel_loan(ch, 10, &block, wait_ns) == 0) {
+				CHECK_EQ_ROW(rows[i].why, lattice_channel_publish(ch, &block, 1, 10, wait_ns),
+					     rows[i].send);
+				lattice_channel_discard(ch, &block);
+			}
+			lattice_channel_close(ch);
+			lattice_cap_free(cap);
+		}
+		CHECK_EQ(send_some(plain, 0, wait_ns), 0); /* the last */
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		lattice_channel_close(plain);
 		close_scene(&s);
 	}
 }

@@ -69,6 +69,8 @@ uint64_t lat_links_turn(struct lat_links *ls);
  */
 LAT_MUST_CHECK int lat_lane_open(struct lat_lane **out, struct lat_links *ls, int32_t src, int32_t dst,
 				 const struct lat_cap_right *right, const struct lat_link_out_config *cfg);
+/* Of what it was opened by: enum lat_right; 0: all that a channel has. */
+uint32_t lat_lane_rights(const struct lat_lane *lane);
 /* Sends RENEW, @n but for member and grant, for one that has a life. The links' lock is not held. */
 void lat_lane_renew(struct lat_lane *lane, struct lat_note *n);
 /* As lat_sender_send() and lat_sender_flush(); -EPIPE: the endpoint was closed, -EOWNERDEAD: its process is gone. */

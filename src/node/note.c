@@ -124,7 +124,7 @@ static bool life(unsigned fields, const struct lat_note *n)
 {
 	if ((fields & LIFE) == 0 || n->life.gen == 0)
 		return n->life.slot == 0 && n->life.gen == 0 && n->badge == 0 && n->rate == 0 &&
-		       n->kind != LAT_NOTE_REVOKED;
+		       n->rights == 0 && n->kind != LAT_NOTE_REVOKED;
 	return n->life.slot < LAT_CAPTABLE_MAX;
 }
 
@@ -166,6 +166,6 @@ int lat_note_check(const struct lat_note *n, size_t bytes, size_t fds, enum lat_
 	     number(f, TICKET, zero(n->ticket, sizeof(n->ticket))) && number(f, ORIGIN, n->origin == 0) &&
 	     number(f, FLAGS, n->flags == 0) && name(f, n->name) &&
 	     number(f, COUNTS, zero((const uint8_t *)n->counts, sizeof(n->counts))) && life(f, n) &&
-	     right(f, n) && n->spare == 0 && zero(n->spare_bytes, sizeof(n->spare_bytes));
+	     right(f, n) && zero(n->spare_bytes, sizeof(n->spare_bytes));
 	return ok ? 0 : -EPROTO;
 }

@@ -115,7 +115,7 @@ struct lat_note {
 	int32_t process; /* pid of the operating system, 0: not known */
 	uint32_t
 		flags; /* enum lattice_channel_flag; of PROBE, enum lat_note_probe; of ISSUE, enum lat_note_issue */
-	uint32_t spare;
+	uint32_t rights; /* enum lat_right, of what a channel is opened by; 0: all that a channel has */
 	struct lat_cap_ref life; /* of the right that a channel is opened by; {0, 0}: it needs none */
 	uint32_t badge, rate;    /* what goes with it: messages a second, 0: any */
 	uint64_t member;         /* a number that a member chose at random, and keeps from host to host */
