@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -161,20 +162,34 @@ static void audit(struct answer *a, struct lattice_node *node, uint64_t after, b
 	}
 }
 
+/* "audit N text", or json. */
+static bool asks_audit(const char *request, uint64_t *after, bool *json)
+{
+	static const char word[] = "audit ";
+	const char *number = request + sizeof(word) - 1;
+	char *end;
+
+	if (strncmp(request, word, sizeof(word) - 1) != 0 || *number < '0' || *number > '9')
+		return false;
+	errno = 0;
+	*after = strtoull(number, &end, 10);
+	*json = strcmp(end, " json") == 0;
+	return errno == 0 && (*json || strcmp(end, " text") == 0);
+}
+
 void lat_control_answer(struct lattice_node *node, const char *request,
 			void (*say)(void *ctx, const char *line, size_t bytes), void *ctx)
 {
 	struct answer a = { .say = say, .ctx = ctx };
-	char format[5], rest;
 	uint64_t after;
+	bool json;
 
 	if (strcmp(request, "status") == 0)
 		status(&a, node);
 	else if (strcmp(request, "reload") == 0)
 		reload(&a, node);
-	else if (sscanf(request, "audit %" SCNu64 " %4s%c", &after, format, &rest) == 2 &&
-		 (strcmp(format, "text") == 0 || strcmp(format, "json") == 0))
-		audit(&a, node, after, format[0] == 'j');
+	else if (asks_audit(request, &after, &json))
+		audit(&a, node, after, json);
 	else
 		fail(&a, -EINVAL, "that is nothing to ask: status, reload, audit N text, audit N json");
 }
