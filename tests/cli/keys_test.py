@@ -176,7 +176,7 @@ def a_damaged_peer_is_named_with_its_line(folder):
     a, b = Node(folder, "a", 1), Node(folder, "b", 2)
     a.knows(b)
     path = os.path.join(a.dir, "peers", "2")
-    write(path, read(path).replace(b"udp", b"smoke-signals"))
+    write(path, read(path).replace(b" = udp\n", b" = smoke-signals\n"))
     for command in (["peers", "list"], ["send", "7@b", "-m", "x"], ["ping", "2"], ["recv", "7", "--port", "0"]):
         expect(a.run(*command), 1, r"peers/2, line 4: transport is not udp, tcp or tcp-transient", why=str(command))
 
