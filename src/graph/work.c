@@ -152,16 +152,22 @@ static void look(struct lat_work *w, struct lat_work_item *it, struct lat_work_q
 	}
 }
 
+/* There is one. */
+static struct lat_work_item *wave_take(struct lat_work *w)
+{
+	struct lat_work_item *it = w->wave;
+
+	w->wave = it->wave;
+	if (w->wave == NULL)
+		w->wave_end = &w->wave;
+	it->in_wave = false;
+	return it;
+}
+
 static void settle(struct lat_work *w, struct lat_work_queue *q)
 {
 	while (w->wave != NULL) {
-		struct lat_work_item *it = w->wave;
-
-		w->wave = it->wave;
-		if (w->wave == NULL)
-			w->wave_end = &w->wave;
-		it->in_wave = false;
-		look(w, it, q);
+		look(w, wave_take(w), q);
 	}
 }
 
@@ -399,12 +405,8 @@ bool lat_work_needs(struct lat_work *w, uint64_t id, const struct lat_work_queue
 	w->searches++;
 	look_for(w, find(w, id));
 	while (w->wave != NULL) {
-		struct lat_work_item *it = w->wave;
+		struct lat_work_item *it = wave_take(w);
 
-		w->wave = it->wave;
-		if (w->wave == NULL)
-			w->wave_end = &w->wave;
-		it->in_wave = false;
 		if (found)
 			continue;
 		if (it->state != LAT_WORK_READY && it->state != LAT_WORK_RUNNING)

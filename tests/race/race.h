@@ -43,7 +43,8 @@ struct race_flow {
 	_Atomic(uint32_t) name;  /* which race of the flow it is, from 1 */
 	/* The keeper's, before RACE_GIVEN. */
 	char cap[LATTICE_CAP_TEXT_MAX];
-	uint32_t slot, gen, goal;
+	uint32_t slot, gen;
+	_Atomic(uint32_t) goal; /* who still reads a message of the race before looks, too */
 	int32_t dst;
 	bool derives; /* the sender has another made of it, and uses that */
 	struct race_past {

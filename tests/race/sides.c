@@ -41,7 +41,7 @@ static void grant(const struct race_thread *t, uint64_t *random)
 /* Some end while the channel is opened, some when so many have been received. */
 static void wait_for_goal(struct race_flow *f, uint64_t *random)
 {
-	if (f->goal > 0)
+	if (atomic_load_explicit(&f->goal, memory_order_relaxed) > 0)
 		(void)race_wait(f, RACE_GIVEN);
 	for (uint64_t n = race_random(random) % SPINS_MAX; n > 0; n--)
 		lat_cpu_relax();
@@ -59,7 +59,8 @@ void *race_keep(void *arg)
 		struct race_past *past;
 
 		f->dst = RACE_PID + (int32_t)(r % RACE_RECEIVERS);
-		f->goal = r % 5 == 0 ? 0 : 1 + (uint32_t)(r / 5 % GOAL_MAX);
+		atomic_store_explicit(&f->goal, r % 5 == 0 ? 0 : 1 + (uint32_t)(r / 5 % GOAL_MAX),
+				      memory_order_relaxed);
 		grant(t, &random);
 		past = &f->past[name % RACE_PAST];
 		atomic_store_explicit(&past->ended, 0, memory_order_relaxed);
@@ -133,7 +134,7 @@ static void judge(const struct lattice_msg *msg, uint64_t began, const struct ra
 			  (unsigned long long)body.number, (unsigned long long)got);
 	atomic_store_explicit(&past->began, began, memory_order_relaxed);
 	atomic_store_explicit(&past->got, got, memory_order_release);
-	if (got == f->goal &&
+	if (got == atomic_load_explicit(&f->goal, memory_order_relaxed) &&
 	    atomic_compare_exchange_strong_explicit(&f->stage, &given, RACE_GOAL, memory_order_acq_rel,
 						    memory_order_relaxed))
 		race_turn(f, RACE_GOAL);
@@ -305,7 +306,8 @@ static void send_all(struct sending *s)
 			race_fail("a send that began after revoking had returned was accepted");
 		if (lat_clock_monotonic_ns() >= deadline)
 			race_fail("the sender was not told");
-		if (++s->number > s->f->goal) /* the keeper's turn comes sooner */
+		/* The keeper's turn comes sooner. */
+		if (++s->number > atomic_load_explicit(&s->f->goal, memory_order_relaxed))
 			sched_yield();
 		if (s->f->derives && s->number % 8 == 0)
 			(void)!derive(s); /* what it says the next send says, too */
