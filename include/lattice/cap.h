@@ -198,6 +198,16 @@ LATTICE_API LATTICE_MUST_USE int lattice_cap_revoke(struct lattice_node *node, u
 						    struct lattice_cap_told *told, int64_t timeout_ns);
 
 /**
+ * The same by the capability itself, which this node must have made: its bytes are believed when its key is right only, so nobody can have
+ * another one ended by a file of his own making. Who its holder is, and whether its time is over, does not matter.
+ * @return as lattice_cap_revoke(); or
+ *   -EBADMSG  this node did not make it, or it was changed: nothing has ended
+ */
+LATTICE_API LATTICE_MUST_USE int lattice_cap_revoke_shown(struct lattice_node *node,
+							  const struct lattice_cap *cap,
+							  struct lattice_cap_told *told, int64_t timeout_ns);
+
+/**
  * The same for all that name @holder, and for channels that it has by being who it is; those it may open again, if the node's policy still
  * allows it.
  * @return 0, also when there was nothing; or as lattice_cap_revoke()

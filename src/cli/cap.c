@@ -502,29 +502,23 @@ static bool read_id(const char *text, uint32_t *slot, uint32_t *gen)
 	return true;
 }
 
-/* Whose life ends: by its id, or that of the capability in a file, which must be of @node. */
-static int read_life(const struct lattice_node *node, const char *text, uint32_t *slot, uint32_t *gen)
+/* A capability in a file, which must be of @node. CLI_OK, or an exit status after it has said why. */
+static int read_ours(const struct lattice_node *node, const char *path, struct lattice_cap **out)
 {
 	struct lattice_cap_info info = { 0 };
-	struct lattice_cap *cap;
-	int rc, status;
+	int rc, status = cli_capability_read(path, out);
 
-	if (read_id(text, slot, gen))
-		return CLI_OK;
-	status = cli_capability_read(text, &cap);
 	if (status != CLI_OK)
 		return status;
-	rc = lattice_cap_info(cap, &info);
-	lattice_cap_free(cap);
-	if (rc < 0)
-		return cli_fail(NULL, rc, "%s", text);
-	if (info.node != lattice_node_number(node))
-		return cli_complain("%s is a capability of node %" PRIu32 ", and this is node %" PRIu32
-				    ": only its issuer can revoke it",
-				    text, info.node, lattice_node_number(node));
-	*slot = info.slot;
-	*gen = info.gen;
-	return CLI_OK;
+	rc = lattice_cap_info(*out, &info);
+	if (rc == 0 && info.node == lattice_node_number(node))
+		return CLI_OK;
+	lattice_cap_free(*out);
+	*out = NULL;
+	return rc < 0 ? cli_fail(NULL, rc, "%s", path)
+		      : cli_complain("%s is a capability of node %" PRIu32 ", and this is node %" PRIu32
+				     ": only its issuer can revoke it",
+				     path, info.node, lattice_node_number(node));
 }
 
 static void print_told(const struct cli_options *opt, const struct lattice_cap_told *told)
@@ -550,6 +544,7 @@ static int run_cap_revoke(const struct cli_options *opt, int argc, char **argv)
 	int64_t wait = !opt->wait ? 0 : opt->timeout_ns != CLI_UNSET ? opt->timeout_ns : WAIT_DEFAULT_NS;
 	uint8_t holder[LATTICE_CAP_HOLDER_BYTES];
 	struct lattice_cap_told told = { 0 };
+	struct lattice_cap *cap = NULL; /* NULL: by its id, or its holder */
 	struct lattice_node *node;
 	uint32_t slot = 0, gen = 0;
 	int rc, status;
@@ -561,10 +556,11 @@ static int run_cap_revoke(const struct cli_options *opt, int argc, char **argv)
 		status = cli_node_issue(&node, opt);
 	if (status != CLI_OK)
 		return status;
-	if (opt->peer == NULL)
-		status = read_life(node, argv[0], &slot, &gen);
+	if (opt->peer == NULL && !read_id(argv[0], &slot, &gen))
+		status = read_ours(node, argv[0], &cap);
 	if (status == CLI_OK) {
 		rc = opt->peer != NULL ? lattice_cap_revoke_holder(node, holder, &told, wait)
+		     : cap != NULL     ? lattice_cap_revoke_shown(node, cap, &told, wait)
 				       : lattice_cap_revoke(node, slot, gen, &told, wait);
 		if (rc < 0)
 			status = cli_fail(node, rc, "%s",
@@ -582,6 +578,7 @@ static int run_cap_revoke(const struct cli_options *opt, int argc, char **argv)
 			status = CLI_UNREACHABLE;
 		}
 	}
+	lattice_cap_free(cap);
 	lattice_node_close(node);
 	return status;
 }
@@ -590,8 +587,8 @@ const struct cli_command cli_cap_revoke = {
 	.name = "cap revoke",
 	.args = "ID|FILE",
 	.summary = "end a capability, and all that were made of it",
-	.text = "ID is as 'lattice cap list' prints it, FILE has the capability (one whose name looks like an ID: ./FILE). Channels\n"
-		"that were opened by it are cut at once: no message of it is received any more. With --wait it waits until every\n"
+	.text = "ID is as 'lattice cap list' prints it, FILE has the capability (one whose name looks like an ID: ./FILE), which is\n"
+		"not revoked if it is forged. Channels that were opened by it are cut at once: no message of it is received any more. With --wait it waits until every\n"
 		"sender on another node was told, and says on how many nodes they are and how long it took. With --peer all that name one\n"
 		"holder end, and what it has open; what the policy, or being a known peer, allows it without a capability it may open again.",
 	.options = (const int[]){ OPT_PEER, OPT_WAIT, OPT_TIMEOUT, OPT_DIR, OPT_JSON, OPT_HELP, 0 },

@@ -231,6 +231,12 @@ static int end_lives(struct lattice_node *node, const struct lat_issue_request *
 	rc = ask(node, q, &answer);
 	if (rc == -EKEYREVOKED)
 		rc = lat_why(node, rc, "node %u has no such capability, or it was revoked before", node->id);
+	else if (rc == -EBADMSG)
+		rc = lat_why(
+			node, rc,
+			"node %u did not make this capability, or not as it is now: it is forged, or was changed, or was made before the "
+			"file 'capabilities' was. 'lattice cap list' has the ids of those that live",
+			node->id);
 	else if (answer.told.ended > 0 && rc < 0)
 		rc = lat_why(
 			node, rc,
@@ -254,6 +260,22 @@ int lattice_cap_revoke(struct lattice_node *node, uint32_t slot, uint32_t gen, s
 			 &(struct lat_issue_request){ .what = LAT_ISSUE_REVOKE,
 						      .want = { .slot = slot, .gen = gen } },
 			 told, timeout_ns);
+}
+
+int lattice_cap_revoke_shown(struct lattice_node *node, const struct lattice_cap *cap,
+			     struct lattice_cap_told *told, int64_t timeout_ns)
+{
+	struct lat_issue_request q = { .what = LAT_ISSUE_REVOKE_SHOWN };
+	int rc = node != NULL && cap != NULL ? 0 : -EINVAL;
+
+	if (rc == 0)
+		rc = lat_why_hand(NULL, node, lat_capability_take(cap, &q.parent));
+	if (rc == 0)
+		rc = end_lives(node, &q, told, timeout_ns);
+	else if (told != NULL)
+		*told = (struct lattice_cap_told){ 0 };
+	lat_wipe(&q, sizeof(q));
+	return rc;
 }
 
 int lattice_cap_revoke_holder(struct lattice_node *node, const uint8_t holder[LATTICE_CAP_HOLDER_BYTES],

@@ -122,6 +122,27 @@ static void whole_life(struct lattice_node *host, struct lattice_node *asker)
 	CHECK_EQ(listed(asker), 0);
 	lattice_cap_free(cap);
 	lattice_cap_free(less);
+	/* By itself; and by what another node of that number made, which is none of this one's. */
+	{
+		struct lattice_node *stranger = opened(LATTICE_HOST_PRIVATE, NULL);
+
+		CHECK_EQ(lattice_cap_grant(&cap, asker, &plain), 0);
+		CHECK_EQ(lattice_cap_grant(&child, stranger, &plain), 0);
+		CHECK_EQ(lattice_cap_revoke_shown(asker, child, &told, LATTICE_FOREVER), -EBADMSG);
+		CHECK_EQ(told.ended, 0);
+		CHECK_EQ(shown(host, cap), 5);
+		CHECK_EQ(lattice_cap_attenuate(&less, cap, &(struct lattice_cap_terms){ .rate_per_s = 9 }),
+			 0);
+		CHECK_EQ(lattice_cap_revoke_shown(asker, less, &told, LATTICE_FOREVER), 0);
+		CHECK_EQ(told.ended, 1);
+		CHECK_EQ(shown(host, cap), -EKEYREVOKED);
+		CHECK_EQ(lattice_cap_revoke_shown(asker, cap, NULL, 0), -EKEYREVOKED);
+		CHECK_EQ(lattice_cap_revoke_shown(asker, NULL, NULL, 0), -EINVAL);
+		lattice_cap_free(cap);
+		lattice_cap_free(child);
+		lattice_cap_free(less);
+		lattice_node_close(stranger);
+	}
 	/* By its holder. */
 	terms = (struct lattice_cap_terms){ .dst = PID, .rights = LATTICE_RIGHT_OPEN, .holder = { 3 } };
 	CHECK_EQ(lattice_cap_grant(&cap, asker, &terms), 0);

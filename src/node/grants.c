@@ -158,6 +158,18 @@ static void on_ended(void *ctx, struct lat_cap_ref life)
 
 /* ---- doing what is asked ---- */
 
+static int end_those(struct lat_issuer *iss, const struct lat_issue_request *q, uint32_t *count)
+{
+	switch (q->what) {
+	case LAT_ISSUE_REVOKE:
+		return lat_issuer_revoke(iss, (struct lat_cap_ref){ q->want.slot, q->want.gen }, count);
+	case LAT_ISSUE_REVOKE_SHOWN:
+		return lat_issuer_revoke_shown(iss, &q->parent, count);
+	default:
+		return lat_issuer_revoke_holder(iss, q->want.holder, count);
+	}
+}
+
 static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct lat_issue_request *q,
 		     struct lat_issue_answer *out)
 {
@@ -169,9 +181,7 @@ static int end_lives(struct lat_grants *g, struct lat_issuer *iss, const struct 
 	pthread_mutex_lock(&g->lock);
 	r = begin_locked(g, lat_clock_monotonic_ns());
 	pthread_mutex_unlock(&g->lock);
-	rc = q->what == LAT_ISSUE_REVOKE
-		     ? lat_issuer_revoke(iss, (struct lat_cap_ref){ q->want.slot, q->want.gen }, &count)
-		     : lat_issuer_revoke_holder(iss, q->want.holder, &count);
+	rc = end_those(iss, q, &count);
 	if (g->node->network != NULL)
 		channels = lat_network_revoked(g->node->network);
 	pthread_mutex_lock(&g->lock);
@@ -242,6 +252,8 @@ int lat_grants_do(struct lat_grants *g, const struct lat_grants_asker *who, cons
 		return rc;
 	case LAT_ISSUE_REVOKE:
 		return iss != NULL ? end_lives(g, iss, q, out) : -EKEYREVOKED;
+	case LAT_ISSUE_REVOKE_SHOWN:
+		return iss != NULL ? end_lives(g, iss, q, out) : -EBADMSG;
 	case LAT_ISSUE_REVOKE_HOLDER:
 		return iss != NULL ? end_lives(g, iss, q, out) : 0;
 	case LAT_ISSUE_TOLD:

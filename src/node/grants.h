@@ -45,6 +45,7 @@ enum lat_note_issue {
 	LAT_ISSUE_GRANT,
 	LAT_ISSUE_DERIVE,
 	LAT_ISSUE_REVOKE,
+	LAT_ISSUE_REVOKE_SHOWN, /* what is shown with its key */
 	LAT_ISSUE_REVOKE_HOLDER,
 	LAT_ISSUE_TOLD, /* of a revocation */
 	LAT_ISSUE_NEXT,

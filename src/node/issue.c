@@ -25,7 +25,7 @@ void lat_issue_put_request(struct lat_note *n, const struct lat_issue_request *q
 	*n = (struct lat_note){ .kind = LAT_NOTE_ISSUE, .flags = (uint32_t)q->what, .tier = q->badge };
 	n->number = q->what == LAT_ISSUE_GRANT || q->what == LAT_ISSUE_DERIVE ? q->uses : q->number;
 	lat_cap_desc_encode(bytes + AT_WANT, &q->want);
-	if (q->what != LAT_ISSUE_DERIVE)
+	if (q->what != LAT_ISSUE_DERIVE && q->what != LAT_ISSUE_REVOKE_SHOWN)
 		return;
 	n->chan = q->parent.caveat_count;
 	memcpy(n->ticket, q->parent.key, sizeof(n->ticket));

@@ -2,8 +2,9 @@
  * What is asked of an issuer, and its answer, as structs and as notes (ISSUE, ISSUED). Both may hold a capability's key: they are wiped by
  * whoever has them.
  *
- *   ISSUE   flags what; tier badge; number uses, or the revocation, or the slot after that; of the parent: chan its caveats, ticket
- *           its key; counts, as bytes: the wanted descriptor (its life or holder are what is to be revoked), the parent's, its caveats
+ *   ISSUE   flags what; tier badge; number uses, or the revocation, or the slot after that; of the parent, or of what is
+ *           shown to be revoked: chan its caveats, ticket its key; counts, as bytes: the wanted descriptor (its life or holder are what is to be
+ *           revoked), the parent's, its caveats
  *   ISSUED  of the new one: chan 0, ticket its key; counts: its descriptor, or that of the entry; tier badge; number uses, or the revocation;
  *           in counts from word 33: ended, channels, told, nodes, ns; the parent's slot, gen
  */
@@ -25,8 +26,8 @@ struct lat_issue_request {
 	struct lat_cap_desc want;
 	uint32_t badge;
 	uint64_t uses;
-	uint64_t number; /* a revocation; or the slot after which to look, and one */
-	struct lat_cap_right parent;
+	uint64_t number;             /* a revocation; or the slot after which to look, and one */
+	struct lat_cap_right parent; /* or what is shown to be revoked */
 };
 
 struct lat_issue_answer {

@@ -36,7 +36,7 @@ TEST(requests)
 		struct lat_note n;
 
 		q.uses = q.number = 1234;
-		if (what == LAT_ISSUE_DERIVE)
+		if (what == LAT_ISSUE_DERIVE || what == LAT_ISSUE_REVOKE_SHOWN)
 			q.parent = parent_of(LAT_CAP_CAVEATS_MAX);
 		lat_issue_put_request(&n, &q);
 		n.version = LAT_NOTE_VERSION;

@@ -520,6 +520,26 @@ int lat_issuer_revoke(struct lat_issuer *iss, struct lat_cap_ref life, uint32_t 
 	return rc;
 }
 
+int lat_issuer_revoke_shown(struct lat_issuer *iss, const struct lat_cap_right *right, uint32_t *count)
+{
+	struct lat_cap_entry last;
+	struct shown s;
+	int rc = check_key(iss, right);
+
+	if (rc == 0)
+		rc = read_shown(iss, &s, right->desc, right->caveats[0], right->caveat_count);
+	if (rc < 0)
+		return -EBADMSG;
+	pthread_mutex_lock(&iss->lock);
+	rc = iss->root != NULL ? check_lives(iss, &s, &last) : -ESHUTDOWN;
+	if (rc == 0)
+		rc = revoke_locked(iss, s.lives[s.count - 1], count);
+	else if (rc == -EACCES) /* a life that is none of those that were made of it */
+		rc = -EBADMSG;
+	unlock_and_tell(iss);
+	return rc;
+}
+
 int lat_issuer_revoke_holder(struct lat_issuer *iss, const uint8_t holder[LAT_CAP_HOLDER], uint32_t *count)
 {
 	struct lat_cap_entry e;

@@ -116,6 +116,12 @@ LAT_MUST_CHECK int lat_issuer_grant_identity(struct lat_issuer *iss, const struc
  * they have ended, but would live again after a crash before the next change; it is logged as an error, too. *count: how many; NULL is fine.
  */
 LAT_MUST_CHECK int lat_issuer_revoke(struct lat_issuer *iss, struct lat_cap_ref life, uint32_t *count);
+/*
+ * The same by the capability itself: of the lives that its chain names the last, by which it lives. Whose it is, and whether its time is over, does
+ * not matter. -EBADMSG also: it was not made here, or was changed (then nothing has ended).
+ */
+LAT_MUST_CHECK int lat_issuer_revoke_shown(struct lat_issuer *iss, const struct lat_cap_right *right,
+					   uint32_t *count);
 /* All that name this holder, grants by identity too. 0 also when there were none; or the first error of those. */
 LAT_MUST_CHECK int lat_issuer_revoke_holder(struct lat_issuer *iss, const uint8_t holder[LAT_CAP_HOLDER],
 					    uint32_t *count);

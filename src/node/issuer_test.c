@@ -375,6 +375,70 @@ TEST(slots_in_caveats)
 	lat_issuer_close(iss);
 }
 
+/* Nobody has another's capability ended by bytes of his own making. */
+TEST(revoked_by_what_is_shown)
+{
+	static const struct {
+		const char *why;
+		size_t at; /* of the byte that is turned; SIZE_MAX: none */
+		int rc;
+	} rows[] = {
+		{ "as it is", SIZE_MAX, 0 },
+		{ "its slot", offsetof(struct lat_cap_right, desc) + 16, -EBADMSG },
+		{ "its generation", offsetof(struct lat_cap_right, desc) + 20, -EBADMSG },
+		{ "another node's", offsetof(struct lat_cap_right, desc) + 4, -EBADMSG },
+		{ "no version", offsetof(struct lat_cap_right, desc), -EBADMSG },
+		{ "its caveat", offsetof(struct lat_cap_right, caveats) + 4, -EBADMSG },
+		{ "a caveat of no kind", offsetof(struct lat_cap_right, caveats), -EBADMSG },
+		{ "its key", offsetof(struct lat_cap_right, key) + 31, -EBADMSG },
+	};
+	const struct lat_caveat over = lat_caveat_number(LAT_CAVEAT_NOT_AFTER, 1);
+	const struct lat_cap_desc want = wanted(GRANT);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lat_issuer *iss = opened(16);
+		struct lat_cap_right r = minted(iss, &want, 1), other = minted(iss, &want, 2);
+		bool ends = rows[i].rc == 0;
+		uint32_t count = 0;
+
+		CHECK_EQ(lat_cap_right_narrow(&r, &over), 0);
+		if (rows[i].at != SIZE_MAX)
+			((uint8_t *)&r)[rows[i].at] ^= 1;
+		CHECK_EQ_ROW(rows[i].why, lat_issuer_revoke_shown(iss, &r, &count), rows[i].rc);
+		CHECK_EQ_ROW(rows[i].why, count, ends);
+		CHECK_EQ_ROW(rows[i].why, lat_issuer_count(iss), ends ? 1 : 2);
+		CHECK_ROW(rows[i].why, lat_issuer_live(iss, life_of(&other)));
+		if (ends)
+			CHECK_EQ(lat_issuer_revoke_shown(iss, &r, &count), -EKEYREVOKED);
+		lat_issuer_close(iss);
+	}
+}
+
+/* A chain ends the life that it lives by, and one beside it never. */
+TEST(revoked_by_what_names_a_slot)
+{
+	struct lat_issuer *iss = opened(16);
+	const struct lat_cap_desc want = wanted(GRANT);
+	struct lat_cap_right top = minted(iss, &want, 1), other = minted(iss, &want, 2), below, r = top;
+	struct lat_caveat c = lat_caveat_slot(life_of(&other).slot, life_of(&other).gen);
+
+	CHECK_EQ(lat_issuer_derive(iss, &top, him, &(struct lat_cap_desc){ .rights = OPEN, .src_pid = -1 }, 0,
+				   LAT_CAP_UNLIMITED, NOW, &below),
+		 0);
+	CHECK_EQ(lat_cap_right_narrow(&r, &c), 0);
+	CHECK_EQ(lat_issuer_revoke_shown(iss, &r, NULL), -EBADMSG);
+	CHECK_EQ(lat_issuer_count(iss), 3);
+	r = top;
+	c = lat_caveat_slot(life_of(&below).slot, life_of(&below).gen);
+	CHECK_EQ(lat_cap_right_narrow(&r, &c), 0);
+	CHECK_EQ(lat_issuer_revoke_shown(iss, &r, NULL), 0);
+	CHECK(!lat_issuer_live(iss, life_of(&below)));
+	CHECK(lat_issuer_live(iss, life_of(&top)) && lat_issuer_live(iss, life_of(&other)));
+	lat_issuer_shutdown(iss);
+	CHECK_EQ(lat_issuer_revoke_shown(iss, &top, NULL), -EBADMSG);
+	lat_issuer_close(iss);
+}
+
 TEST(uses_run_out)
 {
 	struct lat_issuer *iss = opened(16);

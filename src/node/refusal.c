@@ -152,6 +152,7 @@ void lat_refusal_issue(struct lat_audit *a, uint32_t uid, uint32_t gid, int32_t 
 		[LAT_ISSUE_GRANT] = "making a capability is for the node's own user",
 		[LAT_ISSUE_DERIVE] = derive_why,
 		[LAT_ISSUE_REVOKE] = "revoking a capability is for the node's own user",
+		[LAT_ISSUE_REVOKE_SHOWN] = "revoking a capability is for the node's own user",
 		[LAT_ISSUE_REVOKE_HOLDER] = "revoking what a holder has is for the node's own user",
 		[LAT_ISSUE_TOLD] = "who was told of a revocation is for the node's own user to know",
 		[LAT_ISSUE_NEXT] = "listing capabilities is for the node's own user",

@@ -197,6 +197,25 @@ def listed_and_revoked(folder):
 
 
 @case
+def a_forged_file_revokes_nothing(folder):
+    """Its id is that of another's capability; its key is not."""
+    alice, _ = two_nodes(folder)
+    ours, forged = os.path.join(folder, "ours"), os.path.join(folder, "forged")
+    mallory = Node(folder, "mallory", 1)        # the same number, another key
+    expect(mallory.run(*GRANT, "--bearer", "--output", forged), 0)
+    expect(alice.run("cap", "revoke", forged), 1, "nothing was revoked.*it is forged, or was changed", "cap list")
+    expect(alice.run(*GRANT, "--to", "bob", "--output", ours), 0)
+    assert shown(read(forged))["id"] == shown(read(ours))["id"] == listed(alice)[0]["id"]
+    expect(alice.run("cap", "revoke", forged, "--wait"), 1, "nothing was revoked.*it is forged, or was changed")
+    with Receiver(alice, 7):        # and the one that runs
+        expect(alice.run("cap", "revoke", forged), 1, "it is forged, or was changed")
+        assert len(listed(alice)) == 1
+        assert b"1 capability has ended" in expect(alice.run("cap", "revoke", ours), 0).out
+        expect(alice.run("cap", "revoke", ours), 1, "no such capability, or it was revoked before")
+    assert listed(alice) == []
+
+
+@case
 def a_node_that_runs_is_asked(folder):
     alice, _ = two_nodes(folder)
     with Receiver(alice, 7):
