@@ -22,11 +22,12 @@ demo: ## show it at work: two nodes, a capture of what travels between them, tim
 	@BUILD=$(main) scripts/demo
 
 # BENCH_ARGS, for instance '--rounds 20': see lattice help bench local
-bench: ## what this machine can do, and Lattice beside it; the pictures are build/bench.svg and build/bench-net.svg
+bench: ## what this machine can do, and Lattice beside it; the pictures are build/bench.svg, bench-net.svg and bench-calls.svg there
 	@scripts/bootstrap build
 	@$(MAKE) -s build-main
 	@$(main)/src/lattice bench local --plot build/bench.svg $(BENCH_ARGS)
 	@$(main)/src/lattice bench net --plot build/bench-net.svg $(BENCH_ARGS)
+	@$(main)/src/lattice bench calls --plot build/bench-calls.svg $(BENCH_ARGS)
 
 bench-locks: ## the quaternion lock beside the C library's, 1 to 8 threads
 	@scripts/bootstrap build

@@ -34,13 +34,13 @@ const char *bench_text(char out[32], double value, const char *unit)
 
 static void table_of_subjects(FILE *to, const struct bench_run *run)
 {
-	fprintf(to, "\n%-16s %-54s %10s %10s %10s  %s\n", "", "", "median", "p99", "p99.9", "to its limit");
+	fprintf(to, "\n%-20s %-54s %10s %10s %10s  %s\n", "", "", "median", "p99", "p99.9", "to its limit");
 	for (size_t i = 0; i < run->count; i++) {
 		const struct bench_result *r = &run->results[i];
 		const char *unit = bench_result_unit(r);
 		char p50[32], p99[32], p999[32], ratio[32];
 
-		fprintf(to, "%-16s %-54s ", r->subject->name, r->subject->what);
+		fprintf(to, "%-20s %-54s ", r->subject->name, r->subject->what);
 		if (r->rounds == 0) {
 			fprintf(to, "%s\n", r->rc < 0 ? r->why : "not measured");
 			continue;

@@ -11,5 +11,6 @@ extern const struct bench_subject limit_ring48, limit_ring64, limit_ring64_index
 extern const struct bench_subject limit_futex, limit_eventfd, limit_pipe, limit_seqpacket;
 extern const struct bench_subject limit_futex_one, limit_eventfd_one, limit_pipe_one, limit_seqpacket_one;
 extern const struct bench_subject limit_block, limit_memcpy;
+extern const struct bench_subject limit_rpc;
 
 #endif

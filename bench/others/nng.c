@@ -32,11 +32,13 @@ static int open_socket(void **socket)
 	return 0;
 }
 
-static int listen_at(void **socket, enum other_way way, unsigned int id, char url[static OTHER_URL])
+static int listen_at(void **socket, enum other_way way, bool call, unsigned int id,
+		     char url[static OTHER_URL])
 {
 	nng_listener listener;
 	int rc = open_socket(socket), port = 0;
 
+	(void)call;
 	if (rc < 0)
 		return rc;
 	if (way == OTHER_TCP)
@@ -52,10 +54,11 @@ static int listen_at(void **socket, enum other_way way, unsigned int id, char ur
 	return of(rc);
 }
 
-static int connect_to(void **socket, const char *url)
+static int connect_to(void **socket, bool call, const char *url)
 {
 	int rc = open_socket(socket);
 
+	(void)call;
 	return rc < 0 ? rc : of(nng_dial(*(nng_socket *)*socket, url, NULL, 0));
 }
 

@@ -20,16 +20,17 @@ int other_make(struct bench_side *near)
 
 int other_enter(struct bench_side *side)
 {
+	enum other_way way = (enum other_way)(side->subject->arg % OTHER_WAYS);
+	bool call = (side->subject->arg & OTHER_CALL) != 0;
 	struct shared *s = side->shared;
 	int rc = 0;
 
 	if (!side->far)
-		rc = other_library.listen(&side->own, (enum other_way)(side->subject->arg & 0xff), s->id,
-					  s->url);
+		rc = other_library.listen(&side->own, way, call, s->id, s->url);
 	if (rc == 0)
 		rc = bench_meet(side);
 	if (rc == 0 && side->far)
-		rc = other_library.connect(&side->own, s->url);
+		rc = other_library.connect(&side->own, call, s->url);
 	return rc == 0 ? bench_meet(side) : rc;
 }
 

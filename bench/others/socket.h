@@ -9,14 +9,18 @@
 #include "lib/subject.h"
 
 /* OTHER_SEALED: over TCP, encrypted and authenticated. */
-enum other_way { OTHER_INPROC, OTHER_IPC, OTHER_TCP, OTHER_SEALED };
+enum other_way { OTHER_INPROC, OTHER_IPC, OTHER_TCP, OTHER_SEALED, OTHER_WAYS = 16 };
+
+/* Added to a way: what comes is answered, by the library's sockets for that. The near side asks. */
+enum { OTHER_CALL = OTHER_WAYS };
 enum { OTHER_URL = 128 };
 
 /* 0 or a negative errno. *socket is the side's. */
 struct other_library {
 	/* Listens, and writes where to @url. @id: a number that no other socket has. */
-	int (*listen)(void **socket, enum other_way way, unsigned int id, char url[static OTHER_URL]);
-	int (*connect)(void **socket, const char *url);
+	int (*listen)(void **socket, enum other_way way, bool call, unsigned int id,
+		      char url[static OTHER_URL]);
+	int (*connect)(void **socket, bool call, const char *url);
 	int (*send)(void *socket, const void *data, size_t len);
 	int (*recv)(void *socket, void *data, size_t room);
 	void (*close)(void *socket);

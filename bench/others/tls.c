@@ -52,7 +52,7 @@ static int make_party(void **socket, const SSL_METHOD *method)
 		       : -EIO;
 }
 
-static int listen_at(void **sock, enum other_way way, unsigned int id, char url[static OTHER_URL])
+static int listen_at(void **sock, enum other_way way, bool call, unsigned int id, char url[static OTHER_URL])
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
@@ -60,6 +60,7 @@ static int listen_at(void **sock, enum other_way way, unsigned int id, char url[
 	int rc = make_party(sock, TLS_server_method());
 
 	(void)way;
+	(void)call;
 	(void)id;
 	if (rc < 0)
 		return rc;
@@ -75,7 +76,7 @@ static int listen_at(void **sock, enum other_way way, unsigned int id, char url[
 	return 0;
 }
 
-static int connect_to(void **sock, const char *url)
+static int connect_to(void **sock, bool call, const char *url)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -83,6 +84,7 @@ static int connect_to(void **sock, const char *url)
 	int rc = make_party(sock, TLS_client_method());
 	struct party *p = *sock;
 
+	(void)call;
 	if (rc < 0)
 		return rc;
 	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1,4 +1,4 @@
-/* lattice-bench-zeromq: PAIR sockets of ZeroMQ, as they come. */
+/* lattice-bench-zeromq: PAIR sockets of ZeroMQ, as they come, and REQ and REP for calls. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,14 +15,14 @@ static int fail(void)
 	return zmq_errno() > 0 ? -zmq_errno() : -EIO;
 }
 
-static void *open_socket(void)
+static void *open_socket(int type)
 {
 	const int linger = 0;
 	void *socket;
 
 	if (context == NULL)
 		context = zmq_ctx_new();
-	socket = context != NULL ? zmq_socket(context, ZMQ_PAIR) : NULL;
+	socket = context != NULL ? zmq_socket(context, type) : NULL;
 	if (socket != NULL)
 		(void)zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
 	return socket;
@@ -52,13 +52,14 @@ static int call_curve(void *socket, const char *server)
 	return zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, KEY_TEXT);
 }
 
-static int listen_at(void **socket, enum other_way way, unsigned int id, char url[static OTHER_URL])
+static int listen_at(void **socket, enum other_way way, bool call, unsigned int id,
+		     char url[static OTHER_URL])
 {
 	char key[KEY_TEXT] = "";
 	size_t room = OTHER_URL;
 	int rc = 0;
 
-	*socket = open_socket();
+	*socket = open_socket(call ? ZMQ_REQ : ZMQ_PAIR);
 	if (*socket == NULL)
 		return fail();
 	if (way == OTHER_TCP || way == OTHER_SEALED)
@@ -77,13 +78,13 @@ static int listen_at(void **socket, enum other_way way, unsigned int id, char ur
 	return 0;
 }
 
-static int connect_to(void **socket, const char *url)
+static int connect_to(void **socket, bool call, const char *url)
 {
 	const char *key = strchr(url, '|');
 	char place[OTHER_URL];
 
 	(void)snprintf(place, sizeof(place), "%.*s", (int)strcspn(url, "|"), url);
-	*socket = open_socket();
+	*socket = open_socket(call ? ZMQ_REP : ZMQ_PAIR);
 	if (*socket == NULL || (key != NULL && call_curve(*socket, key + 1) < 0))
 		return fail();
 	return zmq_connect(*socket, place) < 0 ? fail() : 0;
@@ -127,9 +128,17 @@ int main(int argc, char **argv)
 	static const struct bench_subject curve_64k = OTHER_RATE("zeromq-curve-64k",
 								 "ZeroMQ CURVE, 64 KiB one way",
 								 BENCH_PROCESS, OTHER_SEALED, 64 << 10);
-	static const struct bench_subject *const subjects[] = { &inproc,    &ipc,    &tcp,     &rate,
-								&curve,     &tcp_64, &tcp_64k, &curve_64,
-								&curve_64k, NULL };
+	static const struct bench_subject call = OTHER_TRIP("zeromq-ipc-call", "ZeroMQ REQ and REP, ipc",
+							    BENCH_PROCESS, OTHER_IPC | OTHER_CALL);
+	static const struct bench_subject tcp_call = OTHER_TRIP("zeromq-tcp-call", "ZeroMQ REQ and REP, tcp",
+								BENCH_PROCESS, OTHER_TCP | OTHER_CALL);
+	static const struct bench_subject curve_call = OTHER_TRIP("zeromq-curve-call",
+								  "ZeroMQ REQ and REP, CURVE", BENCH_PROCESS,
+								  OTHER_SEALED | OTHER_CALL);
+	static const struct bench_subject *const subjects[] = { &inproc,    &ipc,    &tcp,      &rate,
+								&curve,     &tcp_64, &tcp_64k,  &curve_64,
+								&curve_64k, &call,   &tcp_call, &curve_call,
+								NULL };
 	static const struct bench_plan plan = { .title = "ZeroMQ on one machine", .subjects = subjects };
 
 	return bench_main(&plan, argc, argv);

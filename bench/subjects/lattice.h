@@ -6,7 +6,10 @@
 
 #include "lib/subject.h"
 
-extern const struct bench_subject lattice_tasks, lattice_call, lattice_threads_call, lattice_processes_call;
+extern const struct bench_subject lattice_tasks, lattice_call, lattice_call_by_right;
+extern const struct bench_subject lattice_threads_call, lattice_threads_call_free;
+extern const struct bench_subject lattice_processes_call, lattice_processes_call_free,
+	lattice_processes_call_handoff;
 extern const struct bench_subject lattice_threads, lattice_threads_rate48, lattice_threads_rate64;
 extern const struct bench_subject lattice_threads_one, lattice_threads_free, lattice_threads_locked;
 extern const struct bench_subject lattice_processes, lattice_processes_streamed;

@@ -251,6 +251,35 @@ static int rate_far(struct bench_side *side, uint64_t n)
 	return rc;
 }
 
+static int call_near(struct bench_side *side, uint64_t n)
+{
+	char bytes[TRIP_BYTES] = { 1 };
+	const struct lattice_msg request = { .type = 1, .data = bytes, .len = sizeof(bytes) };
+	struct party *p = side->own;
+	struct lattice_msg reply;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--)
+		rc = lattice_channel_call(p->channel, &request, &reply, bytes, sizeof(bytes),
+					  LATTICE_FOREVER);
+	return rc;
+}
+
+static int call_far(struct bench_side *side, uint64_t n)
+{
+	struct party *p = side->own;
+	char bytes[TRIP_BYTES];
+	struct lattice_msg msg;
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n--) {
+		rc = lattice_endpoint_recv(p->inbox, &msg, bytes, sizeof(bytes), LATTICE_FOREVER);
+		if (rc == 0)
+			rc = lattice_endpoint_reply(p->inbox, &msg, &msg);
+	}
+	return rc;
+}
+
 /* Who runs the network himself goes on until what was sent is acknowledged, both ways: nobody else would. */
 static int settle(struct bench_side *side)
 {
@@ -382,6 +411,16 @@ const struct bench_subject remote_udp_64k_threads =
 const struct bench_subject remote_tcp_64k_threads =
 	RATE("lattice-tcp-64k-threads", "Lattice over TCP, 64 KiB one way, with its threads", "seal-64k",
 	     BENCH_FREE, HOW(LATTICE_TCP, false, MOST), .bytes = MOST);
+#define CALL(name_, what_, proto_)                                                             \
+	{                                                                                      \
+		.name = (name_), .what = (what_), .limit = "udp-asleep", .kind = BENCH_TRIP,   \
+		.near = call_near, .far = call_far, BOTH(BENCH_FREE, HOW((proto_), false, 0)), \
+	}
+
+const struct bench_subject remote_udp_call =
+	CALL("udp-call", "Lattice over UDP, call and reply, 64 B, asleep", LATTICE_UDP);
+const struct bench_subject remote_tcp_call =
+	CALL("tcp-call", "Lattice over TCP, call and reply, 64 B, asleep", LATTICE_TCP);
 const struct bench_subject remote_handshake = { .name = "handshake",
 						.what = "Lattice over UDP, a handshake, CPU of both sides",
 						.limit = "x-wing",

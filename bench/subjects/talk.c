@@ -367,12 +367,22 @@ const struct bench_subject lattice_threads_block =
 	THREADS(BLOCKS("threads-block", "Lattice, 1 MiB lent and taken, two threads"));
 const struct bench_subject lattice_processes_block =
 	PROCESSES(BLOCKS("process-block", "Lattice, 1 MiB lent and taken, two processes"));
-#define CALL(name_, what_, limit_)                                                                     \
-	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_TRIP, .place = BENCH_APART, \
-	.make = make, .near = call_near, .far = call_far, .arg = POLLING(0),                           \
-	.shared_bytes = sizeof(struct talk), .group = 32
+#define CALL(name_, what_, limit_, place_, how_, group_)                                            \
+	.name = (name_), .what = (what_), .limit = (limit_), .kind = BENCH_TRIP, .place = (place_), \
+	.make = make, .near = call_near, .far = call_far, .arg = (how_),                            \
+	.shared_bytes = sizeof(struct talk), .group = (group_)
 
 const struct bench_subject lattice_threads_call =
-	THREADS(CALL("threads-call", "Lattice, call and reply, 48 B, two threads polling", "slot-thread"));
+	THREADS(CALL("threads-call", "Lattice, call and reply, 48 B, two threads polling", "slot-thread",
+		     BENCH_APART, POLLING(0), 32));
 const struct bench_subject lattice_processes_call =
-	PROCESSES(CALL("process-call", "Lattice, call and reply, 48 B, two processes polling", "line"));
+	PROCESSES(CALL("process-call", "Lattice, call and reply, 48 B, two processes polling", "line",
+		       BENCH_APART, POLLING(0), 32));
+const struct bench_subject lattice_threads_call_free = THREADS(CALL(
+	"threads-call-free", "Lattice, call and reply, 48 B, two threads asleep", "futex", BENCH_FREE, 0, 0));
+const struct bench_subject lattice_processes_call_free =
+	PROCESSES(CALL("process-call-free", "Lattice, call and reply, 48 B, two processes asleep", "futex",
+		       BENCH_FREE, 0, 0));
+const struct bench_subject lattice_processes_call_handoff =
+	PROCESSES(CALL("process-call-handoff", "Lattice, call and reply, 48 B, two processes, hand-off",
+		       "futex-1", BENCH_FREE, HOW(LATTICE_WAIT_HANDOFF, true, 0), 0));

@@ -1,9 +1,17 @@
-/* Two tasks of one thread: a message each way, by an endpoint and a channel of each; or a call and its reply, by one. */
+/*
+ * Two tasks of one thread: a message each way, by an endpoint and a channel of each; or a call and its reply, by one, which was opened by a
+ * capability or without.
+ */
 #include <errno.h>
 
 #include "subjects/lattice.h"
 
-enum { NEAR = 1, FAR = 2, BYTES = 48 };
+enum {
+	NEAR = 1,
+	FAR = 2,
+	BYTES = 48,
+	ALL_RIGHTS = LATTICE_RIGHT_SEND | LATTICE_RIGHT_OPEN | LATTICE_RIGHT_CALL
+};
 
 struct tasks {
 	struct lattice_node *node;
@@ -34,6 +42,32 @@ static int enter(struct bench_side *side)
 	if (rc == 0)
 		rc = lattice_sched_open(&t->sched);
 	return rc;
+}
+
+/* By a capability that could be revoked at any time, and that limits nothing else. */
+static int open_by_right(struct tasks *t)
+{
+	const struct lattice_cap_terms terms = { .dst = FAR, .rights = ALL_RIGHTS, .bearer = true };
+	struct lattice_cap *cap;
+	int rc = lattice_cap_grant(&cap, t->node, &terms);
+
+	if (rc < 0)
+		return rc;
+	rc = lattice_channel_open_cap(&t->channel[0], t->node, NEAR, FAR, 0, 0, cap);
+	lattice_cap_free(cap);
+	return rc;
+}
+
+static int enter_by_right(struct bench_side *side)
+{
+	struct tasks *t = side->shared;
+	int rc = enter(side);
+
+	if (rc < 0)
+		return rc;
+	lattice_channel_close(t->channel[0]);
+	t->channel[0] = NULL;
+	return open_by_right(t);
 }
 
 static void leave(struct bench_side *side)
@@ -128,15 +162,17 @@ static int inside(struct bench_side *side, uint64_t n, void (*slice)(void *arg),
 	return rc < 0 ? rc : t->far_rc;
 }
 
-#define TASKS(name_, what_, near_)                                                                     \
-	{                                                                                              \
-		.name = (name_), .what = (what_), .limit = "switch", .kind = BENCH_TRIP,               \
-		.with = BENCH_ALONE, .place = BENCH_APART, .group = 32,                                \
-		.shared_bytes = sizeof(struct tasks), .enter = enter, .near = (near_), .leave = leave, \
-		.inside = inside                                                                       \
+#define TASKS(name_, what_, enter_, near_)                                                                \
+	{                                                                                                 \
+		.name = (name_), .what = (what_), .limit = "switch", .kind = BENCH_TRIP,                  \
+		.with = BENCH_ALONE, .place = BENCH_APART, .group = 32,                                   \
+		.shared_bytes = sizeof(struct tasks), .enter = (enter_), .near = (near_), .leave = leave, \
+		.inside = inside                                                                          \
 	}
 
 const struct bench_subject lattice_tasks = TASKS("tasks", "Lattice, 48 B each way, two tasks of one thread",
-						 near);
+						 enter, near);
 const struct bench_subject lattice_call =
-	TASKS("call", "Lattice, call and reply, 48 B, two tasks of one thread", call);
+	TASKS("call", "Lattice, call and reply, 48 B, two tasks of one thread", enter, call);
+const struct bench_subject lattice_call_by_right =
+	TASKS("call-by-right", "the same, the channel opened by a capability", enter_by_right, call);

@@ -1,6 +1,6 @@
 /*
- * lattice bench local, lattice bench net: each hands over to a program of its own, lattice-bench-local or lattice-bench-net, because
- * that measures more than Lattice and links what the command does not need.
+ * lattice bench local, net, calls: each hands over to a program of its own, lattice-bench-local for one, because that measures more than
+ * Lattice and links what the command does not need.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -103,6 +103,13 @@ static int run_net(const struct cli_options *opt, int argc, char **argv)
 	return run_bench("lattice-bench-net", opt);
 }
 
+static int run_calls(const struct cli_options *opt, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return run_bench("lattice-bench-calls", opt);
+}
+
 static const int bench_options[] = { OPT_ROUNDS, OPT_SLICE, OPT_WARM_UP, OPT_CORES, OPT_ONLY,
 				     OPT_PLOT,   OPT_JSON,  OPT_LIST,    OPT_HELP,  0 };
 
@@ -126,4 +133,15 @@ const struct cli_command cli_bench_net = {
 		"ratios. It takes some seconds and two cores, and sends nothing to another machine.",
 	.options = bench_options,
 	.run = run_net,
+};
+
+const struct cli_command cli_bench_calls = {
+	.name = "bench calls",
+	.args = "",
+	.summary = "calls between tasks, threads, processes and nodes, beside what others do",
+	.text = "Measures a call and its reply between two tasks of a thread, two threads, two processes, and two nodes over UDP and TCP in\n"
+		"one run, beside what the machine can do, a call by hand over a Unix socket, and ZeroMQ where it is installed. It takes\n"
+		"some seconds and two cores, and sends nothing to another machine.",
+	.options = bench_options,
+	.run = run_calls,
 };
