@@ -528,7 +528,7 @@ int lat_issuer_revoke_shown(struct lat_issuer *iss, const struct lat_cap_right *
 
 	if (rc == 0)
 		rc = read_shown(iss, &s, right->desc, right->caveats[0], right->caveat_count);
-	if (rc < 0)
+	if (rc != 0)
 		return -EBADMSG;
 	pthread_mutex_lock(&iss->lock);
 	rc = iss->root != NULL ? check_lives(iss, &s, &last) : -ESHUTDOWN;
