@@ -228,6 +228,10 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 	c->lost = msg->lost;
 	c->got++;
 	c->bytes += msg->bytes;
+	if (msg->right != NULL) {
+		c->rights++;
+		c->right = *msg->right;
+	}
 	if (!world_filled(msg->data, msg->bytes, c->tag, msg->seq))
 		n->bad++;
 	return 0;

@@ -62,7 +62,9 @@ struct world_chan {
 	int32_t src, dst;
 	struct lat_cap_ref life; /* inbound: after its end nothing may come */
 	uint32_t badge;
-	uint8_t *seen; /* lossy: a bit for each number received */
+	uint64_t rights;            /* that came with messages */
+	struct lat_cap_right right; /* the last of them */
+	uint8_t *seen;              /* lossy: a bit for each number received */
 	size_t seen_bytes;
 };
 
