@@ -325,6 +325,13 @@ static inline void fuzz_op_path_silent(void *ctx, uint32_t node)
 	(void)node;
 }
 
+static inline void fuzz_op_call_over(void *ctx, void *user, int err, const struct lat_delivery *reply)
+{
+	(void)ctx;
+	(void)user;
+	FUZZ_REQUIRE((err == 0) == (reply != NULL));
+}
+
 static const struct lat_engine_ops fuzz_ops = {
 	.random = fuzz_op_random,
 	.secret_get = fuzz_op_secret_get,
@@ -343,6 +350,7 @@ static const struct lat_engine_ops fuzz_ops = {
 	.inbound_ended = fuzz_op_inbound_ended,
 	.outbound_opened = fuzz_op_outbound_opened,
 	.outbound_ended = fuzz_op_outbound_ended,
+	.call_over = fuzz_op_call_over,
 	.outbound_room = fuzz_op_outbound_room,
 	.net_frame = fuzz_op_net_frame,
 	.pong = fuzz_op_pong,

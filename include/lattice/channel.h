@@ -176,7 +176,9 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  * bytes is put into its hands and it runs at once. Otherwise the request goes the way of other messages, after those that were sent
  * before it. Several calls may be under way on one channel; the receiver answers them in the order that it likes. A receiver in another
  * process is called alike; replies of more than 48 bytes lie in memory of that channel's, 16 MiB for those that have not been read. Who
- * waits for whom is not known there: a ring of calls between processes ends by its time-outs only.
+ * waits for whom is not known there: a ring of calls between processes ends by its time-outs only. A receiver on another node is called
+ * alike, if both processes have the network themselves and the channel is not lossy; it is told when the caller gives up. In
+ * lattice_channel_sent() a call counts as a message, and one that was given up as two.
  *
  * @param request     type, data, len are read
  * @param reply       filled in: source is the receiver's pid; type, data (= @buf) and len are the reply's
@@ -194,11 +196,13 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *   -EMSGSIZE     the request is over the channel's limit: nothing was sent; or the reply has more than @bytes: reply->len says how
  *                 many, and it is lost
  *   -EOWNERDEAD   the receiving endpoint was closed, or its process is gone
- *   -EACCES       the right by which the channel was opened allows no calls
- *   -EOPNOTSUPP   the receiver is on another node; or the calling thread has a hook (lattice_sched_hook_set())
+ *   -EACCES, -EKEYREVOKED, -EKEYEXPIRED, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ENOKEY, -EBUSY  to another node: as
+ *                 lattice_channel_send(); -EACCES also: the right that the channel was opened by allows no calls. Then it stays
+ *   -EOPNOTSUPP   the receiver is on another node, and this process or the receiver's has not the network itself, or the channel is lossy;
+ *                 or the calling thread has a hook (lattice_sched_hook_set())
  *                 without a wake function
  *   -ENOBUFS      65536 calls are under way to that pid; or, to another process, the one that was made 64 calls before this one on the
- *                 channel
+ *                 channel; or 1024 on the channel to another node, or one of the two has no room
  *   -EINVAL, -EPROTO, -ESHUTDOWN  as lattice_channel_send(); timeout_ns is 0
  *   -ENOMEM       also: the other process had none for the reply, which is lost
  */

@@ -95,8 +95,12 @@ LATTICE_API LATTICE_MUST_USE int lattice_endpoint_recv_cap(struct lattice_endpoi
  *
  * @param msg    as it was received
  * @param reply  type, data, len are read; the bytes are copied before return
- * @return 0 (the caller has it; if its buffer was too short, it was told so), or
- *   -EALREADY  it was answered before, or the caller has given up, or its process is gone: the reply was dropped, and counted
+ * @return 0 (the caller has it, or on another node will, unless it gives up or is out of reach too long; if its buffer was too short, it was told so), or
+ *   -EALREADY  it was answered before, or the caller has given up, or its process is gone, or its right has ended: the reply was dropped, and
+ *              counted
+ *   -EAGAIN    a caller on another node: no room for the bytes now. The call stays open: reply again
+ *   -EMSGSIZE  a caller on another node: it takes no message so long. The call stays open
+ *   -ESHUTDOWN  the node was closed
  *   -ENOMEM    a caller in another process: there was no memory for it, and the caller was told so
  *   -EINVAL    no call of this endpoint
  */

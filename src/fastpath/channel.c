@@ -56,6 +56,11 @@ static void source_room(struct lat_inbox_source *src)
 	lat_sender_room(&of_source(src)->sender);
 }
 
+static uint64_t source_call(struct lat_inbox_source *src, uint64_t seq)
+{
+	return of_source(src)->call(src->user, seq);
+}
+
 static int source_admit(struct lat_inbox_source *src)
 {
 	return of_source(src)->admit(src->user);
@@ -106,6 +111,7 @@ static void source_idle(struct lat_inbox_source *src)
 	.idle = source_idle
 static const struct lat_inbox_source_ops source_ops = { SOURCE_OPS };
 static const struct lat_inbox_source_ops source_ops_admit = { SOURCE_OPS, .admit = source_admit };
+static const struct lat_inbox_source_ops source_ops_call = { SOURCE_OPS, .call = source_call };
 static const struct lat_sender_ops sender_ops = { .announce = sender_announce, .freed = sender_freed };
 
 /* --- memory: L1 lies in the channel, the rest is mapped when it is needed -------------------------- */
@@ -182,6 +188,7 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 		return -ENOMEM;
 	atomic_init(&ch->refs, 3);
 	ch->admit = cfg->admit;
+	ch->call = cfg->call;
 	ch->freed = cfg->freed;
 	rc = tiers_make(ch, &sizes);
 	sender.peer = &ch->rx_words;
@@ -191,7 +198,12 @@ int lat_chan_open(struct lat_chan **out, struct lat_inbox *inbox, const struct l
 	if (rc < 0)
 		goto fail;
 	ch->src.rx = &ch->rx;
-	ch->src.ops = cfg->admit == NULL ? &source_ops : &source_ops_admit;
+	ch->src.ops = &source_ops;
+	if (cfg->admit != NULL)
+		ch->src.ops = &source_ops_admit;
+	else if (cfg->call != NULL)
+		ch->src.ops = &source_ops_call;
+	ch->src.asks = cfg->asks;
 	ch->src.user = cfg->user;
 	ch->src.from = cfg->from;
 	ch->src.life = cfg->life;

@@ -19,8 +19,11 @@ struct lat_chan_config {
 	bool single;                         /* as lat_sender_config */
 	void *user;                          /* in lat_inbox_info */
 	struct lat_inbox_from from;          /* in lat_inbox_info */
-	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. */
+	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. Not with call. */
 	int (*admit)(void *user);
+	/* As lat_inbox_source_ops.call, with @user, while *asks is not 0. NULL: what lat_chan_call() has sent. */
+	uint64_t (*call)(void *user, uint64_t seq);
+	const _Atomic(uint32_t) *asks;
 	struct lat_life life; /* of the right that it is opened by; zeroed: it needs none */
 	/*
 	 * The memory of a channel that was opened has gone: both sides have let go, and what it held was received or

@@ -17,6 +17,7 @@ struct lat_chan {
 	struct lat_tiers_rx rx;
 	alignas(LAT_CACHELINE) struct lat_rx_words rx_words; /* the receiver's line */
 	int (*admit)(void *user);
+	uint64_t (*call)(void *user, uint64_t seq);
 	void (*freed)(void *user);
 	alignas(LAT_CACHELINE) struct lat_sender sender; /* the senders' lines */
 	alignas(LAT_CACHELINE) struct lat_tx_words tx_words;

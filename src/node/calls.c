@@ -1,4 +1,4 @@
-/* Calls and their replies, on this machine. */
+/* Calls and their replies. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -8,12 +8,15 @@
 #include "node/channel_right.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/feed.h"
 #include "node/links.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/remote.h"
 #include "os/clock.h"
 #include "sched/park.h"
 #include "sched/point.h"
+#include "session/opencalls.h"
 #include "sync/waitgraph.h"
 
 /* "a -> b -> a", where each of the ring is a service; else as the graph says it. */
@@ -41,10 +44,38 @@ static void ring_text(const struct lattice_channel *ch, const struct lat_wait_pa
 	}
 }
 
+/* What a call to another node is told beside what all are. */
+static int remote_why(const struct lattice_channel *ch, int rc)
+{
+	int32_t src = ch->key.src, dst = ch->key.dst;
+	lattice_node_id node = ch->key.node;
+
+	switch (rc) {
+	case -EACCES:
+		return lat_why(
+			ch, rc,
+			"call %d->%d@%u: node %u does not allow it, or allows the channel but no calls on it: ask its owner "
+			"for a right with 'call'",
+			src, dst, node, node);
+	case -ENOBUFS:
+		return lat_why(ch, rc,
+			       "call %d->%d@%u: %d calls are under way on the channel, or a node has no room",
+			       src, dst, node, LAT_OPENCALLS_MAX);
+	default:
+		return lat_why(
+			ch, rc,
+			"call %d->%d@%u: the channel is lossy, or that pid is of a process there that has not the network "
+			"itself: send, and receive the answer as a message",
+			src, dst, node);
+	}
+}
+
 static int call_why(const struct lattice_channel *ch, const struct lat_call *call, size_t bytes, int rc)
 {
 	char ring[768];
 
+	if (ch->remote != NULL && (rc == -EACCES || rc == -ENOBUFS || rc == -EOPNOTSUPP))
+		return remote_why(ch, rc);
 	switch (rc) {
 	case -EDEADLK:
 		ring_text(ch, &call->path, ring, sizeof(ring));
@@ -107,10 +138,11 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->remote != NULL || ch->far != NULL)
+	if (ch->far != NULL)
 		return lat_why(
 			ch, -EOPNOTSUPP,
-			"call %d->%d@%u: calls do not reach other nodes; send, and receive the answer as a message",
+			"call %d->%d@%u: calls do not reach other nodes from a process that has not the network itself: "
+			"send, and receive the answer as a message",
 			ch->key.src, ch->key.dst, ch->key.node);
 	if (ch->no_calls)
 		return lat_channel_right_refuses(ch, "calls, only messages");
@@ -123,6 +155,8 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	call.reply_len = 0;
 	if (ch->lane != NULL)
 		rc = lat_lane_call(ch->lane, &call, lat_clock_until(timeout_ns));
+	else if (ch->remote != NULL)
+		rc = lat_outbound_ask(ch->remote, &call, lat_clock_until(timeout_ns));
 	else
 		rc = lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns));
 	return call_over(ch, &call, reply, rc);
@@ -318,11 +352,22 @@ static __attribute__((noinline)) int reply_any(struct lattice_endpoint *ep, cons
 	rc = lat_node_check_ours(ep->node, ep);
 	if (rc < 0)
 		return rc;
-	rc = lat_inbox_reply(ep->inbox, msg->call, reply->type, reply->data, reply->len);
+	if (!lat_feed_is_call(msg->call))
+		rc = lat_inbox_reply(ep->inbox, msg->call, reply->type, reply->data, reply->len);
+	else if (ep->node->network == NULL)
+		rc = -EINVAL;
+	else
+		rc = lat_inbound_reply(ep->node->network, ep, msg->call,
+				       &(struct lat_engine_msg){ reply->type, reply->data, reply->len });
 	if (rc == -EINVAL)
 		return lat_why(ep, rc, "pid %d received no such call", ep->pid);
 	if (rc == -EALREADY)
 		return lat_why(ep, rc, "the call was answered before, or its caller has given up or is gone");
+	if (rc == -EAGAIN)
+		return lat_why(ep, rc,
+			       "as many bytes are on their way to the caller's node as may be: reply again");
+	if (rc == -EMSGSIZE)
+		return lat_why(ep, rc, "the reply is longer than the caller's node takes");
 	if (rc == -ENOMEM)
 		return lat_why(ep, rc, "there was no memory for the reply; the caller was told so");
 	return rc;

@@ -17,6 +17,7 @@
 #include "node/attach.h"
 #include "node/carried.h"
 #include "node/endpoint.h"
+#include "node/feed.h"
 #include "node/network.h"
 #include "node/node.h"
 #include "node/refusal.h"
@@ -32,6 +33,7 @@ struct lat_inbound {
 	struct lat_inbound *starving_next, **starving_at; /* NULL: it is not starving */
 	struct lattice_endpoint *ep;                      /* a reference. NULL: a member's */
 	struct lat_chan *chan;
+	struct lat_feed *feed;      /* the channel's */
 	struct lat_relay_in *relay; /* the member's */
 	uint32_t handle;
 	uint32_t origin; /* the node that it comes from */
@@ -108,6 +110,15 @@ static void uncharge(void *user)
 	lat_neighbour_put(n);
 }
 
+/* The channel's memory has gone. */
+static void freed(void *user)
+{
+	struct lat_feed *feed = user;
+
+	uncharge(feed->user);
+	free(feed);
+}
+
 /* ---- what the machine calls ---- */
 
 static void forget(struct lat_inbound *in)
@@ -138,22 +149,30 @@ static int open_channel(struct lat_inbound *in, const struct lat_open_ask *ask,
 {
 	struct lat_network *net = in->net;
 	struct lat_neighbour *n = lat_network_neighbour(net, ask->node);
+	struct lat_feed *feed = calloc(1, sizeof(*feed));
 	const struct lat_chan_config cfg = {
 		.sizes = &net->inbound_sizes,
 		.len_max = net->node->len_max,
 		.from = { .pid = ask->src_pid, .node = ask->node, .badge = grant->badge },
 		.life = life_of(net, grant->life),
-		.user = n,
-		.freed = uncharge,
+		.call = lat_feed_taken,
+		.asks = feed == NULL ? NULL : &feed->asks,
+		.user = feed,
+		.freed = freed,
 	};
 	int rc;
 
-	if (n == NULL || !charge(n))
+	if (feed == NULL || n == NULL || !charge(n)) {
+		free(feed);
 		return LAT_CODE_ENOBUFS;
+	}
+	feed->user = n;
+	feed->handle = in->handle;
+	in->feed = feed;
 	rc = lat_chan_open(&in->chan, in->ep->inbox, &cfg);
 	if (rc == 0)
 		return LAT_CODE_OK;
-	uncharge(n);
+	freed(feed);
 	return rc == -ESHUTDOWN ? LAT_CODE_ECONNREFUSED : LAT_CODE_ENOBUFS;
 }
 
@@ -220,7 +239,7 @@ int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *a
 	return LAT_CODE_OK;
 }
 
-/* Into the ring of an endpoint of this process, with what goes with it. */
+/* Into the ring of an endpoint of this process, with what goes with it. 0, -EAGAIN, or as lat_chan_send(). */
 static int put(struct lat_inbound *in, const struct lat_delivery *msg)
 {
 	struct lat_carry *c;
@@ -237,21 +256,36 @@ static int put(struct lat_inbound *in, const struct lat_delivery *msg)
 	return rc;
 }
 
+/* The same, marked as the call that it may be. */
+static int pass(struct lat_inbound *in, const struct lat_delivery *msg)
+{
+	int rc;
+
+	if (msg->call != 0 && !lat_feed_put(in->feed, lat_chan_sent(in->chan, NULL) + 1, msg->call))
+		return -EAGAIN;
+	rc = put(in, msg);
+	if (rc < 0 && msg->call != 0)
+		lat_feed_undo(in->feed);
+	return rc;
+}
+
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg)
 {
 	struct lat_network *net = ctx;
 	struct lat_inbound *in = user;
 	int rc;
 
+	if (in->relay != NULL && msg->call != 0)
+		return -EOPNOTSUPP;
 	if (in->relay != NULL)
 		return lat_relay_in_deliver(in->relay, msg);
 	lat_sender_set_lost(lat_chan_sender(in->chan), msg->lost);
-	rc = put(in, msg);
+	rc = pass(in, msg);
 	if (rc == -EAGAIN) {
 		starve(in);
 		(void)atomic_exchange_explicit(&net->starved, true, memory_order_acq_rel); /* [d] */
 		(void)lat_chan_sent(in->chan, &in->received);
-		rc = put(in, msg);
+		rc = pass(in, msg);
 	}
 	if (rc == -EAGAIN)
 		return rc;
@@ -262,14 +296,17 @@ int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg
 uint64_t lat_inbound_on_cut(void *ctx, void *user, uint64_t taken)
 {
 	struct lat_inbound *in = user;
-	uint64_t received;
+	uint64_t received, sent = 0;
 
 	(void)ctx;
 	if (in->relay != NULL) {
 		received = lat_relay_in_received(in->relay);
 	} else {
 		lat_chan_revoke(in->chan);
-		(void)lat_chan_sent(in->chan, &received);
+		sent = lat_chan_sent(in->chan, &received);
+		/* What cancelled a call was a message of the machine's, but none here. */
+		if (received == sent)
+			return taken;
 	}
 	return received < taken ? received : taken;
 }
@@ -341,6 +378,25 @@ void lat_inbound_reset_to(struct lat_network *net, const struct lattice_endpoint
 		return;
 	reset(net, now, ep);
 	lat_network_end(net);
+}
+
+int lat_inbound_reply(struct lat_network *net, const struct lattice_endpoint *ep, uint64_t token,
+		      const struct lat_engine_msg *reply)
+{
+	const struct lat_inbound *in;
+	uint64_t now, last = 0;
+	int rc = lat_network_begin(net, &now);
+
+	if (rc < 0)
+		return rc;
+	in = lat_engine_inbound_user(net->engine, lat_feed_handle(token), &last);
+	if (in != NULL && in->ep != ep)
+		rc = -EINVAL;
+	else
+		rc = lat_engine_call_reply(net->engine, now, lat_feed_handle(token),
+					   lat_feed_call(token, last), reply);
+	lat_network_end(net);
+	return rc;
 }
 
 /* ---- what its relay calls ---- */

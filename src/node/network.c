@@ -283,6 +283,7 @@ static const struct lat_engine_ops engine_ops = {
 	.outbound_opened = lat_outbound_on_opened,
 	.outbound_ended = lat_outbound_on_ended,
 	.outbound_room = lat_outbound_on_room,
+	.call_over = lat_outbound_on_call_over,
 	.net_frame = on_net_frame,
 	.pong = lat_network_on_pong,
 	.resolve = lat_names_on_resolve,

@@ -4,17 +4,30 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "fastpath/call.h"
 #include "node/network.h"
 #include "node/remote.h"
 #include "node/stats.h"
+#include "os/clock.h"
 #include "wire/control.h"
 
 enum state { OPENING, OPEN, ENDED };
+
+/* A call that waits for its reply, on the caller's stack. */
+struct asked {
+	struct lat_outbound *o;
+	struct lat_call *call;
+	struct asked *next;
+	struct lat_waitq over_wait;
+	bool over;
+	int rc;
+};
 
 struct lat_outbound {
 	struct lat_network *net;
 	struct lat_outbound *next;
 	struct lat_waitq room; /* senders and flushers */
+	struct asked *asked;   /* all of them */
 	uint32_t node, handle;
 	int32_t src, dst;
 	uint16_t cflags;
@@ -62,6 +75,7 @@ static int reason(const struct lat_network *net, int err)
 	case -EMSGSIZE:
 	case -ENOBUFS:
 	case -ENOKEY:
+	case -EOPNOTSUPP:
 		return err;
 	case -ESHUTDOWN:
 		return net->closing ? -ESHUTDOWN : -EOWNERDEAD;
@@ -78,10 +92,30 @@ static void tell(const struct lat_outbound *o)
 		o->watch->changed(o->watch);
 }
 
+static void forget_call(struct asked *a)
+{
+	struct asked **at = &a->o->asked;
+
+	while (*at != NULL && *at != a)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = a->next;
+}
+
+static void call_over(struct asked *a, int rc)
+{
+	forget_call(a);
+	a->over = true;
+	a->rc = rc;
+	lat_waitq_wake(&a->over_wait);
+}
+
 static void end(struct lat_outbound *o, int err)
 {
 	o->state = ENDED;
 	o->err = reason(o->net, err);
+	while (o->asked != NULL)
+		call_over(o->asked, o->err);
 	tell(o);
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
@@ -92,7 +126,7 @@ uint16_t lat_outbound_cflags(uint32_t flags)
 	uint16_t cflags = 0;
 
 	if ((flags & LATTICE_CHANNEL_LOSSY) == 0)
-		cflags |= LAT_CFLAG_RELIABLE;
+		cflags |= LAT_CFLAG_RELIABLE | LAT_CFLAG_REVERSE;
 	if ((flags & LATTICE_CHANNEL_TOKEN_FULL) != 0)
 		cflags |= LAT_CFLAG_TOKEN_FULL;
 	return cflags;
@@ -262,6 +296,65 @@ int lat_outbound_send_cap(struct lat_outbound *o, int32_t type, const void *data
 	else
 		lat_network_end(o->net);
 	return rc;
+}
+
+/* What is left until @deadline_ns, as a call tells it; 0: more than it can tell, or no end. */
+static uint32_t left_us(uint64_t deadline_ns)
+{
+	uint64_t now = lat_clock_monotonic_ns(),
+		 left = deadline_ns > now ? (deadline_ns - now) / (LAT_NS_PER_S / 1000000) : 0;
+
+	if (deadline_ns == UINT64_MAX || left > UINT32_MAX)
+		return 0;
+	return left == 0 ? 1 : (uint32_t)left;
+}
+
+/* Inside begin and end. As lat_outbound_ask(), but does not wait for the reply. */
+static int make_call(struct asked *a, uint64_t now, uint64_t deadline_ns, uint64_t *id)
+{
+	const struct lat_engine_msg request = { a->call->type, a->call->data, a->call->len };
+	struct lat_outbound *o = a->o;
+
+	for (;;) {
+		int rc = o->state == ENDED ? o->err
+					   : lat_engine_call(o->net->engine, now, o->handle, &request,
+							     left_us(deadline_ns), a, id);
+
+		o->full = rc == -EAGAIN;
+		if (rc != -EAGAIN)
+			return rc;
+		rc = wait_room(o, deadline_ns);
+		if (rc < 0)
+			return rc;
+		now = lat_network_now();
+	}
+}
+
+int lat_outbound_ask(struct lat_outbound *o, struct lat_call *call, uint64_t deadline_ns)
+{
+	struct asked a = { .o = o, .call = call };
+	uint64_t now, id = 0;
+	int rc = lat_network_begin(o->net, &now);
+
+	if (rc < 0)
+		return rc;
+	rc = make_call(&a, now, deadline_ns, &id);
+	if (rc == 0) {
+		o->sent = lat_engine_chan_accepted(o->net->engine, o->handle);
+		a.next = o->asked;
+		o->asked = &a;
+	}
+	while (rc == 0 && !a.over)
+		rc = lat_network_wait(o->net, &a.over_wait, deadline_ns);
+	if (id != 0 && !a.over) { /* given up */
+		forget_call(&a);
+		if (o->net->engine != NULL && o->state != ENDED) {
+			lat_engine_call_cancel(o->net->engine, lat_network_now(), o->handle, id);
+			o->sent = lat_engine_chan_accepted(o->net->engine, o->handle);
+		}
+	}
+	lat_network_end(o->net);
+	return a.over ? a.rc : rc;
 }
 
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns)
@@ -459,4 +552,19 @@ void lat_outbound_on_room(void *ctx, void *user)
 	lat_waitq_wake(&o->net->changed);
 	if (o->full || received(o) > o->wanted)
 		tell(o);
+}
+
+void lat_outbound_on_call_over(void *ctx, void *user, int err, const struct lat_delivery *reply)
+{
+	struct asked *a = user;
+
+	if (reply == NULL) {
+		call_over(a, reason(ctx, err));
+		return;
+	}
+	a->call->reply_type = reply->type;
+	a->call->reply_len = (uint32_t)reply->bytes;
+	if (reply->bytes > 0 && reply->bytes <= a->call->cap)
+		memcpy(a->call->buf, reply->data, reply->bytes);
+	call_over(a, reply->bytes <= a->call->cap ? 0 : -EMSGSIZE);
 }

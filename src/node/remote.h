@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "session/engine.h"
 
+struct lat_call;
 struct lat_inbound;
 struct lat_network;
 struct lat_outbound;
@@ -35,6 +36,8 @@ int lat_outbound_send(struct lat_outbound *o, int32_t type, const void *data, si
 int lat_outbound_send_cap(struct lat_outbound *o, int32_t type, const void *data, size_t bytes,
 			  const struct lat_cap_right *right, uint64_t deadline_ns) LAT_MUST_CHECK;
 int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CHECK;
+/* As lattice_channel_call(), without the sentence. Of a reply that is too long, call->reply_len is over call->cap. */
+int lat_outbound_ask(struct lat_outbound *o, struct lat_call *call, uint64_t deadline_ns) LAT_MUST_CHECK;
 /*
  * From now on a send on one that has ended opens it again, counting anew. But if messages were accepted and not received, the
  * first send says so, by the reason for the end.
@@ -77,6 +80,7 @@ void lat_outbound_wake(struct lat_network *net, uint32_t node);
 void lat_outbound_on_opened(void *ctx, void *user);
 void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq);
 void lat_outbound_on_room(void *ctx, void *user);
+void lat_outbound_on_call_over(void *ctx, void *user, int err, const struct lat_delivery *reply);
 
 /* ---- inbound ---- */
 
@@ -104,6 +108,11 @@ void lat_inbound_taken(struct lat_network *net);
 /* Offers what waits; refuses the channel, which is forgotten. Inside begin and end. */
 void lat_inbound_drain(struct lat_inbound *in, uint64_t now);
 void lat_inbound_refuse(struct lat_inbound *in, uint64_t now, enum lat_code code);
+/*
+ * Answers a call of another node's that @ep received. As lattice_endpoint_reply(), without the sentence. No lock is held.
+ */
+int lat_inbound_reply(struct lat_network *net, const struct lattice_endpoint *ep, uint64_t token,
+		      const struct lat_engine_msg *reply) LAT_MUST_CHECK;
 /* The endpoint closes: resets every channel that leads to it. No lock is held. */
 void lat_inbound_reset_to(struct lat_network *net, const struct lattice_endpoint *ep);
 /* The node closes: resets every channel, and refuses those that are asked for from here on. Inside begin and end. */

@@ -68,6 +68,7 @@ void lat_chan_bury(struct lat_chan *c)
 
 	if (c->buried)
 		return;
+	lat_chan_reverse_end(c);
 	lat_chan_detach(c);
 	lat_idmap_del(&p->engine->handles, c->handle);
 	if (c->inbound) {
@@ -81,6 +82,8 @@ void lat_chan_bury(struct lat_chan *c)
 
 		co->state = LAT_OUT_DONE;
 		p->out_count--;
+		if (co->rev_num != 0 && c->pair == NULL)
+			lat_channum_put(&p->numbers, p->engine->now, co->rev_num);
 		lat_chan_out_update(co);
 	}
 	c->buried = true;

@@ -127,6 +127,7 @@ static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, con
 	ci->c.src_pid = f->src_pid;
 	ci->c.dst_pid = f->dst_pid;
 	ci->c.req = f->req;
+	ci->rev_num = f->rev_chan;
 	ci->c.open_serial = s->serial;
 	ci->offer_at_ns = UINT64_MAX;
 	p->in_count++;
@@ -140,6 +141,12 @@ static int grant(struct lat_session *s, const struct lat_frame_chan_open *f, con
 	lat_chan_in_watch(ci);
 	lat_chan_want(&ci->c, LAT_WANT_ACK);
 	return 0;
+}
+
+/* Calls have one order and get one answer each: a channel that may lose has none. */
+static bool calls_cannot(const struct lat_frame_chan_open *f)
+{
+	return (f->cflags & LAT_CFLAG_REVERSE) != 0 && (f->cflags & LAT_CFLAG_RELIABLE) == 0;
 }
 
 int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame *f)
@@ -165,7 +172,7 @@ int lat_chan_in_open(struct lat_session *s, uint64_t now, const struct lat_frame
 		rc = refuse(p, open.req, LAT_CODE_EACCES);
 	} else if (!lat_bucket_take(&p->open_rate, now, LAT_CHAN_OPEN_RATE_PER_S, LAT_CHAN_OPEN_BURST)) {
 		rc = refuse(p, open.req, LAT_CODE_EBUSY);
-	} else if ((open.cflags & LAT_CFLAG_REVERSE) != 0 ||
+	} else if (calls_cannot(&open) ||
 		   ((open.cflags & LAT_CFLAG_TCP_ONLY) != 0 && p->path.proto != LAT_PROTO_TCP)) {
 		rc = refuse(p, open.req, LAT_CODE_EACCES);
 	} else if (p->in_count >= LAT_MAX_CHAN) {
@@ -205,6 +212,9 @@ void lat_chan_in_free(struct lat_chan_in *ci)
 {
 	struct lat_engine *e = ci->c.peer->engine;
 
+	if (!ci->c.reverse)
+		lat_chan_reverse_free(&ci->c);
+	lat_opencalls_fini(&ci->calls);
 	for (int i = 0; i < LAT_PLACES; i++) {
 		struct lat_rx_lane *lane = ci->lane[i];
 
@@ -246,6 +256,7 @@ void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain)
 {
 	if (ci->state == LAT_IN_DONE)
 		return;
+	lat_chan_reverse_end(&ci->c);
 	lat_chan_detach(&ci->c);
 	ci->state = LAT_IN_GONE;
 	tell(ci, ci->draining ? ci->end_err : err, drain);
@@ -277,6 +288,20 @@ static void start_reset(struct lat_chan_in *ci, uint16_t code, bool drain)
 	if (code == LAT_CODE_EREVOKED && ci->reasm.reliable)
 		ci->final_seq = e->ops->inbound_cut(e->ctx, ci->c.user, ci->final_seq - 1) + 1;
 	lat_chan_unwant(&ci->c, LAT_WANT_CREDIT);
+	/* Who answers and then goes has answered. */
+	ci->reset_waits = code == LAT_CODE_ESHUTDOWN && lat_chan_replies_wait(ci);
+	if (ci->reset_waits)
+		return;
+	lat_chan_reverse_end(&ci->c);
+	lat_chan_want(&ci->c, LAT_WANT_RESET);
+}
+
+void lat_chan_in_replied(struct lat_chan_in *ci)
+{
+	if (!ci->reset_waits || ci->state != LAT_IN_RESET)
+		return;
+	ci->reset_waits = false;
+	lat_chan_reverse_end(&ci->c);
 	lat_chan_want(&ci->c, LAT_WANT_RESET);
 }
 
@@ -302,6 +327,10 @@ void lat_chan_in_drained(struct lat_chan_in *ci)
 
 void lat_chan_in_abandon(struct lat_chan_in *ci, uint16_t code, bool drain)
 {
+	if (ci->c.reverse) { /* it goes with its channel */
+		lat_chan_out_abandon((struct lat_chan_out *)ci->c.pair, lat_code_to_errno(code));
+		return;
+	}
 	if (ci->state == LAT_IN_OPEN)
 		start_reset(ci, code, drain);
 	tell(ci, lat_code_to_errno(code), drain);
@@ -341,6 +370,8 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f)
 
 	if (ci == NULL || ci->state != LAT_IN_OPEN)
 		return 0;
+	if (ci->c.reverse)
+		return -EPROTO;
 	/* Below what has been taken, or is held and acknowledged. */
 	if (ci->reasm.reliable && (f->final_seq < ci->reasm.next - 1 || f->final_seq < ci->reasm.top))
 		return -EPROTO;

@@ -79,6 +79,8 @@ void lat_chan_out_free(struct lat_chan_out *co)
 	struct lat_peer *p = co->c.peer;
 	struct lat_engine *e = p->engine;
 
+	if (!co->c.reverse)
+		lat_chan_reverse_free(&co->c);
 	for (int i = 0; i < LAT_PLACES; i++) {
 		struct lat_tx_lane *lane = co->lane[i];
 
@@ -93,7 +95,9 @@ void lat_chan_out_free(struct lat_chan_out *co)
 	}
 	if (co->q_init)
 		lat_sendq_fini(&co->q);
-	e->ops->secret_put(e->ctx, co->c.secret);
+	if (co->c.secret != NULL)
+		e->ops->secret_put(e->ctx, co->c.secret);
+	lat_opencalls_fini(&co->calls);
 	free(co->claim);
 	free(co);
 }
@@ -104,7 +108,7 @@ void lat_chan_out_update(struct lat_chan_out *co)
 	bool open = co->state == LAT_OUT_OPEN || co->state == LAT_OUT_CLOSING;
 	bool ready = open && lat_sendq_ready(&co->q);
 	bool busy = co->state == LAT_OUT_OPENING || co->state == LAT_OUT_CLOSING ||
-		    (open && lat_sendq_unacked(&co->q) > 0);
+		    (open && (lat_sendq_unacked(&co->q) > 0 || co->calls.count > 0));
 
 	if (ready && !co->ready)
 		DL_APPEND2(p->ready, co, ready_prev, ready_next);
@@ -117,6 +121,8 @@ void lat_chan_out_update(struct lat_chan_out *co)
 	/* CHAN_CLOSE goes out when all before it is acknowledged, so it is the last word on the channel. */
 	if (co->state == LAT_OUT_CLOSING && lat_sendq_unacked(&co->q) == 0)
 		lat_chan_want(&co->c, LAT_WANT_CLOSE);
+	if (co->c.reverse && open && lat_sendq_unacked(&co->q) == 0)
+		lat_chan_in_replied((struct lat_chan_in *)co->c.pair);
 	if (ready)
 		lat_peer_touch(p);
 }
@@ -127,13 +133,24 @@ void lat_chan_out_room(struct lat_chan_out *co)
 	bool room = co->starved && co->q.bytes_held <= co->q.bytes_max / 2;
 
 	/* Whoever flushes waits for the last acknowledgement, though nobody was ever out of room. */
-	if (co->state != LAT_OUT_OPEN || (!room && lat_sendq_unacked(&co->q) > 0))
+	if (co->c.reverse || co->state != LAT_OUT_OPEN || (!room && lat_sendq_unacked(&co->q) > 0))
 		return;
 	co->starved = false;
 	e->ops->outbound_room(e->ctx, co->c.user);
 }
 
 /* ---- opening ---- */
+
+/* The number of the channel that replies will come by. */
+static int keep_number(struct lat_chan_out *co)
+{
+	struct lat_peer *p = co->c.peer;
+	int num = lat_channum_get(&p->numbers, p->engine->now);
+
+	if (num > 0)
+		co->rev_num = (uint16_t)num;
+	return num < 0 ? num : 0;
+}
 
 static int ask(struct lat_chan_out *co, struct lat_out *o)
 {
@@ -150,6 +167,9 @@ static int ask(struct lat_chan_out *co, struct lat_out *o)
 	}
 	if (lat_writer_room(&o->w) < LAT_FRAME_HDR + LAT_BODY_CHAN_OPEN + (size_t)f.ncav * LAT_WIRE_CAVEAT)
 		return -EMSGSIZE;
+	if ((c->cflags & LAT_CFLAG_REVERSE) != 0 && co->rev_num == 0 && keep_number(co) < 0)
+		return -ENOMEM;
+	f.rev_chan = co->rev_num;
 	if (c->open_serial != s->serial) {
 		if (!lat_bucket_take(&p->ask_rate, e->now, LAT_ASK_RATE_PER_S, LAT_ASK_BURST)) {
 			p->ask_at_ns = e->now + (uint64_t)LAT_NS_PER_S / LAT_ASK_RATE_PER_S;
@@ -331,6 +351,7 @@ void lat_chan_out_end(struct lat_chan_out *co, int err, uint64_t last_seq)
 	if (co->state == LAT_OUT_DONE)
 		return;
 	lat_chan_bury(&co->c);
+	lat_chan_calls_fail(co, err);
 	if (!told)
 		e->ops->outbound_ended(e->ctx, co->c.user, err, last_seq);
 }
@@ -355,6 +376,8 @@ void lat_chan_out_abandon(struct lat_chan_out *co, int err)
 	lat_sendq_fini(&co->q);
 	co->q_init = false;
 	co->q.next_seq = next; /* for the frame */
+	lat_chan_reverse_end(&co->c);
+	lat_chan_calls_fail(co, err);
 	e->ops->outbound_ended(e->ctx, co->c.user, err, acked);
 }
 

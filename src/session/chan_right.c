@@ -147,13 +147,13 @@ void lat_chan_in_unspend(struct lat_chan_in *ci)
 		ci->rate.milli += 1000;
 }
 
-int lat_chan_in_may(struct lat_chan_in *ci, uint32_t msg_len)
+int lat_chan_in_may(struct lat_chan_in *ci, uint16_t right, uint32_t msg_len)
 {
 	if (lat_chan_in_dead(ci))
 		return -EKEYREVOKED;
 	if (expired(ci))
 		return -EKEYEXPIRED;
-	if ((ci->grant.rights & LAT_RIGHT_SEND) == 0)
+	if ((ci->grant.rights & right) == 0)
 		return -EACCES;
 	if (msg_len > ci->grant.max_msg)
 		return -EMSGSIZE;

@@ -24,10 +24,10 @@ static void wrong_token(struct lat_chan_in *ci)
 		lat_chan_in_abandon(ci, LAT_CODE_EPERM, false);
 }
 
-/* Whether that says of a message that its channel has no right to it: not now, but for ever. */
+/* Whether that says of a message that its channel has no right to it, or no means for its reply: not now, but for ever. */
 static bool forbidden(int rc)
 {
-	return rc == -EKEYREVOKED || rc == -EKEYEXPIRED || rc == -EACCES || rc == -EMSGSIZE;
+	return rc == -EKEYREVOKED || rc == -EKEYEXPIRED || rc == -EACCES || rc == -EMSGSIZE || rc == -ENOBUFS;
 }
 
 /* 6.3: what has ended ends the channel; a message that is too much on a lossy one is dropped. */
@@ -35,11 +35,51 @@ static void no_right(struct lat_chan_in *ci, int rc)
 {
 	bool over = rc == -EKEYREVOKED || rc == -EKEYEXPIRED;
 
-	lat_peer_count(ci->c.peer, over ? LAT_COUNT_ENDED_RIGHT : LAT_COUNT_OVER_RIGHT);
+	if (rc != -ENOBUFS)
+		lat_peer_count(ci->c.peer, over ? LAT_COUNT_ENDED_RIGHT : LAT_COUNT_OVER_RIGHT);
 	if (over || ci->reasm.reliable)
 		lat_chan_in_abandon(ci, lat_code_from_errno(rc), false);
 	else
 		ci->no_room++;
+}
+
+/* The kinds of messages that come on it. */
+static bool carries(const struct lat_chan_in *ci, uint8_t flags)
+{
+	if (ci->c.reverse)
+		return flags == LAT_MSG_REPLY;
+	return flags == 0 || flags == LAT_MSG_CAPS ||
+	       (ci->rev_num != 0 && (flags == LAT_MSG_CALL || flags == LAT_MSG_CANCEL));
+}
+
+/* To the receiver, if it may be. As hand_up(). */
+static int give(struct lat_chan_in *ci, struct lat_delivery *d, const struct lat_msg_body *m, bool call,
+		uint32_t bytes)
+{
+	struct lat_engine *e = ci->c.peer->engine;
+	struct lat_peer *p = ci->c.peer;
+	int rc = lat_chan_in_may(ci, call ? LAT_RIGHT_CALL : LAT_RIGHT_SEND, bytes), due;
+
+	if (rc < 0 && !(call && rc == -EACCES))
+		return rc;
+	due = call ? lat_chan_call_due(ci, m, d) : 0;
+	if (due < 0)
+		return due;
+	if (rc == 0) {
+		rc = e->ops->deliver(e->ctx, ci->c.user, d);
+		if (rc < 0)
+			lat_chan_in_unspend(ci);
+	} else {
+		lat_peer_count(p, LAT_COUNT_OVER_RIGHT);
+	}
+	if (rc == 0) {
+		p->messages_in++;
+		p->message_bytes_in += d->bytes;
+	}
+	if (!call || rc == -EAGAIN)
+		return rc;
+	lat_chan_call_taken(ci, d, rc); /* who may not call, or where there are no calls, is told so */
+	return 0;
 }
 
 /*
@@ -63,28 +103,27 @@ static int take_right(struct lat_cap_right *right, struct lat_msg_body *m)
 	return lat_cap_right_allows(right, &allows) < 0 ? -EACCES : 0;
 }
 
-static int deliver(struct lat_chan_in *ci, uint64_t seq, const struct lat_msg_body *m,
-		   const struct lat_cap_right *right)
+/* A message of a channel, or the call that it is. As hand_up(). */
+static int hand_on(struct lat_chan_in *ci, uint64_t seq, const struct lat_msg_body *m, bool call,
+		   const struct lat_cap_right *right, uint32_t bytes)
 {
-	const struct lat_delivery d = {
+	const size_t head = call ? LAT_CALL_LEN : 0;
+	struct lat_delivery d;
+
+	if (m->len < head + 4)
+		return -EPROTO;
+	d = (struct lat_delivery){
 		.node = ci->c.peer->node,
 		.src_pid = m->src_pid,
 		.dst_pid = m->dst_pid,
 		.seq = seq,
 		.lost = ci->reasm.missed + ci->reasm.given_up + ci->no_room,
-		.type = (int32_t)lat_get_le32(m->payload),
-		.data = m->payload + 4,
-		.bytes = m->len - 4,
+		.type = (int32_t)lat_get_le32(m->payload + head),
+		.data = m->payload + head + 4,
+		.bytes = m->len - head - 4,
 		.right = right,
 	};
-	struct lat_engine *e = ci->c.peer->engine;
-	int rc = e->ops->deliver(e->ctx, ci->c.user, &d);
-
-	if (rc < 0)
-		return rc;
-	ci->c.peer->messages_in++;
-	ci->c.peer->message_bytes_in += d.bytes;
-	return rc;
+	return give(ci, &d, m, call, bytes);
 }
 
 /*
@@ -93,7 +132,6 @@ static int deliver(struct lat_chan_in *ci, uint64_t seq, const struct lat_msg_bo
  */
 static int hand_up(struct lat_chan_in *ci, uint64_t seq, uint8_t flags, const uint8_t *body, uint32_t bytes)
 {
-	bool brings = (flags & LAT_MSG_CAPS) != 0;
 	struct lat_cap_right right;
 	struct lat_msg_body m;
 	int rc;
@@ -101,18 +139,16 @@ static int hand_up(struct lat_chan_in *ci, uint64_t seq, uint8_t flags, const ui
 	if (lat_msg_body_decode(&m, body, bytes) < 0 || m.src_pid != ci->c.src_pid ||
 	    m.dst_pid != ci->c.dst_pid)
 		return -EPROTO;
-	rc = brings ? take_right(&right, &m) : 0;
-	if (rc == 0 && m.len < 4)
-		rc = -EPROTO;
+	if (ci->c.reverse)
+		return lat_chan_call_replied(ci, &m);
+	if (flags == LAT_MSG_CANCEL)
+		return lat_chan_call_cancelled(ci, &m);
+	if (flags != LAT_MSG_CAPS)
+		return hand_on(ci, seq, &m, flags == LAT_MSG_CALL, NULL, bytes);
+	rc = take_right(&right, &m);
 	if (rc == 0)
-		rc = lat_chan_in_may(ci, bytes);
-	if (rc == 0) {
-		rc = deliver(ci, seq, &m, brings ? &right : NULL);
-		if (rc < 0)
-			lat_chan_in_unspend(ci);
-	}
-	if (brings)
-		lat_wipe(&right, sizeof(right));
+		rc = hand_on(ci, seq, &m, false, &right, bytes);
+	lat_wipe(&right, sizeof(right));
 	return rc;
 }
 
@@ -321,7 +357,7 @@ int lat_chan_in_msg(struct lat_chan_in *ci, uint64_t now, const struct lat_frame
 		return 0;
 	if ((m.flags & LAT_MSG_CAPS) != 0 && (ci->c.cflags & LAT_CFLAG_TOKEN_FULL) == 0)
 		return -EPROTO;
-	if ((m.flags & ~LAT_MSG_CAPS) != 0) { /* calls are not carried yet */
+	if (!carries(ci, m.flags)) {
 		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
@@ -351,7 +387,7 @@ int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_fram
 		return rc;
 	if (ci->state != LAT_IN_OPEN)
 		return 0;
-	if (run.flags != 0) {
+	if (!carries(ci, run.flags)) {
 		lat_chan_in_abandon(ci, LAT_CODE_EACCES, true);
 		return 0;
 	}
@@ -364,9 +400,12 @@ int lat_chan_in_msgs(struct lat_chan_in *ci, uint64_t now, const struct lat_fram
 	}
 	seq = run.first_seq;
 	while (rc == 0 && ci->state == LAT_IN_OPEN && lat_frame_msgs_next(&run, &pos, &body, &len) == 1) {
-		struct lat_reasm_frag frag = {
-			.seq = seq++, .msg_len = len, .len = len, .data = body, .verified = true
-		};
+		struct lat_reasm_frag frag = { .seq = seq++,
+					       .msg_len = len,
+					       .len = len,
+					       .data = body,
+					       .verified = true,
+					       .flags = run.flags };
 
 		rc = take(ci, now, &frag);
 	}

@@ -432,8 +432,8 @@ int lat_engine_chan_open(struct lat_engine *e, uint64_t now, uint32_t node, cons
 
 	if (p == NULL)
 		return -ENOKEY;
-	if ((want->cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY)) !=
-	    0)
+	if ((want->cflags & (uint16_t) ~(LAT_CFLAG_RELIABLE | LAT_CFLAG_TOKEN_FULL | LAT_CFLAG_TCP_ONLY |
+					 LAT_CFLAG_REVERSE)) != 0)
 		return -EINVAL;
 	e->now = now;
 	if (p->down_since_ns != 0 && (p->chans == NULL || p->held_out)) {
@@ -453,11 +453,10 @@ static struct lat_chan_out *find_out(const struct lat_engine *e, uint32_t handle
 	return c != NULL && !c->inbound ? (struct lat_chan_out *)c : NULL;
 }
 
-/* @cap: what goes with it, encoded; of 0 bytes: nothing does. */
-static int chan_send(struct lat_engine *e, struct lat_chan_out *co, const struct lat_bytes *cap, int32_t type,
-		     const void *data, size_t bytes, uint64_t *seq)
+static int chan_send(struct lat_engine *e, struct lat_chan_out *co, const struct lat_sendq_head *head,
+		     int32_t type, const void *data, size_t bytes, uint64_t *seq)
 {
-	size_t msg_len = bytes + cap->bytes + LAT_PIDS_LEN + 4;
+	size_t msg_len = bytes + head->before.bytes + LAT_PIDS_LEN + 4;
 	uint64_t number;
 	int rc;
 
@@ -468,11 +467,11 @@ static int chan_send(struct lat_engine *e, struct lat_chan_out *co, const struct
 		co->starved = true;
 		return -EAGAIN;
 	}
-	rc = lat_sendq_push_cap(&co->q, cap->data, cap->bytes, type, data, bytes, &number);
+	rc = lat_sendq_push_head(&co->q, head, type, data, bytes, &number);
 	/* A lossy channel does not wait: the oldest makes room. */
 	while (rc == -EAGAIN && !co->q.reliable && lat_sendq_drop_oldest(&co->q)) {
 		lat_peer_count(co->c.peer, LAT_COUNT_LOSSY_DROP);
-		rc = lat_sendq_push_cap(&co->q, cap->data, cap->bytes, type, data, bytes, &number);
+		rc = lat_sendq_push_head(&co->q, head, type, data, bytes, &number);
 	}
 	if (rc == -EAGAIN || rc == -ENOMEM) {
 		co->starved = true;
@@ -505,7 +504,7 @@ int lat_engine_chan_send(struct lat_engine *e, uint64_t now, uint32_t handle, in
 	if (co == NULL)
 		return -ENOENT;
 	e->now = now;
-	return chan_send(e, co, &(struct lat_bytes){ 0 }, type, data, bytes, seq);
+	return chan_send(e, co, &(struct lat_sendq_head){ 0 }, type, data, bytes, seq);
 }
 
 int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle,
@@ -518,6 +517,7 @@ int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle
 					 .caveat_count = right->caveat_count };
 	struct lat_chan_out *co = find_sending(e, handle);
 	uint8_t buf[LAT_MSG_CAP_LEN];
+	struct lat_sendq_head head = { .flags = LAT_MSG_CAPS };
 	struct lat_cap_desc allows;
 	int rc = lat_cap_right_allows(right, &allows);
 
@@ -528,8 +528,8 @@ int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle
 	if ((co->c.cflags & LAT_CFLAG_TOKEN_FULL) == 0)
 		return -EINVAL;
 	e->now = now;
-	rc = chan_send(e, co, &(struct lat_bytes){ buf, lat_msg_cap_encode(buf, &cap) }, type, data, bytes,
-		       seq);
+	head.before = (struct lat_bytes){ buf, lat_msg_cap_encode(buf, &cap) };
+	rc = chan_send(e, co, &head, type, data, bytes, seq);
 	lat_wipe(buf, sizeof(buf));
 	return rc;
 }
@@ -559,11 +559,29 @@ uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle)
 	return co == NULL || !co->q_init || co->state == LAT_OUT_RESET ? 0 : lat_sendq_unacked(&co->q);
 }
 
+uint64_t lat_engine_chan_accepted(const struct lat_engine *e, uint32_t handle)
+{
+	const struct lat_chan_out *co = find_out(e, handle);
+
+	return co == NULL || !co->q_init ? 0 : co->q.next_seq - 1;
+}
+
 static struct lat_chan_in *find_in(const struct lat_engine *e, uint32_t handle)
 {
 	struct lat_chan *c = lat_chan_find(e, handle);
 
 	return c != NULL && c->inbound ? (struct lat_chan_in *)c : NULL;
+}
+
+void *lat_engine_inbound_user(const struct lat_engine *e, uint32_t handle, uint64_t *last)
+{
+	const struct lat_chan_in *ci = find_in(e, handle);
+
+	if (ci == NULL || ci->told)
+		return NULL;
+	if (last != NULL)
+		*last = ci->calls.last;
+	return ci->c.user;
 }
 
 void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle)

@@ -35,7 +35,16 @@ struct lat_delivery {
 	const uint8_t *data; /* the rest */
 	size_t bytes;
 	const struct lat_cap_right
-		*right; /* that goes with it; NULL: none. A secret, valid during the call only */
+		*right;         /* that goes with it; NULL: none. A secret, valid during the call only */
+	uint64_t call;          /* not 0: a call, by this number of its channel: lat_engine_call_reply() */
+	uint64_t call_until_ns; /* it is to be answered before; UINT64_MAX: whenever */
+};
+
+/* One that is handed in. The bytes are copied. */
+struct lat_engine_msg {
+	int32_t type;
+	const void *data;
+	size_t bytes;
 };
 
 /* Who asks for a channel to a pid of ours, and with what. The bytes are valid during the call only. */
@@ -117,7 +126,7 @@ struct lat_engine_ops {
 			    const struct lat_open_grant *grant, uint16_t cflags, void **user);
 	/*
 	 * A message, in order. 0 taken; -EAGAIN no room (reliable: offered again after lat_engine_drain(); lossy:
-	 * dropped and counted).
+	 * dropped and counted). A call: what else there is a code for, too (-EOPNOTSUPP), which its caller is told.
 	 */
 	int (*deliver)(void *ctx, void *user, const struct lat_delivery *msg);
 	/*
@@ -138,6 +147,11 @@ struct lat_engine_ops {
 	void (*outbound_ended)(void *ctx, void *user, int err, uint64_t last_seq);
 	/* A send that got -EAGAIN may be tried again; also called whenever the last unacknowledged message was acknowledged. */
 	void (*outbound_room)(void *ctx, void *user);
+	/*
+	 * A call (lat_engine_call()) is over, once: err 0 with its reply, or why there is none: what its channel ended with, -EACCES (no
+	 * right to call), -EOPNOTSUPP (no calls where that pid is), or another that the peer chose. reply NULL with err.
+	 */
+	void (*call_over)(void *ctx, void *user, int err, const struct lat_delivery *reply);
 	/* A NET frame arrived. */
 	void (*net_frame)(void *ctx, uint32_t node, const uint8_t *data, size_t bytes);
 	/* A PONG that answers lat_engine_ping(). */
@@ -201,6 +215,8 @@ struct lat_peer_config {
 	X(PROOF, "session.proof", "channel open without the key of its capability")                    \
 	X(ENDED_RIGHT, "session.ended_right", "channel cut: its right was revoked or has expired")     \
 	X(OVER_RIGHT, "session.over_right", "message that its channel has no right to")                \
+	X(LATE_REPLY, "session.late_reply", "reply to a call that was over, dropped")                  \
+	X(NO_CALL, "session.no_call", "reply to a call that was never made, dropped")                  \
 	X(SECRETS, "session.secrets", "key arena full")                                                \
 	X(RESENT, "session.resent", "frames sent again")                                               \
 	X(LOST, "session.lost", "packets that counted as lost")                                        \
@@ -303,7 +319,7 @@ int lat_engine_net_send(struct lat_engine *e, uint64_t now, uint32_t node, const
 /* ---- outbound channels ---- */
 struct lat_open_want {
 	int32_t src_pid, dst_pid;
-	uint16_t cflags; /* enum lat_cflag without REVERSE */
+	uint16_t cflags; /* enum lat_cflag; REVERSE: calls may be made on it, if it is reliable */
 	/* What it is opened with; copied. NULL: as who we are. Whether it is meant for this peer and these pids, the peer says. */
 	const struct lat_cap_right *right;
 };
@@ -332,12 +348,33 @@ int lat_engine_chan_send_cap(struct lat_engine *e, uint64_t now, uint32_t handle
  * at once if it has not opened yet. 0, or -ENOENT.
  */
 int lat_engine_chan_close(struct lat_engine *e, uint64_t now, uint32_t handle);
+/*
+ * Makes a call on a channel with LAT_CFLAG_REVERSE: the request goes the way of other messages. @deadline_us: what is left of its
+ * time, 0: no end; the caller looks at its clock himself. As lat_engine_chan_send(), and with 0 call_over(@user) follows, unless
+ * it is cancelled by *id; -EOPNOTSUPP: no calls on this channel; -EACCES: the right that it was opened with does not allow it;
+ * -ENOBUFS: 1024 calls are open on it, or the key arena or the peer's memory is full.
+ */
+int lat_engine_call(struct lat_engine *e, uint64_t now, uint32_t handle, const struct lat_engine_msg *request,
+		    uint32_t deadline_us, void *user, uint64_t *id);
+/* The caller gives up: call_over() is not called, and who answers is told. One that is over is fine. */
+void lat_engine_call_cancel(struct lat_engine *e, uint64_t now, uint32_t handle, uint64_t id);
+
+/* How many messages were accepted, calls and what cancels them among them; 0 for an unknown handle. */
+uint64_t lat_engine_chan_accepted(const struct lat_engine *e, uint32_t handle);
 /* Messages accepted and not yet acknowledged; 0 for an unknown handle. */
 uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle);
 
 /* ---- inbound channels ---- */
+/* What inbound_open() gave; NULL: it is over. *last, unless NULL: the number of its last call. */
+void *lat_engine_inbound_user(const struct lat_engine *e, uint32_t handle, uint64_t *last);
 /* The receiver has room again: offers what waits. */
 void lat_engine_drain(struct lat_engine *e, uint64_t now, uint32_t handle);
+/*
+ * Answers call @id of an inbound channel. 0: it goes back, and the call is over; -EALREADY: it was over, or is by now: dropped, and counted;
+ * -EINVAL: there was no such call; and with the call still open -EAGAIN: no room now; -EMSGSIZE: longer than the peer takes.
+ */
+int lat_engine_call_reply(struct lat_engine *e, uint64_t now, uint32_t handle, uint64_t id,
+			  const struct lat_engine_msg *reply);
 /*
  * We receive no more: CHAN_RESET with @code, which tells the sender the last sequence that deliver() took. Nothing is
  * delivered after the return, and inbound_ended() is not called. If the life that it was opened by has ended, that is the reason.

@@ -210,8 +210,16 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 		c->wants_room = true;
 		return -EAGAIN;
 	}
+	if (msg->call != 0 && c->calls == WORLD_CALLS) {
+		c->wants_room = true;
+		return -EAGAIN;
+	}
 	if (c->room != UINT64_MAX)
 		c->room--;
+	if (msg->call != 0) {
+		n->bad += msg->call <= c->asked;
+		c->asked = c->call[c->calls++] = msg->call;
+	}
 	if ((c->lossy ? !world_first_sight(c, msg->seq) : msg->seq < c->next_seq) || c->ended || !c->open ||
 	    msg->src_pid != c->src || msg->dst_pid != c->dst || msg->type != (int32_t)msg->seq)
 		n->bad++;
@@ -271,6 +279,23 @@ static inline void world_op_outbound_room(void *ctx, void *user)
 
 	(void)ctx;
 	c->wants_room = false;
+}
+
+/* A call at the node that made it: the harness' own, or a test's that sets the rest. */
+static inline void world_op_call_over(void *ctx, void *user, int err, const struct lat_delivery *reply)
+{
+	struct world_node *n = ctx;
+	struct world_call *c = user;
+
+	n->bad += c->over;
+	c->over = true;
+	c->err = err;
+	n->bad += (err == 0) != (reply != NULL);
+	if (reply == NULL)
+		return;
+	c->type = reply->type;
+	c->bytes = reply->bytes;
+	n->bad += !world_filled(reply->data, reply->bytes, c->tag, c->id);
 }
 
 static inline void world_op_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t bytes)
@@ -344,6 +369,7 @@ static const struct lat_engine_ops world_ops = {
 	.outbound_opened = world_op_outbound_opened,
 	.outbound_ended = world_op_outbound_ended,
 	.outbound_room = world_op_outbound_room,
+	.call_over = world_op_call_over,
 	.net_frame = world_op_net_frame,
 	.pong = world_op_pong,
 	.resolve = world_op_resolve,
@@ -706,6 +732,49 @@ static inline int world_chan_send(struct world *w, int from, struct world_chan *
 		CHECK_EQ(seq, c->sent);
 	}
 	world_tick(w, from);
+	return rc;
+}
+
+/* Makes a call with a request of @bytes. */
+static inline int world_call(struct world *w, int from, struct world_chan *c, size_t bytes,
+			     uint32_t deadline_us, struct world_call *call)
+{
+	static uint8_t data[2 << 20];
+	const struct lat_engine_msg request = { (int32_t)(c->sent + 1), data, bytes };
+	int rc;
+
+	world_fill(data, bytes, c->tag, c->sent + 1);
+	*call = (struct world_call){ .tag = c->tag };
+	rc = lat_engine_call(w->node[from].engine, world_time(&w->node[from]), c->handle, &request,
+			     deadline_us, call, &call->id);
+	c->sent += rc == 0;
+	world_tick(w, from);
+	return rc;
+}
+
+static inline void world_cancel(struct world *w, int from, struct world_chan *c,
+				const struct world_call *call)
+{
+	c->sent++; /* it has a number, too */
+	lat_engine_call_cancel(w->node[from].engine, world_time(&w->node[from]), c->handle, call->id);
+	world_tick(w, from);
+}
+
+/* Answers call @id with @bytes. */
+static inline int world_reply(struct world *w, int at, struct world_chan *in, uint64_t id, size_t bytes)
+{
+	static uint8_t data[2 << 20];
+	const struct lat_engine_msg reply = { (int32_t)id, data, bytes };
+	int rc;
+
+	world_fill(data, bytes, in->tag, id);
+	rc = lat_engine_call_reply(w->node[at].engine, world_time(&w->node[at]), in->handle, id, &reply);
+	for (uint32_t i = 0; rc != -EAGAIN && i < in->calls; i++)
+		if (in->call[i] == id) {
+			memmove(&in->call[i], &in->call[i + 1], (--in->calls - i) * sizeof(id));
+			break;
+		}
+	world_tick(w, at);
 	return rc;
 }
 

@@ -84,12 +84,16 @@ static int on_chan_reset(struct lat_peer *p, const struct lat_frame *f)
 	if (r.side == 1) {
 		struct lat_chan_out *co = lat_numtab_get(&p->nums_out, r.chan);
 
+		if (co != NULL && co->c.reverse)
+			return -EPROTO;
 		if (co != NULL)
 			lat_chan_out_reset(co, r.code, r.next_seq);
 	} else {
 		struct lat_chan_in *ci = lat_numtab_get(&p->nums_in, r.chan);
 		int err = lat_code_to_errno(r.code);
 
+		if (ci != NULL && ci->c.reverse)
+			return -EPROTO;
 		if (ci != NULL)
 			lat_chan_in_end(ci, err == 0 ? -ECONNRESET : err, true);
 	}

@@ -23,6 +23,7 @@
 #include "session/handshake.h"
 #include "session/idmap.h"
 #include "session/keys.h"
+#include "session/opencalls.h"
 #include "session/pmtu.h"
 #include "session/ranges.h"
 #include "session/recovery.h"
@@ -197,8 +198,10 @@ struct lat_chan {
 	struct lat_peer *peer;
 	uint32_t handle;
 	bool inbound, buried, listed;
-	uint8_t want; /* enum lat_want: control frames to be sent */
-	uint16_t num; /* 0: none yet */
+	bool reverse;          /* replies go by it */
+	struct lat_chan *pair; /* its reverse channel, NULL until there was a call; of that, its channel */
+	uint8_t want;          /* enum lat_want: control frames to be sent */
+	uint16_t num;          /* 0: none yet */
 	uint16_t cflags;
 	int32_t src_pid, dst_pid;
 	uint32_t req;
@@ -224,9 +227,11 @@ struct lat_chan_out {
 	struct lat_sendq q;
 	bool q_init, starved, ready, busy;
 	uint8_t nonce_s[LAT_WIRE_CHAN_NONCE];
-	struct lat_claim *claim; /* OPENING, unless as who we are; its key waits where tk will be */
-	uint16_t rights;         /* of its tokens; 0 as who we are */
-	uint32_t max_msg;        /* by its right; UINT32_MAX as who we are */
+	struct lat_claim *claim;    /* OPENING, unless as who we are; its key waits where tk will be */
+	uint16_t rights;            /* of its tokens; 0 as who we are */
+	uint32_t max_msg;           /* by its right; UINT32_MAX as who we are */
+	uint16_t rev_num;           /* kept for its reverse channel; 0: none was asked for */
+	struct lat_opencalls calls; /* made */
 	struct lat_tx_lane *lane[LAT_PLACES];
 	struct lat_chan_out *ready_prev, *ready_next; /* peer->ready */
 };
@@ -255,7 +260,10 @@ struct lat_chan_in {
 	uint64_t no_room;                    /* lossy messages that deliver() did not take */
 	uint8_t nonce_r[LAT_WIRE_CHAN_NONCE];
 	struct lat_open_grant grant;
-	uint16_t rights; /* of its tokens; 0 by identity */
+	uint16_t rights;            /* of its tokens; 0 by identity */
+	uint16_t rev_num;           /* of its reverse channel; 0: it has none */
+	bool reset_waits;           /* RESET: until what was replied has arrived */
+	struct lat_opencalls calls; /* to be answered */
 	struct lat_bucket rate;
 	uint64_t offer_at_ns; /* what waits for the rate may be offered then; UINT64_MAX: nothing does */
 	struct lat_rx_lane *lane[LAT_PLACES];
@@ -627,6 +635,8 @@ int lat_chan_in_close(struct lat_peer *p, const struct lat_frame_chan_close *f);
 /* We end it: CHAN_RESET. */
 void lat_chan_in_reset(struct lat_chan_in *ci, uint16_t code);
 void lat_chan_in_end(struct lat_chan_in *ci, int err, bool drain);
+/* Nothing that was replied is on its way any more. */
+void lat_chan_in_replied(struct lat_chan_in *ci);
 /* Its CHAN_RESET has arrived. */
 void lat_chan_in_reset_acked(struct lat_chan_in *ci);
 void lat_chan_in_credit_retry(struct lat_engine *e);
@@ -643,16 +653,32 @@ uint16_t lat_chan_in_admit(struct lat_chan_in *ci, const struct lat_frame_chan_o
 /* Whether the life that it was opened by has ended. */
 bool lat_chan_in_dead(const struct lat_chan_in *ci);
 /*
- * May a message of @msg_len be handed up now? 0; -EAGAIN: later, the rate (lat_chan_in_run_rights() will offer it); -EKEYREVOKED,
+ * May a message of @msg_len, of the kind that needs @right, be handed up now? 0; -EAGAIN: later, the rate (lat_chan_in_run_rights() will offer it); -EKEYREVOKED,
  * -EKEYEXPIRED, -EACCES, -EMSGSIZE: never.
  */
-int lat_chan_in_may(struct lat_chan_in *ci, uint32_t msg_len);
+int lat_chan_in_may(struct lat_chan_in *ci, uint16_t right, uint32_t msg_len);
 /* It was not taken after all. */
 void lat_chan_in_unspend(struct lat_chan_in *ci);
 /* It was opened: watches over its expiry. */
 void lat_chan_in_watch(struct lat_chan_in *ci);
 /* Offers what waited for its rate, ends what has expired; when to come again. -EPROTO in *rc as lat_chan_in_offer(). */
 uint64_t lat_chan_in_run_rights(struct lat_peer *p, uint64_t now, int *rc);
+
+/* ---- chan_call.c: calls, and the reverse channels for their replies ---- */
+/* The channel's reverse channel is over with it; is freed with it. Nothing happens if it has none. */
+void lat_chan_reverse_end(struct lat_chan *c);
+void lat_chan_reverse_free(struct lat_chan *c);
+/* Whether something that was replied has not arrived. */
+bool lat_chan_replies_wait(const struct lat_chan_in *ci);
+/* The channel is over: so are its calls, by the same reason. */
+void lat_chan_calls_fail(struct lat_chan_out *co, int err);
+/* A REPLY came on the reverse channel @ci. 0, -EPROTO. */
+int lat_chan_call_replied(struct lat_chan_in *ci, const struct lat_msg_body *m);
+/* A CALL is next: @d is to say so. 0, -EPROTO; -ENOBUFS: it cannot be answered. Then, if it was taken (@rc 0) or refused: */
+int lat_chan_call_due(struct lat_chan_in *ci, const struct lat_msg_body *m, struct lat_delivery *d);
+void lat_chan_call_taken(struct lat_chan_in *ci, const struct lat_delivery *d, int rc);
+/* A CANCEL. 0, -EPROTO. */
+int lat_chan_call_cancelled(struct lat_chan_in *ci, const struct lat_msg_body *m);
 
 /* ---- chan_take.c: their messages ---- */
 /* 0, -EPROTO, -ENOMEM. */

@@ -29,6 +29,7 @@ enum {
 	WORLD_NODES = 4,
 	WORLD_STREAM_ROOM = 256 << 10,
 	WORLD_CHANS = 512,
+	WORLD_CALLS = 64,
 	WORLD_PORT = 15000,
 	WORLD_MTU = 1472,         /* UDP payload; most paths' */
 	WORLD_SEEN_MAX = 1 << 20, /* bytes of a channel's bitmap of numbers seen */
@@ -62,10 +63,22 @@ struct world_chan {
 	int32_t src, dst;
 	struct lat_cap_ref life; /* inbound: after its end nothing may come */
 	uint32_t badge;
+	uint64_t call[WORLD_CALLS]; /* inbound: not answered yet, the newest last */
+	uint32_t calls;
+	uint64_t asked;             /* of those that came, the last */
 	uint64_t rights;            /* that came with messages */
 	struct lat_cap_right right; /* the last of them */
 	uint8_t *seen;              /* lossy: a bit for each number received */
 	size_t seen_bytes;
+};
+
+/* A call that a node has made. */
+struct world_call {
+	uint64_t id, tag; /* what its reply is made of */
+	bool over;
+	int err;
+	int32_t type;
+	size_t bytes;
 };
 
 enum { WORLD_REQS = 256 };

@@ -134,21 +134,44 @@ static int ring_grow(struct lat_sendq *q)
 	return 0;
 }
 
-int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t bytes, uint64_t *seq)
+/* The body of a message: its length. */
+static size_t body_len(const struct lat_sendq_head *head, size_t bytes)
 {
-	return lat_sendq_push_cap(q, NULL, 0, type, data, bytes, seq);
+	return LAT_PIDS_LEN + head->before.bytes + (head->bare ? 0 : TYPE_LEN + bytes);
 }
 
-int lat_sendq_push_cap(struct lat_sendq *q, const uint8_t *cap, size_t cap_len, int32_t type,
-		       const void *data, size_t bytes, uint64_t *seq)
+static void body_fill(const struct lat_sendq *q, uint8_t *out, const struct lat_sendq_head *head,
+		      int32_t type, const void *data, size_t bytes)
+{
+	lat_msg_pids_encode(out, q->src_pid, q->dst_pid);
+	out += LAT_PIDS_LEN;
+	if (head->before.bytes > 0)
+		memcpy(out, head->before.data, head->before.bytes);
+	out += head->before.bytes;
+	if (head->bare)
+		return;
+	lat_put_le32(out, (uint32_t)type);
+	if (bytes > 0)
+		memcpy(out + TYPE_LEN, data, bytes);
+}
+
+int lat_sendq_push(struct lat_sendq *q, int32_t type, const void *data, size_t bytes, uint64_t *seq)
+{
+	static const struct lat_sendq_head plain;
+
+	return lat_sendq_push_head(q, &plain, type, data, bytes, seq);
+}
+
+int lat_sendq_push_head(struct lat_sendq *q, const struct lat_sendq_head *head, int32_t type,
+			const void *data, size_t bytes, uint64_t *seq)
 {
 	struct lat_sendq_msg *m;
 	size_t len, map;
 
-	if (bytes > LAT_MAX_MSG_HARD - BODY_MIN - cap_len)
+	if (bytes > LAT_MAX_MSG_HARD - BODY_MIN - head->before.bytes)
 		return -EMSGSIZE;
-	len = bytes + BODY_MIN + cap_len;
-	if (q->held > 0 &&
+	len = body_len(head, bytes);
+	if (q->held > 0 && !head->force &&
 	    (q->bytes_held >= q->bytes_max || len + LAT_SENDQ_MSG_COST > q->bytes_max - q->bytes_held))
 		return -EAGAIN;
 	if (q->next_seq - q->first_seq >= SPAN_MAX)
@@ -159,20 +182,13 @@ int lat_sendq_push_cap(struct lat_sendq *q, const uint8_t *cap, size_t cap_len, 
 	m = malloc(sizeof(*m) + 2 * map * sizeof(uint64_t) + len);
 	if (m == NULL)
 		return -ENOMEM;
-	*m = (struct lat_sendq_msg){ .stream = q->stream_end,
-				     .len = (uint32_t)len,
-				     .flags = cap_len > 0 ? LAT_MSG_CAPS : 0 };
+	*m = (struct lat_sendq_msg){ .stream = q->stream_end, .len = (uint32_t)len, .flags = head->flags };
 	m->units = m->need = m->unacked = (uint32_t)((len + LAT_UNIT - 1) / LAT_UNIT);
 	memset(m->bits, 0, 2 * map * sizeof(uint64_t));
 	for (uint32_t i = 0; i < m->units; i++)
 		bit_set(need_bits(m), i);
 	m->body = (uint8_t *)(m->bits + 2 * map);
-	lat_msg_pids_encode(m->body, q->src_pid, q->dst_pid);
-	if (cap_len > 0)
-		memcpy(m->body + LAT_PIDS_LEN, cap, cap_len);
-	lat_put_le32(m->body + LAT_PIDS_LEN + cap_len, (uint32_t)type);
-	if (bytes > 0)
-		memcpy(m->body + cap_len + BODY_MIN, data, bytes);
+	body_fill(q, m->body, head, type, data, bytes);
 
 	q->ring[q->next_seq & q->ring_mask] = m;
 	if (seq != NULL)
@@ -255,11 +271,11 @@ bool lat_sendq_blocked(const struct lat_sendq *q)
 	return q->need_units > 0 && sendable(q) == 0;
 }
 
-/* Nothing of it was sent, or all of that was lost: it may go in a run. */
-static bool whole(const struct lat_sendq *q, const struct lat_sendq_msg *m)
+/* Nothing of it was sent, or all of that was lost: it may go in a run of those with @flags. */
+static bool whole(const struct lat_sendq *q, const struct lat_sendq_msg *m, uint8_t flags)
 {
-	return m != NULL && m->flags == 0 && m->need == m->units && m->len <= UINT16_MAX &&
-	       below_limit(q, m, 0) == m->len;
+	return m != NULL && m->flags == flags && (flags & LAT_MSG_CAPS) == 0 && m->need == m->units &&
+	       m->len <= UINT16_MAX && below_limit(q, m, 0) == m->len;
 }
 
 static void mark_sent(struct lat_sendq *q, struct lat_sendq_msg *m, uint32_t off, uint32_t len)
@@ -282,12 +298,13 @@ static int take_run(struct lat_sendq *q, const struct lat_token_key *key, struct
 	struct lat_msgs_builder b;
 	uint8_t token[LAT_WIRE_TOKEN], *to;
 	uint64_t first = q->need_seq;
+	uint8_t flags = msg_of(q, first) != NULL ? msg_of(q, first)->flags : 0;
 	uint16_t count = 0;
 
-	if (!whole(q, msg_of(q, first)) || !whole(q, msg_of(q, first + 1)) ||
-	    lat_msgs_builder_init(&b, w, 0, first) != 0)
+	if (!whole(q, msg_of(q, first), flags) || !whole(q, msg_of(q, first + 1), flags) ||
+	    lat_msgs_builder_init(&b, w, flags, first) != 0)
 		return 0;
-	while (count < RUN_MAX && whole(q, msg_of(q, first + count))) {
+	while (count < RUN_MAX && whole(q, msg_of(q, first + count), flags)) {
 		struct lat_sendq_msg *m = msg_of(q, first + count);
 
 		if (lat_msgs_builder_reserve(&b, m->len, &to) != 0)

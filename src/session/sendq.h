@@ -42,6 +42,14 @@ void lat_sendq_init(struct lat_sendq *q, bool reliable, int32_t src_pid, int32_t
 /* Frees all; nothing is reported. */
 void lat_sendq_fini(struct lat_sendq *q);
 
+/* What else a message may be than one. */
+struct lat_sendq_head {
+	uint8_t flags;           /* of its frames */
+	bool bare;               /* no type, no data */
+	bool force;              /* there is always room */
+	struct lat_bytes before; /* with flags: first in its payload; copied */
+};
+
 /*
  * Accepts one message: body = pids || type i32 || @bytes of @data, copied. A message is always accepted
  * when nothing is held. @seq may be NULL. 0 with *seq, or
@@ -53,11 +61,10 @@ LAT_MUST_CHECK int lat_sendq_push(struct lat_sendq *q, int32_t type, const void 
 				  uint64_t *seq);
 
 /*
- * The same with a capability: body = pids || @cap of @cap_len bytes (wire/message.h) || type || data, in MSGs of its own with CAPS, and
- * wiped when it is forgotten.
+ * The same for one of another kind: body = pids || what is before || type || data. One with LAT_MSG_CAPS is wiped when it is forgotten.
  */
-LAT_MUST_CHECK int lat_sendq_push_cap(struct lat_sendq *q, const uint8_t *cap, size_t cap_len, int32_t type,
-				      const void *data, size_t bytes, uint64_t *seq);
+LAT_MUST_CHECK int lat_sendq_push_head(struct lat_sendq *q, const struct lat_sendq_head *head, int32_t type,
+				       const void *data, size_t bytes, uint64_t *seq);
 
 /* The peer's credit. A lower limit than before is ignored. Returns true when it grew. */
 bool lat_sendq_credit(struct lat_sendq *q, uint64_t limit);

@@ -19,6 +19,7 @@ static const int code_errno[LAT_CODE_COUNT] = {
 	[LAT_CODE_ESHUTDOWN] = -ESHUTDOWN,
 	[LAT_CODE_EDEADLK] = -EDEADLK,
 	[LAT_CODE_ECONNREFUSED] = -ECONNREFUSED,
+	[LAT_CODE_EOPNOTSUPP] = -EOPNOTSUPP,
 };
 
 int lat_code_to_errno(uint16_t code)

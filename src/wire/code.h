@@ -18,6 +18,7 @@ enum lat_code {
 	LAT_CODE_ESHUTDOWN = 10,
 	LAT_CODE_EDEADLK = 11,      /* rank */
 	LAT_CODE_ECONNREFUSED = 12, /* nobody listens */
+	LAT_CODE_EOPNOTSUPP = 13,   /* no calls where that pid is */
 	LAT_CODE_COUNT
 };
 

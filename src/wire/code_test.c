@@ -21,6 +21,7 @@ static const struct {
 	{ "going down", LAT_CODE_ESHUTDOWN, -ESHUTDOWN },
 	{ "rank", LAT_CODE_EDEADLK, -EDEADLK },
 	{ "nobody listens", LAT_CODE_ECONNREFUSED, -ECONNREFUSED },
+	{ "no calls there", LAT_CODE_EOPNOTSUPP, -EOPNOTSUPP },
 };
 
 TEST(both_ways)

@@ -4,7 +4,7 @@
  *   MSG    0 seq u64  8 msg_len u32  12 frag_off u32  [16 token[16], only if frag_off = 0]  data
  *   MSGS   0 first_seq u64  8 count u16  10 zero u16  12 token[16]  28 count x { len u16, body[len] }
  *   body   0 src_pid i32  4 dst_pid i32  8 payload          msg_len counts all of it
- *   call   0 call_id u64  8 deadline_us u32  12 prio u8  13 zero[3]
+ *   call   0 call_id u64  8 deadline_us u32 (REPLY: code)  12 prio u8  13 zero[3]
  *          first in the payload with CALL, REPLY or CANCEL
  *
  * One MSG carries a fragment: data starts at a multiple of 64 bytes and is a multiple of 64 long unless it
@@ -154,7 +154,11 @@ LAT_MUST_CHECK int lat_msg_body_decode(struct lat_msg_body *out, const uint8_t *
 
 struct lat_msg_call {
 	uint64_t call_id;
-	uint32_t deadline_us; /* what is left of it; 0: none */
+	union {
+		uint32_t deadline_us; /* CALL: what is left of it; 0: none */
+		uint32_t
+			code; /* REPLY: enum lat_code; not OK: it could not be answered, and nothing follows */
+	};
 	uint8_t prio;
 };
 
