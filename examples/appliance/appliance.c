@@ -4,8 +4,10 @@
  *
  *   appliance        the wrong arrow is there: prints the ring, exit status 1
  *   appliance fixed  without it: prints the answer, exit status 0
+ *   appliance stay   the first, as part of this machine's node: to be looked at by 'lattice graph', until its standard input ends
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,7 +125,8 @@ static void close_services(void)
 
 int main(int argc, char **argv)
 {
-	const struct lattice_node_config own = { .host = LATTICE_HOST_PRIVATE };
+	bool stays = argc > 1 && strcmp(argv[1], "stay") == 0;
+	const struct lattice_node_config own = { .host = stays ? LATTICE_HOST_AUTO : LATTICE_HOST_PRIVATE };
 	struct lattice_channel *gate = NULL;
 	struct lattice_node *node = NULL;
 	int rc;
@@ -145,6 +148,11 @@ int main(int argc, char **argv)
 		fail(NULL, rc, "set-up");
 	if (ring[0] != '\0')
 		printf("%s\n", ring);
+	if (stays) {
+		fflush(stdout);
+		while (getchar() != EOF)
+			;
+	}
 	lattice_sched_close(sched);
 	close_services();
 	lattice_channel_close(gate);

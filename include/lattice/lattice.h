@@ -7,6 +7,7 @@
 #include <lattice/endpoint.h>
 #include <lattice/error.h>
 #include <lattice/fastpath.h>
+#include <lattice/graph.h>
 #include <lattice/ipc.h>
 #include <lattice/net.h>
 #include <lattice/node.h>

@@ -30,6 +30,7 @@ struct cli_options {
 	int64_t interval_ns, timeout_ns;
 	bool udp, tcp, transient, json, stats, print_key, verbose, unlocked, list, help;
 	bool bearer, wait, follow, force;
+	bool dot, svg, live;
 };
 
 /* One command. @options: the letters or numbers of enum cli_option that it takes, ending with 0. */
@@ -42,9 +43,9 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_keygen, cli_id, cli_peers_add, cli_peers_list, cli_peers_show,
-	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_why, cli_node_run, cli_node_status,
-	cli_node_reload, cli_node_audit, cli_bench_local, cli_bench_net, cli_bench_calls, cli_completion,
-	cli_cap_grant, cli_cap_attenuate, cli_cap_show, cli_cap_list, cli_cap_revoke;
+	cli_peers_remove, cli_send, cli_recv, cli_ping, cli_stats, cli_why, cli_graph, cli_node_run,
+	cli_node_status, cli_node_reload, cli_node_audit, cli_bench_local, cli_bench_net, cli_bench_calls,
+	cli_completion, cli_cap_grant, cli_cap_attenuate, cli_cap_show, cli_cap_list, cli_cap_revoke;
 
 /* The commands in the order of the help; the last is NULL. Dispatch, help, and completion go by it. */
 extern const struct cli_command *const cli_commands[];

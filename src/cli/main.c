@@ -41,12 +41,13 @@ static const struct cli_command cli_help = {
 };
 
 const struct cli_command *const cli_commands[] = {
-	&cli_keygen,       &cli_id,        &cli_peers_add,     &cli_peers_list,  &cli_peers_show,
-	&cli_peers_remove, &cli_cap_grant, &cli_cap_attenuate, &cli_cap_show,    &cli_cap_list,
-	&cli_cap_revoke,   &cli_send,      &cli_recv,          &cli_ping,        &cli_stats,
-	&cli_why,          &cli_node_run,  &cli_node_status,   &cli_node_reload, &cli_node_audit,
-	&cli_bench_local,  &cli_bench_net, &cli_bench_calls,   &cli_completion,  &cli_version,
-	&cli_help,         NULL,
+	&cli_keygen,     &cli_id,           &cli_peers_add,   &cli_peers_list,
+	&cli_peers_show, &cli_peers_remove, &cli_cap_grant,   &cli_cap_attenuate,
+	&cli_cap_show,   &cli_cap_list,     &cli_cap_revoke,  &cli_send,
+	&cli_recv,       &cli_ping,         &cli_stats,       &cli_why,
+	&cli_graph,      &cli_node_run,     &cli_node_status, &cli_node_reload,
+	&cli_node_audit, &cli_bench_local,  &cli_bench_net,   &cli_bench_calls,
+	&cli_completion, &cli_version,      &cli_help,        NULL,
 };
 
 const struct cli_command *cli_current;

@@ -26,6 +26,7 @@ enum cli_option {
 	OPT_CAP_OUTPUT,
 	OPT_CAPABILITY,
 	OPT_CORES,
+	OPT_DOT,
 	OPT_EXPIRES,
 	OPT_FINGERPRINT,
 	OPT_FOLLOW,
@@ -35,6 +36,7 @@ enum cli_option {
 	OPT_KEY_FILE,
 	OPT_KEY_PRINT,
 	OPT_LIST,
+	OPT_LIVE,
 	OPT_MAX_BYTES,
 	OPT_NAME,
 	OPT_NODE,
@@ -48,6 +50,7 @@ enum cli_option {
 	OPT_ROUNDS,
 	OPT_SLICE,
 	OPT_STATS,
+	OPT_SVG,
 	OPT_TCP,
 	OPT_TIMEOUT,
 	OPT_TO,
@@ -60,6 +63,7 @@ enum cli_option {
 	OPT_WARM_UP,
 	OPT_OTHER = 512, /* and a letter that is another option's elsewhere */
 	OPT_POLICY = OPT_OTHER + 'c',
+	OPT_INTERVAL_LOOKS = OPT_OTHER + 'i',
 };
 
 /* The letter of an option; 0: it has none. */

@@ -257,21 +257,48 @@ int cli_node_meet(struct lattice_node **out)
 
 /*
  * The node of the state directory, as part of the process that runs it; where there is no such node yet, the one that this machine's
- * processes share. false: nobody runs it who could be met.
+ * processes share. 0, -ENXIO (another node runs there, number *other), or an error of the library's.
  */
-static bool join(struct lattice_node **out, const struct cli_options *opt)
+static int join(struct lattice_node **out, const struct cli_options *opt, lattice_node_id *other)
 {
 	const struct lattice_node_config cfg = { .host = LATTICE_HOST_ATTACH };
 	struct lattice_identity id;
-	int rc = lattice_state_identity(opt->dir, &id);
+	int found = lattice_state_identity(opt->dir, &id), rc = found;
 
-	if ((rc < 0 && rc != -ENOENT) || lattice_node_open(out, &cfg) < 0)
-		return false;
-	if (rc == -ENOENT || lattice_node_number(*out) == id.node)
-		return true;
+	if (found == 0 || found == -ENOENT)
+		rc = lattice_node_open(out, &cfg);
+	if (rc < 0 || found < 0)
+		return rc;
+	*other = lattice_node_number(*out);
+	if (*other == id.node)
+		return 0;
 	lattice_node_close(*out);
 	*out = NULL;
-	return false;
+	return -ENXIO;
+}
+
+static bool may_join(struct lattice_node **out, const struct cli_options *opt)
+{
+	lattice_node_id other;
+
+	return join(out, opt, &other) == 0;
+}
+
+int cli_node_look(struct lattice_node **out, const struct cli_options *opt)
+{
+	struct lattice_identity id;
+	lattice_node_id other = 0;
+	int rc = opt->dir != NULL ? lattice_state_identity(opt->dir, &id) : 0;
+
+	if (rc == 0)
+		rc = join(out, opt, &other);
+	if (rc == -ENXIO)
+		return cli_complain("what runs on this machine is node %" PRIu32
+				    ", not the node of that directory",
+				    other);
+	if (rc < 0)
+		return cli_fail(NULL, rc, "no node to look at");
+	return CLI_OK;
 }
 
 int cli_node_send(struct lattice_node **out, const struct cli_options *opt)
@@ -282,10 +309,10 @@ int cli_node_send(struct lattice_node **out, const struct cli_options *opt)
 	int rc;
 
 	/* One without an identity knows nobody: it need not be made for this. */
-	if (!asked && opt->dir == NULL && lattice_state_identity(NULL, &id) == -ENOENT && join(out, opt))
+	if (!asked && opt->dir == NULL && lattice_state_identity(NULL, &id) == -ENOENT && may_join(out, opt))
 		return CLI_OK;
 	rc = open_network(out, opt, LATTICE_PORT_ANY);
-	if (rc == -EBUSY && !asked && join(out, opt))
+	if (rc == -EBUSY && !asked && may_join(out, opt))
 		return CLI_OK;
 	if (rc == -EBUSY)
 		rc = open_network(out, opt,
@@ -320,7 +347,7 @@ int cli_node_issue(struct lattice_node **out, const struct cli_options *opt)
 	struct lattice_identity id;
 	int rc = lattice_state_identity(opt->dir, &id);
 
-	if (rc == -ENOENT && opt->dir == NULL && join(out, opt))
+	if (rc == -ENOENT && opt->dir == NULL && may_join(out, opt))
 		return CLI_OK;
 	if (rc == -ENOENT)
 		return cli_complain(
@@ -328,7 +355,7 @@ int cli_node_issue(struct lattice_node **out, const struct cli_options *opt)
 			"keygen' makes an identity");
 	if (rc == 0)
 		rc = lattice_node_open(out, &cfg);
-	if (rc == -EBUSY && join(out, opt))
+	if (rc == -EBUSY && may_join(out, opt))
 		return CLI_OK;
 	if (rc == -EBUSY) /* for its sentence, which the other has replaced */
 		rc = lattice_node_open(out, &cfg);

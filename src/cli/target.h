@@ -54,6 +54,12 @@ int cli_node_send(struct lattice_node **out, const struct cli_options *opt);
 int cli_node_receive(struct lattice_node **out, const struct cli_options *opt);
 
 /*
+ * Takes part in the node that runs, to look at it: that of the state directory, or what this machine's processes share. CLI_OK, or an exit
+ * status after it has said why.
+ */
+int cli_node_look(struct lattice_node **out, const struct cli_options *opt);
+
+/*
  * Opens a node whose capabilities are to be made, seen or ended: part of the one that runs on the state directory, or, if none does, that one
  * for the command's time. Without an identity: part of what runs on this machine. CLI_OK, or an exit status after it has said why.
  */

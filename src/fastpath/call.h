@@ -144,4 +144,10 @@ struct lat_calls_stats {
 };
 void lat_inbox_calls_stats(const struct lat_inbox *inbox, struct lat_calls_stats *out);
 
+/*
+ * Which channels of this process have a call to @inbox that waits for its reply, one entry for each such call, @max at most: addresses to
+ * compare with, whose channels may be gone. How many. Any thread.
+ */
+size_t lat_calls_open(const struct lat_inbox *inbox, uintptr_t *out, size_t max);
+
 #endif

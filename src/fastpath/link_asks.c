@@ -191,6 +191,16 @@ int lat_link_call(struct lat_link_out *out, struct lat_call *call, uint64_t dead
 	return rc;
 }
 
+uint32_t lat_link_calls_open(const struct lat_link_out *out)
+{
+	const struct lat_link_asks *asks = atomic_load_explicit(&out->asks, memory_order_acquire);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; asks != NULL && i < LAT_SEG_CALLS; i++)
+		count += atomic_load_explicit(&asks->busy[i], memory_order_relaxed);
+	return count;
+}
+
 /* Without room for it, who waits for a long reply is told. 0, -EPERM, -EPROTO. */
 static int take_blocks(struct lat_link *link, struct lat_link_asks *asks, uint64_t bytes, int fd)
 {

@@ -65,4 +65,7 @@ void lat_link_caller_end(struct lat_link_in *in);
 /* The sending end is freed. */
 void lat_link_asks_free(struct lat_link_out *out);
 
+/* How many calls of @out wait for their reply. Any thread. */
+uint32_t lat_link_calls_open(const struct lat_link_out *out);
+
 #endif

@@ -22,6 +22,7 @@
 #include "node/endpoint.h"
 #include "node/explain.h"
 #include "node/grants.h"
+#include "node/graphrow.h"
 #include "node/host.h"
 #include "node/links.h"
 #include "node/lives.h"
@@ -103,15 +104,20 @@ static void count(_Atomic(uint64_t) *counter)
 /* ---- to the host: the lock is held ---- */
 
 /* What cannot be sent now is sent again to the next host: this one does not read, and is given up. */
-static void send_locked(struct lat_attach *a, struct lat_note *n)
+static void send_with_locked(struct lat_attach *a, struct lat_note *n, const int *fds, size_t count_fds)
 {
-	int rc = lat_post_send(&a->post, n, NULL, 0);
+	int rc = lat_post_send(&a->post, n, fds, count_fds);
 
 	if (rc < 0 && rc != -EPIPE) {
 		lat_log(LAT_LOG_WARN, "local: the host does not read (%s)", lattice_error_name(rc));
 		a->stuck = true;
 		lat_attach_poke(a);
 	}
+}
+
+static void send_locked(struct lat_attach *a, struct lat_note *n)
+{
+	send_with_locked(a, n, NULL, 0);
 }
 
 static void send_claim_locked(struct lat_attach *a, const struct held *held)
@@ -234,8 +240,8 @@ static int on_welcome(struct lat_attach *a, const struct lat_note *n, const int 
 	return 0;
 }
 
-/* The answer to a call, if it still waits. The lock is held. */
-static bool answer_locked(struct lat_attach *a, const struct lat_note *n)
+/* The answer to a call, if it still waits, who may keep what comes with it (@fd, NULL: nothing). The lock is held. */
+static bool answer_locked(struct lat_attach *a, const struct lat_note *n, int *fd)
 {
 	for (struct lat_attach_call *c = a->calls; c != NULL; c = c->next) {
 		if (c->done || c->note.token != n->token)
@@ -243,6 +249,10 @@ static bool answer_locked(struct lat_attach *a, const struct lat_note *n)
 		lat_wipe(&c->note.right, sizeof(c->note.right));
 		c->note = *n;
 		c->done = true;
+		if (c->wants_fd && fd != NULL) {
+			c->fd = *fd;
+			*fd = -1;
+		}
 		if (c->wants_lives && n->life.gen != 0 && a->lives != NULL)
 			c->lives = lat_lives_get(a->lives);
 		lat_waitq_wake(&c->answered);
@@ -296,7 +306,7 @@ static void on_claimed(struct lat_attach *a, const struct lat_note *n)
 	} else {
 		if (n->rc == 0)
 			said.rc = hold_locked(a, n);
-		if ((!answer_locked(a, &said) || said.rc < 0) &&
+		if ((!answer_locked(a, &said, NULL) || said.rc < 0) &&
 		    n->rc == 0) { /* nobody waits for it any more */
 			forget_locked(a, n->dst);
 			unclaim_locked(a, n->dst);
@@ -322,8 +332,35 @@ static void on_lost(struct lat_attach *a, const struct lat_note *n)
 static void on_answer(struct lat_attach *a, const struct lat_note *n)
 {
 	pthread_mutex_lock(&a->lock);
-	(void)answer_locked(a, n);
+	(void)answer_locked(a, n, NULL);
 	pthread_mutex_unlock(&a->lock);
+}
+
+static void on_graphed(struct lat_attach *a, const struct lat_note *n, const int *fds, size_t count_fds)
+{
+	int fd = count_fds > 0 ? fds[0] : -1;
+
+	pthread_mutex_lock(&a->lock);
+	(void)answer_locked(a, n, &fd);
+	pthread_mutex_unlock(&a->lock);
+	lat_fdpass_close(&fd, fd >= 0);
+}
+
+/* Our part of the node's graph. */
+static void on_show(struct lat_attach *a, const struct lat_note *n)
+{
+	struct lat_note out = { .kind = LAT_NOTE_SHOWN, .token = n->token };
+	struct lat_graph_rows rows = { 0 };
+	int fd = -1;
+
+	out.rc = lat_graph_tell(a->cfg.node, &rows);
+	if (out.rc == 0)
+		out.rc = lat_graph_rows_pack(&rows, &fd, &out.number);
+	lat_graph_rows_free(&rows);
+	pthread_mutex_lock(&a->lock);
+	send_with_locked(a, &out, &fd, fd >= 0);
+	pthread_mutex_unlock(&a->lock);
+	lat_fdpass_close(&fd, fd >= 0);
 }
 
 static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fds, size_t count_fds)
@@ -344,6 +381,12 @@ static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fd
 			lat_node_renewed(a->cfg.node, n);
 		else
 			lat_links_renewed(a->links, n);
+		return 0;
+	case LAT_NOTE_SHOW:
+		on_show(a, n);
+		return 0;
+	case LAT_NOTE_GRAPHED:
+		on_graphed(a, n, fds, count_fds);
 		return 0;
 	case LAT_NOTE_CLAIMED:
 		on_claimed(a, n);
@@ -367,10 +410,14 @@ static int on_note(struct lat_attach *a, const struct lat_note *n, const int *fd
 	}
 }
 
-/* Only PEER brings descriptors: there is no link with that one. Whoever asked for it is told, and so is its other end, by the hang-up. */
-static void peer_missed(struct lat_attach *a, struct lat_note *n)
+/*
+ * What a note brought is lost. There is no link with the process of a PEER, or no picture. Whoever asked for it is told, and so is the other
+ * end of a link, by the hang-up.
+ */
+static void descriptors_missed(struct lat_attach *a, struct lat_note *n)
 {
-	lat_log(LAT_LOG_WARN, "local: no link with another process: too many open files");
+	lat_log(LAT_LOG_WARN, "local: %s: too many open files",
+		n->kind == LAT_NOTE_PEER ? "no link with another process" : "no picture of the graph");
 	if (n->token == 0)
 		return;
 	n->rc = -EMFILE;
@@ -397,8 +444,8 @@ static void hear_host(void *owner, bool in, bool out)
 
 			if (handled < 0)
 				rc = handled;
-		} else if (rc == -EMFILE && n.kind == LAT_NOTE_PEER) {
-			peer_missed(a, &n);
+		} else if (rc == -EMFILE && (n.kind == LAT_NOTE_PEER || n.kind == LAT_NOTE_GRAPHED)) {
+			descriptors_missed(a, &n);
 			rc = 1;
 		}
 		lat_wipe(&n, sizeof(n)); /* it may have brought a capability */
@@ -790,22 +837,42 @@ bool lat_attach_end(struct lat_attach *a, struct lat_attach_call *call, struct l
 	return done;
 }
 
+/* Begins it, and waits for the answer. */
+static int await(struct lat_attach *a, struct lat_attach_call *call, uint64_t deadline_ns)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&a->lock);
+	begin_locked(a, call);
+	while (!call->done && !a->closed && rc == 0)
+		rc = lat_waitq_wait(&call->answered, &a->lock, deadline_ns);
+	if (call->done)
+		rc = 0;
+	else if (a->closed)
+		rc = -ESHUTDOWN;
+	end_locked(a, call);
+	pthread_mutex_unlock(&a->lock);
+	return rc;
+}
+
+int lat_attach_graph(struct lat_attach *a, int *fd, uint64_t *bytes, uint64_t deadline_ns)
+{
+	struct lat_attach_call call = { .note = { .kind = LAT_NOTE_GRAPH }, .wants_fd = true, .fd = -1 };
+	int rc = await(a, &call, deadline_ns);
+
+	if (rc == 0)
+		rc = call.note.rc;
+	*fd = call.fd;
+	*bytes = call.note.kind == LAT_NOTE_GRAPHED ? call.note.number : 0;
+	return rc;
+}
+
 int lat_attach_ask_open(struct lat_attach *a, struct lat_note *n, struct lat_lives **lives,
 			uint64_t deadline_ns)
 {
 	struct lat_attach_call call = { .note = *n, .wants_lives = lives != NULL };
-	int rc = 0;
+	int rc = await(a, &call, deadline_ns);
 
-	pthread_mutex_lock(&a->lock);
-	begin_locked(a, &call);
-	while (!call.done && !a->closed && rc == 0)
-		rc = lat_waitq_wait(&call.answered, &a->lock, deadline_ns);
-	if (call.done)
-		rc = 0;
-	else if (a->closed)
-		rc = -ESHUTDOWN;
-	end_locked(a, &call);
-	pthread_mutex_unlock(&a->lock);
 	if (rc == 0)
 		*n = call.note;
 	lat_wipe(&call.note, sizeof(call.note));

@@ -76,6 +76,12 @@ LAT_MUST_CHECK int lat_attach_ask_open(struct lat_attach *a, struct lat_note *n,
 				       uint64_t deadline_ns);
 
 /*
+ * Asks for the node's graph: *fd and *bytes as lat_graph_rows_unpack() wants them, *fd the caller's; -1: there is nothing. 0, or the host's
+ * -EACCES, -ENOBUFS, -ENOMEM, or as lat_attach_ask().
+ */
+LAT_MUST_CHECK int lat_attach_graph(struct lat_attach *a, int *fd, uint64_t *bytes, uint64_t deadline_ns);
+
+/*
  * The same for who does not wait. begin: asks; @w is woken when the answer is there, or the node closes. end: whether it is, in
  * call->note; then, or with @give_up, it is over.
  */
@@ -83,7 +89,8 @@ struct lat_attach_call {
 	struct lat_note note; /* what is asked, then the answer */
 	struct lat_waitq answered;
 	struct lat_lives *lives; /* as of lat_attach_ask_open(), if it is wanted */
-	bool wants_lives, done;
+	int fd;                  /* as of lat_attach_graph(), if it is wanted */
+	bool wants_lives, wants_fd, done;
 	struct lat_attach_call *next;
 };
 void lat_attach_begin(struct lat_attach *a, struct lat_attach_call *call, struct lat_waiter *w);

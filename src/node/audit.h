@@ -42,6 +42,7 @@ enum lat_audit_act {
 	LAT_AUDIT_RESOLVE, /* learn which pid a service is */
 	LAT_AUDIT_REACH,   /* ask about another node */
 	LAT_AUDIT_ISSUE,   /* make, see or end capabilities */
+	LAT_AUDIT_GRAPH,   /* see the node's graph */
 	LAT_AUDIT_SEND,    /* a message, on a channel that is open */
 	LAT_AUDIT_STAY, /* what was allowed, and is not by the policy that was read again; or broke a rule */
 	LAT_AUDIT_SUPPRESSED,

@@ -66,15 +66,13 @@ static void add_id(struct line *l, const struct lat_audit_who *who)
 
 const char *lat_audit_act_name(enum lat_audit_act act)
 {
-	static const char *const names[LAT_AUDIT_ACTS] = { [LAT_AUDIT_ATTACH] = "attach",
-							   [LAT_AUDIT_LISTEN] = "listen",
-							   [LAT_AUDIT_OPEN] = "open",
-							   [LAT_AUDIT_RESOLVE] = "resolve",
-							   [LAT_AUDIT_REACH] = "reach",
-							   [LAT_AUDIT_ISSUE] = "issue",
-							   [LAT_AUDIT_SEND] = "send",
-							   [LAT_AUDIT_STAY] = "stay",
-							   [LAT_AUDIT_SUPPRESSED] = "suppressed" };
+	static const char *const names[LAT_AUDIT_ACTS] = {
+		[LAT_AUDIT_ATTACH] = "attach", [LAT_AUDIT_LISTEN] = "listen",
+		[LAT_AUDIT_OPEN] = "open",     [LAT_AUDIT_RESOLVE] = "resolve",
+		[LAT_AUDIT_REACH] = "reach",   [LAT_AUDIT_ISSUE] = "issue",
+		[LAT_AUDIT_GRAPH] = "graph",   [LAT_AUDIT_SEND] = "send",
+		[LAT_AUDIT_STAY] = "stay",     [LAT_AUDIT_SUPPRESSED] = "suppressed"
+	};
 
 	return names[act];
 }

@@ -59,6 +59,7 @@ static void dismiss(struct lat_host *h, struct member *m)
 		return;
 	m->gone = true;
 	lat_host_forget_waiting(h, m);
+	lat_host_graph_without(h, m, false);
 	if (m->greeted) {
 		HASH_DEL(h->greeted, m);
 		lat_claims_give_all(h->claims, m->cred.member);
@@ -319,7 +320,8 @@ void lat_host_tell(struct lat_host *h, uint64_t member, struct lat_note *n)
 	pthread_mutex_unlock(&h->lock);
 }
 
-static int on_note(struct lat_host *h, struct member *m, const struct lat_note *n)
+static int on_note(struct lat_host *h, struct member *m, const struct lat_note *n, const int *fds,
+		   size_t fd_count)
 {
 	if (!m->greeted && n->kind != LAT_NOTE_HELLO)
 		return -EPROTO;
@@ -350,6 +352,12 @@ static int on_note(struct lat_host *h, struct member *m, const struct lat_note *
 	case LAT_NOTE_ISSUE:
 		on_issue(h, m, n);
 		return 0;
+	case LAT_NOTE_GRAPH:
+		lat_host_on_graph(h, m, n);
+		return 0;
+	case LAT_NOTE_SHOWN:
+		lat_host_on_shown(h, m, n, fds, fd_count);
+		return 0;
 	default:
 		lat_host_on_meet(h, m, n);
 		return 0;
@@ -366,9 +374,14 @@ static void hear(struct lat_host *h, struct member *m)
 		rc = lat_post_recv(&m->post, LAT_NOTE_FROM_MEMBER, &n, fds, &fd_count);
 		if (rc == 0)
 			break;
-		if (rc > 0)
-			rc = on_note(h, m, &n); /* no note of a member's brings a descriptor */
-		lat_wipe(&n, sizeof(n));        /* it may have brought a capability */
+		if (rc > 0) {
+			rc = on_note(h, m, &n, fds, fd_count);
+			lat_fdpass_close(fds, fd_count);
+		} else if (rc == -EMFILE && n.kind == LAT_NOTE_SHOWN) { /* no fault of its */
+			lat_host_graph_without(h, m, true);
+			rc = 0;
+		}
+		lat_wipe(&n, sizeof(n)); /* it may have brought a capability */
 		if (rc == -EPIPE)
 			dismiss(h, m);
 		else if (rc < 0)
@@ -543,6 +556,7 @@ static bool turn_locked(struct lat_host *h, const struct lat_watch_event *events
 			break;
 		}
 	}
+	lat_host_graph_turn(h);
 	free_dead(h);
 	return true;
 }
@@ -555,7 +569,8 @@ static void run(void *arg)
 
 	while (more) {
 		uint64_t next = h->grace_ns != 0 && h->grace_ns < h->resume_ns ? h->grace_ns : h->resume_ns;
-		size_t n = lat_watch_wait(h->watch, events, EVENTS, next);
+		uint64_t graph = lat_host_graph_due(h);
+		size_t n = lat_watch_wait(h->watch, events, EVENTS, graph < next ? graph : next);
 
 		pthread_mutex_lock(&h->lock);
 		more = turn_locked(h, events, n);
@@ -644,6 +659,7 @@ void lat_host_close(struct lat_host *h)
 	while (h->all != NULL)
 		dismiss(h, h->all);
 	free_dead(h);
+	lat_graph_rows_free(&h->graph.rows);
 	lat_claims_close(h->claims);
 	lat_watch_close(h->watch);
 	lat_eventfd_close(h->stop);

@@ -18,10 +18,15 @@ enum {
 	LAT_HOST_STRANGERS_MAX = 64, /* connected, and have not said HELLO */
 	LAT_HOST_USER_MAX = 512,     /* members of a user who is not the host's own */
 	LAT_HOST_WAITING_MAX = 1024, /* channels to pids that are not claimed yet */
+	LAT_HOST_ASKERS_MAX = 64,    /* who wait for a picture of the graph */
 };
 
 /* How long after it took over a host waits for a pid to be claimed again before it says that nobody has it. */
 #define LAT_HOST_GRACE_NS (1 * LAT_NS_PER_S)
+
+/* How long a picture of the graph waits for members that do not tell their part, and the pause between two. */
+#define LAT_HOST_SHOW_NS       (LAT_NS_PER_S / 2)
+#define LAT_HOST_SHOW_PAUSE_NS (20 * LAT_NS_PER_MS)
 
 struct lat_audit;
 struct lat_grants;

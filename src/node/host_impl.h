@@ -1,4 +1,5 @@
-/* A host's inside, for the files that share it: host.c (its members, its thread) and host_channels.c (channels between them). */
+/* A host's inside, for the files that share it: host.c (its members, its thread), host_channels.c (channels between them) and host_graph.c
+ * (a picture of all of it). */
 #ifndef LAT_NODE_HOST_IMPL_H
 #define LAT_NODE_HOST_IMPL_H
 
@@ -10,6 +11,7 @@
 #include "base/table.h"
 #include "node/audit.h"
 #include "node/claims.h"
+#include "node/graphrow.h"
 #include "node/host.h"
 #include "node/note.h"
 #include "node/post.h"
@@ -29,9 +31,10 @@ struct member {
 	struct tag notes, process;
 	int pidfd; /* -1: none */
 	bool greeted, gone;
-	struct member *next, **at; /* all of them */
-	struct member *dead;       /* next of those to be freed */
-	UT_hash_handle hh;         /* by number: those that have said HELLO */
+	enum { LAT_SHOW_NOT, LAT_SHOW_ASKED, LAT_SHOW_FAILED } show; /* its part of the graph */
+	struct member *next, **at;                                   /* all of them */
+	struct member *dead;                                         /* next of those to be freed */
+	UT_hash_handle hh; /* by number: those that have said HELLO */
 };
 
 /* A channel to a pid, old or new, or a question for a service, whose member has not come back from the host before. */
@@ -39,6 +42,20 @@ struct waiting {
 	struct waiting *next;
 	struct member *member;
 	struct lat_note note;
+};
+
+/* A picture of the graph, which is made for all who have asked by then. */
+struct lat_host_graph {
+	struct lat_graph_asker {
+		uint64_t member;
+		uint32_t token;
+	} waits[LAT_HOST_ASKERS_MAX], served[LAT_HOST_ASKERS_MAX]; /* for the next one; by this one */
+	uint32_t wait_count, served_count;
+	uint32_t token;       /* of this one */
+	uint32_t to_show;     /* members whose part is missing */
+	uint64_t deadline_ns; /* when it is made without; 0: none is being made */
+	uint64_t next_ns;     /* when the next one may begin */
+	struct lat_graph_rows rows;
 };
 
 struct lat_host {
@@ -56,6 +73,7 @@ struct lat_host {
 	struct lat_audit *audit;
 	uint32_t strangers, waiting_count;
 	struct waiting *waiting;
+	struct lat_host_graph graph;
 	uint64_t grace_ns;  /* until then pids may be claimed again; 0: over */
 	uint64_t resume_ns; /* when to accept again; UINT64_MAX: it does */
 	int watch, stop;
@@ -93,5 +111,17 @@ void lat_host_on_open(struct lat_host *h, struct member *m, const struct lat_not
 void lat_host_on_renew(struct lat_host *h, struct member *m, const struct lat_note *in);
 void lat_host_on_meet(struct lat_host *h, struct member *m, const struct lat_note *in);
 void lat_host_on_resolve(struct lat_host *h, struct member *m, const struct lat_note *in);
+
+/* ---- host_graph.c ---- */
+
+void lat_host_on_graph(struct lat_host *h, struct member *m, const struct lat_note *in);
+/* SHOWN, whose descriptors stay the caller's. */
+void lat_host_on_shown(struct lat_host *h, struct member *m, const struct lat_note *in, const int *fds,
+		       size_t count);
+/* It is gone, or could not be heard (@failed): its part will not come. */
+void lat_host_graph_without(struct lat_host *h, struct member *m, bool failed);
+/* At the end of each turn; and when there has to be one. UINT64_MAX: not for this. */
+void lat_host_graph_turn(struct lat_host *h);
+uint64_t lat_host_graph_due(const struct lat_host *h);
 
 #endif

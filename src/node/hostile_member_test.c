@@ -16,6 +16,7 @@
 #include "fastpath/ring.h"
 #include "node/capability.h"
 #include "node/door.h"
+#include "node/graphrow.h"
 #include "node/note.h"
 #include "os/clock.h"
 #include "os/eventfd.h"
@@ -321,6 +322,97 @@ TEST(only_the_host_says_another_nodes_number)
 			     NULL, 0),
 			 0);
 		wait_stat(&s, lies[i].why, "host.dropped", 1);
+		close_scene(&s);
+	}
+}
+
+static void tell_row(struct scene *s, uint32_t token, const struct lat_graph_row *row, int64_t more)
+{
+	struct lat_note n = { .kind = LAT_NOTE_SHOWN, .token = token };
+	struct lat_graph_rows made = { 0 };
+	int fd;
+
+	CHECK_EQ(lat_graph_rows_add(&made, row, 1), 0);
+	CHECK_EQ(lat_graph_rows_pack(&made, &fd, &n.number), 0);
+	n.number += (uint64_t)more;
+	CHECK_EQ(say(s->host, n, &fd, 1), 0);
+	lat_fdpass_close(&fd, 1);
+	lat_graph_rows_free(&made);
+}
+
+static int count_rows(void *ctx, const struct lat_graph_row *row)
+{
+	uint32_t *kinds = ctx;
+
+	if (row->kind < LAT_GRAPH_KINDS)
+		kinds[row->kind]++;
+	return 0;
+}
+
+/* It speaks of itself only, and what is no row ends it. */
+TEST(what_a_member_tells_of_the_graph)
+{
+	static const struct {
+		const char *why;
+		struct lat_graph_row row;
+		int64_t more;
+		uint32_t waits, channels; /* of it in the picture, if it is not dropped */
+		bool dropped;
+	} tales[] = {
+		{ "its own", { .kind = LAT_GRAPH_WAIT, .pid = { 500, PID } }, 0, 1, 0, false },
+		{ "a wait of another's", { .kind = LAT_GRAPH_WAIT, .pid = { PID, 500 } }, 0, 0, 0, false },
+		{ "a channel of another's",
+		  { .kind = LAT_GRAPH_CHANNEL, .pid = { PID, 500 } },
+		  0,
+		  0,
+		  0,
+		  false },
+		{ "a channel from another node, without the network",
+		  { .kind = LAT_GRAPH_CHANNEL, .pid = { 500, PID }, .node = { 9, 0 } },
+		  0,
+		  0,
+		  0,
+		  false },
+		{ "who receives", { .kind = LAT_GRAPH_PID, .pid = { 500 } }, 0, 0, 0, true },
+		{ "more than there is",
+		  { .kind = LAT_GRAPH_WAIT, .pid = { 500, PID } },
+		  100 * (int64_t)sizeof(struct lat_graph_row),
+		  0,
+		  0,
+		  true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(tales); i++) {
+		const struct lat_graph_row early = { .kind = LAT_GRAPH_PID, .pid = { 500 } };
+		uint32_t kinds[LAT_GRAPH_KINDS] = { 0 };
+		int fds[LAT_NOTE_FDS];
+		struct lat_note got;
+		struct scene s;
+		size_t count;
+
+		open_scene(&s);
+		tell_row(&s, 77, &early, 0); /* nobody asked */
+		got = ask(&s, (struct lat_note){ .kind = LAT_NOTE_GRAPH }, LAT_NOTE_SHOW, fds, &count);
+		tell_row(&s, got.token, &tales[i].row, tales[i].more);
+		if (tales[i].dropped) {
+			while (hear(s.host, &got, fds, &count) == 1)
+				lat_fdpass_close(fds, count);
+			wait_stat(&s, tales[i].why, "host.dropped", 1);
+		} else {
+			CHECK_EQ(hear(s.host, &got, fds, &count), 1);
+			CHECK_EQ_ROW(tales[i].why, got.kind, LAT_NOTE_GRAPHED);
+			CHECK_EQ_ROW(tales[i].why, got.rc, 0);
+			CHECK_EQ(count, 1);
+			CHECK_EQ(lat_graph_rows_unpack(fds[0], got.number, LAT_GRAPH_ROWS_MAX, count_rows,
+						       kinds),
+				 0);
+			CHECK_EQ_ROW(tales[i].why, kinds[LAT_GRAPH_WAIT], tales[i].waits);
+			CHECK_EQ_ROW(tales[i].why, kinds[LAT_GRAPH_CHANNEL], tales[i].channels);
+			CHECK_EQ_ROW(tales[i].why, kinds[LAT_GRAPH_PROCESS], 2);
+			CHECK_EQ_ROW(tales[i].why, kinds[LAT_GRAPH_PID], 1);
+			lat_fdpass_close(fds, count);
+		}
+		check_honest(&s, tales[i].why);
 		close_scene(&s);
 	}
 }

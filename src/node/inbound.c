@@ -423,6 +423,15 @@ void lat_inbound_stats(struct lat_network *net, struct lat_stats *s)
 		      "channels refused, their peer or all may hold as much as they may", net->refused);
 }
 
+void lat_inbound_each(struct lat_network *net,
+		      void (*fn)(void *ctx, uint32_t origin, int32_t src, int32_t dst), void *ctx)
+{
+	pthread_mutex_lock(&net->lock);
+	for (const struct lat_inbound *in = net->inbound; in != NULL; in = in->next)
+		fn(ctx, in->origin, in->src, in->dst);
+	pthread_mutex_unlock(&net->lock);
+}
+
 void lat_inbound_reset_all(struct lat_network *net, uint64_t now)
 {
 	reset(net, now, NULL);

@@ -23,6 +23,10 @@
  *                         <--   PROBED rc tier(protocol) number(round trip, or pid) counts
  *   ISSUE flags ...       -->                                     (of a capability: issue.h)
  *                         <--   ISSUED rc ...
+ *   GRAPH                 -->                                     (what there is on the node: graphrow.h)
+ *                         <--   SHOW                              (to each member, its own too)
+ *   SHOWN rc number(bytes) fd  -->                                (no fd: nothing)
+ *                         <--   GRAPHED rc number(bytes) fd
  *
  * and between two members, over the socket pair that PEER brought (fastpath/link.h says what these are about):
  *   JOIN fd               <->   JOIN fd
@@ -56,7 +60,7 @@
 #include "cap/table.h"
 
 enum {
-	LAT_NOTE_VERSION = 8,
+	LAT_NOTE_VERSION = 9,
 	LAT_NOTE_FDS = 3,
 	LAT_NOTE_TICKET = 32,
 	LAT_NOTE_COUNTS = 42,
@@ -100,6 +104,10 @@ enum lat_note_kind {
 	LAT_NOTE_RENEWED,
 	LAT_NOTE_REVOKED,
 	LAT_NOTE_CARRY,
+	LAT_NOTE_GRAPH,
+	LAT_NOTE_SHOW,
+	LAT_NOTE_SHOWN,
+	LAT_NOTE_GRAPHED,
 	LAT_NOTE_KINDS,
 };
 

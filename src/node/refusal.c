@@ -104,6 +104,8 @@ static const char *member_why(enum lat_audit_act act, int rc)
 		return "no line of the policy lets this user send to that service";
 	case LAT_AUDIT_REACH:
 		return "no line of the policy lets this user reach that node";
+	case LAT_AUDIT_GRAPH:
+		return "the node's graph is for its own user, and root";
 	case LAT_AUDIT_STAY:
 		return "the policy that was read again does not allow it any more";
 	default:

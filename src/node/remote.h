@@ -97,6 +97,10 @@ uint64_t lat_inbound_bytes(const struct lat_tiers_sizes *sizes);
 /* The network's lock is held. */
 void lat_inbound_stats(struct lat_network *net, struct lat_stats *s);
 
+/* Each channel from another node: from which, and its pids. No lock is held; the network's is while @fn is called. */
+void lat_inbound_each(struct lat_network *net,
+		      void (*fn)(void *ctx, uint32_t origin, int32_t src, int32_t dst), void *ctx);
+
 int lat_inbound_on_open(void *ctx, uint32_t handle, const struct lat_open_ask *ask,
 			const struct lat_open_grant *grant, uint16_t cflags, void **user);
 int lat_inbound_on_deliver(void *ctx, void *user, const struct lat_delivery *msg);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "sync/waitgraph.h"
+#include "sync/waitrings.h"
 
 enum { CHUNK = 64, CHUNKS = LAT_WAITERS_MAX / CHUNK };
 
@@ -179,6 +180,7 @@ static void tell_locked(const struct lat_waits *w, uint64_t on, struct lat_wait_
 int lat_waitgraph_add(struct lat_waits *w, uint64_t on, struct lat_wait_path *path)
 {
 	const struct lat_waits *at;
+	struct lat_wait_path ring;
 	uint32_t steps = 0;
 	int rc = 0;
 
@@ -188,12 +190,16 @@ int lat_waitgraph_add(struct lat_waits *w, uint64_t on, struct lat_wait_path *pa
 		at = find_locked(atomic_load_explicit(&at->on, memory_order_acquire));
 	if (at == w) {
 		rc = -EDEADLK;
-		if (path != NULL)
-			tell_locked(w, on, path);
+		tell_locked(w, on, &ring);
 	} else {
 		atomic_store_explicit(&w->on, on, memory_order_release);
 	}
 	pthread_mutex_unlock(&graph.lock);
+	if (rc < 0) {
+		lat_waitrings_put(&ring);
+		if (path != NULL)
+			*path = ring;
+	}
 	return rc;
 }
 

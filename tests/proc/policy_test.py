@@ -77,7 +77,9 @@ def what_no_line_allows_is_refused(folder):
         alice.fails("EACCES", "join", 1, 1, 9, 0)         # nobody is there: that is not told, either
         alice.fails("EACCES", "join", 1, 1, 7, 5)         # another node
         p.opened(STORE).fails("EACCES", "join", 0, 1, 7, 0)       # who listens may not send by that
-        assert p.host.stat("host.refused") >= 7
+        assert "root" in alice.fails("EACCES", "graph")           # who is there, and with whom, is the owner's
+        assert p.host.do("graph").split()[1] == "0"
+        assert p.host.stat("host.refused") >= 8
 
 
 @case

@@ -20,6 +20,7 @@
  *   stat NAME                                    -> 0 VALUE
  *   host                                         -> 0 PROCESS
  *   receivers                                    -> 0 PID ...
+ *   graph                                        -> 0 PROCESSES SILENT
  *   serve_as NAME PID | find NAME NODE MS        -> 0 PID
  *   fds | fork | close | quit
  */
@@ -299,6 +300,19 @@ static void do_badge(char **arg)
 }
 
 /* Who receives here, as far as this process may know. */
+static void do_graph(char **arg)
+{
+	struct lattice_graph *g;
+	size_t silent = 0;
+	int rc = lattice_graph_read(&g, node, LATTICE_FOREVER);
+
+	(void)arg;
+	for (size_t i = 0; rc == 0 && i < g->process_count; i++)
+		silent += g->processes[i].silent;
+	answer(rc, node, "%zu %zu", rc == 0 ? g->process_count : 0, silent);
+	lattice_graph_free(g);
+}
+
 static void do_receivers(char **arg)
 {
 	struct lattice_receiver r = { 0 };
@@ -564,6 +578,7 @@ static const struct {
 	{ "serve_as", 2, do_serve_as }, { "find", 3, do_find },     { "keep", 2, do_keep },
 	{ "reply", 2, do_reply },       { "task", 3, do_task },     { "reload", 0, do_reload },
 	{ "crowd", 2, do_crowd },       { "badge", 2, do_badge },   { "receivers", 0, do_receivers },
+	{ "graph", 0, do_graph },
 };
 
 static void in_task(void *arg)
