@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/util.h"
+#include "session/fault.h"
 
 enum { TYPE_LEN = 4 };
 
@@ -153,7 +154,7 @@ static void over(struct lat_chan_out *co, struct lat_opencall *call, int err,
 
 void lat_chan_calls_fail(struct lat_chan_out *co, int err)
 {
-	while (co->calls.count > 0)
+	while (co->calls.count > 0 && !lat_fault(LAT_FAULT_CALL_LEFT))
 		over(co, &co->calls.at[0], err == 0 ? -ESHUTDOWN : err, NULL);
 	lat_opencalls_fini(&co->calls);
 }
@@ -242,7 +243,8 @@ void lat_engine_call_cancel(struct lat_engine *e, uint64_t now, uint32_t handle,
 	if (call == NULL)
 		return;
 	e->now = now;
-	lat_opencalls_remove(&co->calls, call);
+	if (!lat_fault(LAT_FAULT_DEAF_CANCEL))
+		lat_opencalls_remove(&co->calls, call);
 	/* Should there be no memory, who answers finds out by the deadline, or by the answer that nobody takes. */
 	if (co->state == LAT_OUT_OPEN)
 		(void)!push(co, LAT_MSG_CANCEL, &(struct lat_msg_call){ .call_id = id }, NULL);
@@ -261,6 +263,8 @@ int lat_chan_call_replied(struct lat_chan_in *ci, const struct lat_msg_body *m)
 	    (h.code == 0 ? m->len < LAT_CALL_LEN + TYPE_LEN : m->len != LAT_CALL_LEN))
 		return -EPROTO;
 	call = lat_opencalls_find(&co->calls, h.call_id);
+	if (lat_fault(LAT_FAULT_REPLY_OTHER) && call != NULL)
+		call = &co->calls.at[0];
 	if (call == NULL) {
 		lat_peer_count(p, h.call_id == 0 || h.call_id > co->calls.last ? LAT_COUNT_NO_CALL
 									       : LAT_COUNT_LATE_REPLY);
@@ -356,7 +360,7 @@ int lat_engine_call_reply(struct lat_engine *e, uint64_t now, uint32_t handle, u
 			  &(struct lat_msg_call){ .call_id = id }, reply);
 	if (rc == -EALREADY)
 		lat_peer_count(c->peer, LAT_COUNT_LATE_REPLY);
-	if (call != NULL && (rc == 0 || rc == -EALREADY))
+	if (call != NULL && (rc == -EALREADY || (rc == 0 && !lat_fault(LAT_FAULT_REPLY_TWICE))))
 		lat_opencalls_remove(&ci->calls, call);
 	return rc == -ENOMEM ? -EAGAIN : rc;
 }

@@ -366,6 +366,7 @@ static const struct lie {
 	{ "a cut end", LAT_MSG_CANCEL, 2, 0, BARE - 1, true, -EPROTO },
 	{ "a reply on a channel of calls", LAT_MSG_REPLY, 2, 0, WHOLE, false, -EACCES },
 	{ "a call and its end", LAT_MSG_CALL | LAT_MSG_CANCEL, 3, 0, WHOLE, false, -EACCES },
+	{ "a call with a capability", LAT_MSG_CALL | LAT_MSG_CAPS, 3, 0, WHOLE, true, -EPROTO },
 	{ "all at once", LAT_MSG_CALL | LAT_MSG_REPLY | LAT_MSG_CANCEL, 3, 0, WHOLE, false, -EACCES },
 };
 
@@ -426,6 +427,7 @@ static const struct answer {
 	{ { "without a type", LAT_MSG_REPLY, 2, 0, WHOLE - 1, true, -EPROTO }, LAT_COUNT_MAX },
 	{ { "cut", LAT_MSG_REPLY, 2, 0, BARE - 1, true, -EPROTO }, LAT_COUNT_MAX },
 	{ { "a zero that is not", LAT_MSG_REPLY, 2, 1, WHOLE, true, -EPROTO }, LAT_COUNT_MAX },
+	{ { "with a capability", LAT_MSG_REPLY | LAT_MSG_CAPS, 2, 0, WHOLE, true, -EPROTO }, LAT_COUNT_MAX },
 	{ { "a message", 0, 2, 0, WHOLE, false, -EACCES }, LAT_COUNT_MAX },
 	{ { "a call", LAT_MSG_CALL, 1, 0, WHOLE, false, -EACCES }, LAT_COUNT_MAX },
 	{ { "an end", LAT_MSG_CANCEL, 1, 0, BARE, false, -EACCES }, LAT_COUNT_MAX },
@@ -459,6 +461,40 @@ TEST(an_answerer_that_breaks_rules)
 			CHECK_ROW(lie->why, world_chan_at(w, THERE, c)->ended);
 		world_close(w);
 	}
+}
+
+TEST(a_reply_that_finds_no_room_is_given_again)
+{
+	struct world_options o = options(false);
+	struct world_call call[3];
+	struct world_chan *c, *in;
+	struct world *w;
+
+	o.sendq_max = 8192;
+	w = world_open(2, 3, &o);
+	c = open_calls(w, BOTH);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(world_call(w, HERE, c, 8, 0, &call[i]), 0);
+	world_run(w, SEC);
+	in = world_chan_at(w, THERE, c);
+	w->faults.loss = 1000;
+	CHECK_EQ(world_reply(w, THERE, in, 1, 5000), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(world_reply(w, THERE, in, 2, 5000), -EAGAIN);
+	CHECK_EQ(world_reply(w, THERE, in, 3, 8), 0); /* for that there is */
+	CHECK_EQ(world_reply(w, THERE, in, 2, 5000), -EAGAIN);
+	CHECK(!call[0].over && !call[1].over && !call[2].over);
+	w->faults.loss = 0;
+	world_run(w, 10 * SEC);
+	CHECK(call[0].over && !call[1].over && call[2].over);
+	CHECK_EQ(world_reply(w, THERE, in, 2, 5000), 0);
+	CHECK_EQ(world_reply(w, THERE, in, 2, 5000), -EALREADY);
+	world_run(w, SEC);
+	for (int i = 0; i < 3; i++)
+		CHECK(call[i].over && call[i].err == 0);
+	CHECK_EQ(call[1].bytes, 5000);
+	CHECK_EQ(w->node[HERE].bad + w->node[THERE].bad, 0);
+	world_close(w);
 }
 
 /* ---- what is said of a reverse channel's number ---- */

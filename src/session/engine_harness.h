@@ -210,7 +210,7 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 		c->wants_room = true;
 		return -EAGAIN;
 	}
-	if (msg->call != 0 && c->calls == WORLD_CALLS) {
+	if (msg->call != 0 && c->calls == WORLD_CALLS && n->world->called == NULL) {
 		c->wants_room = true;
 		return -EAGAIN;
 	}
@@ -218,7 +218,11 @@ static inline int world_op_deliver(void *ctx, void *user, const struct lat_deliv
 		c->room--;
 	if (msg->call != 0) {
 		n->bad += msg->call <= c->asked;
-		c->asked = c->call[c->calls++] = msg->call;
+		c->asked = msg->call;
+		if (n->world->called != NULL)
+			n->world->called(n->world->called_ctx, c, msg);
+		else
+			c->call[c->calls++] = msg->call;
 	}
 	if ((c->lossy ? !world_first_sight(c, msg->seq) : msg->seq < c->next_seq) || c->ended || !c->open ||
 	    msg->src_pid != c->src || msg->dst_pid != c->dst || msg->type != (int32_t)msg->seq)
@@ -295,7 +299,7 @@ static inline void world_op_call_over(void *ctx, void *user, int err, const stru
 		return;
 	c->type = reply->type;
 	c->bytes = reply->bytes;
-	n->bad += !world_filled(reply->data, reply->bytes, c->tag, c->id);
+	n->bad += !world_filled(reply->data, reply->bytes, c->tag, c->id) || reply->type != (int32_t)c->id;
 }
 
 static inline void world_op_net_frame(void *ctx, uint32_t node, const uint8_t *data, size_t bytes)

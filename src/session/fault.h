@@ -17,6 +17,10 @@ enum lat_fault {
 	LAT_FAULT_FORGET_LOST, /* a run of messages that was lost is not sent again */
 	LAT_FAULT_ORDER,       /* a whole message is handed up though one before it is missing */
 	LAT_FAULT_DEAD_RIGHT,  /* what was opened by a right goes on when that has ended */
+	LAT_FAULT_REPLY_TWICE, /* a call that was answered may be answered again */
+	LAT_FAULT_REPLY_OTHER, /* a reply goes to who has waited longest */
+	LAT_FAULT_CALL_LEFT,   /* who waits on a channel that ends is not told */
+	LAT_FAULT_DEAF_CANCEL, /* who gave up is told what comes after all */
 	LAT_FAULT_M4_SKIPPED,  /* the caller takes the session for made when it has sent M3 */
 	LAT_FAULT_M2_OLD,      /* an M2 that answers a former M1 is taken */
 	LAT_FAULT_UNCONFIRMED, /* the called uses a session before DATA has opened in it */

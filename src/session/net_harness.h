@@ -153,6 +153,9 @@ struct world {
 	/* True: swallow it. */
 	bool (*filter)(struct world *w, int from, int to, const uint8_t *packet, size_t bytes);
 	void *filter_ctx;
+	/* A request was handed up; NULL: the channel keeps its number. */
+	void (*called)(void *ctx, struct world_chan *in, const struct lat_delivery *d);
+	void *called_ctx;
 	const struct world_carrier *carrier; /* NULL: the simulated network */
 	void *carrier_ctx;
 	uint64_t packets_of_type[8];

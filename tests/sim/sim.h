@@ -7,7 +7,7 @@
 
 #include "session/engine_harness.h"
 
-enum { SIM_FLOWS = 6 };
+enum { SIM_FLOWS = 6, SIM_CALLS = 2048 };
 
 /* One channel that the oracle watches. */
 struct sim_flow {
@@ -16,8 +16,23 @@ struct sim_flow {
 	bool closing; /* we asked for its end */
 	/* The right that it was opened by, and the life below that which decides; {0, 0}: as who the sender is. */
 	struct lat_cap_ref right, life;
+	bool calls; /* the right allows them; who the sender is does not */
 	bool revoked;
 	bool receiver_lost; /* what it took is not known any more */
+};
+
+/* A call that was made on one of them. */
+struct sim_call {
+	struct world_call call; /* how it is known to its node */
+	int from, to;
+	uint64_t seq;          /* of its request */
+	uint64_t cancel_seq;   /* of the message that it was given up by; 0: none */
+	uint64_t due;          /* it is given up then */
+	bool forbidden;        /* it must not be received */
+	struct world_chan *in; /* where it was received; NULL: not yet */
+	bool answered;
+	size_t answer_bytes;
+	bool done; /* it is over, and that was right; or nobody waits for it any more */
 };
 
 struct sim {
@@ -25,6 +40,8 @@ struct sim {
 	struct world_options o;
 	uint64_t seed;
 	struct sim_flow flow[SIM_FLOWS];
+	struct sim_call *calls; /* all that were made */
+	uint32_t call_count;
 	bool down[WORLD_NODES]; /* crashed and not started again */
 	int32_t next_pid;
 	const char *act;
@@ -49,6 +66,22 @@ void sim_crash(struct sim *s, int node);
 void sim_revoke(struct sim *s);
 /* Starts it, and waits until the others know: theirs must have ended. */
 void sim_boot(struct sim *s, int node);
+
+/* ---- calls.c ---- */
+void sim_calls_open(struct sim *s);
+void sim_calls_close(struct sim *s);
+/* Makes some calls on each channel. */
+void sim_call(struct sim *s);
+/* Answers some that were received, also twice, and such as were not; gives some up that were made. */
+void sim_answer(struct sim *s);
+/* How many messages of @out, up to number @upto, its receiver's application never gets: forbidden calls, and that calls were given up. */
+uint64_t sim_unheard(const struct sim *s, const struct world_chan *out, uint64_t upto);
+/* Who called there waits no more. */
+void sim_calls_crash(struct sim *s, int node);
+/* What must hold at any time; before what is over is opened again. */
+void sim_calls_check(struct sim *s);
+/* The weather is calm: all are answered, and all are over. */
+void sim_calls_end(struct sim *s);
 
 /* ---- weather.c ---- */
 /* Does one thing to the world, drawn from its seed. */

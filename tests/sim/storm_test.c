@@ -2,7 +2,7 @@
  * Everything at once, from a seed: engines, channels both ways, and at random moments loss, bursts, blackouts, narrow and
  * far links, cut connections, long silences, slow receivers, jumping clocks, crashes. The oracle watches that each
  * reliable channel gets every message once, in order, whole, or ends and says up to which it did; and that no lossy one
- * gets any twice. A seed that fails replays: FIRST and SEEDS of "make sim".
+ * gets any twice. Of calls it watches that each is taken at most once, answered once or over with an error. A seed that fails replays: FIRST and SEEDS of "make sim".
  */
 #include <signal.h>
 #include <unistd.h>
@@ -40,6 +40,8 @@ static void storm(uint64_t seed)
 	for (s.acts = 0; s.acts < ACTS; s.acts++) {
 		sim_act(&s);
 		sim_send(&s);
+		sim_call(&s);
+		sim_answer(&s);
 		world_run(s.w, world_random(s.w) % (100 * MS));
 		sim_check(&s);
 	}
@@ -52,6 +54,7 @@ static void storm(uint64_t seed)
 	/* Who gave up before the calm tries again after LAT_HS_BACKOFF_CAP_NS, and then has to send it all. */
 	world_run(s.w, LAT_HS_BACKOFF_CAP_NS + 30 * SEC);
 	sim_check(&s);
+	sim_calls_end(&s);
 	sim_check_end(&s);
 	sim_close(&s);
 	alarm(0);
