@@ -25,7 +25,7 @@ struct fuzz_chan {
 	bool used, inbound, ended;
 	uint32_t node, handle;
 	uint64_t got, next_seq;
-	bool lossy;
+	bool lossy, full_tokens;
 	struct lat_cap_ref life;
 	uint32_t max_msg;
 };
@@ -222,6 +222,7 @@ static inline int fuzz_op_inbound_open(void *ctx, uint32_t handle, const struct 
 	c->life = grant->life;
 	c->max_msg = grant->max_msg;
 	c->lossy = (cflags & LAT_CFLAG_RELIABLE) == 0;
+	c->full_tokens = (cflags & LAT_CFLAG_TOKEN_FULL) != 0;
 	*user = c;
 	return LAT_CODE_OK;
 }
@@ -235,6 +236,11 @@ static inline int fuzz_op_deliver(void *ctx, void *user, const struct lat_delive
 	FUZZ_REQUIRE(c->used && c->inbound && !c->ended && msg->node == c->node);
 	FUZZ_REQUIRE(c->life.gen == 0 || c->life.gen > f->revoked);
 	FUZZ_REQUIRE(c->max_msg == 0 || msg->bytes + LAT_PIDS_LEN + 4 <= c->max_msg);
+	if (msg->right != NULL) {
+		struct lat_cap_desc allows;
+
+		FUZZ_REQUIRE(c->full_tokens && lat_cap_right_allows(msg->right, &allows) == 0);
+	}
 	if (f->full && msg->node == HOSTILE)
 		return -EAGAIN;
 	FUZZ_REQUIRE(c->lossy || msg->seq == c->next_seq);

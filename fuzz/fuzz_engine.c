@@ -9,7 +9,8 @@
  * (4) The other peer's session goes on: its message arrives at the end.
  * (5) A reliable channel's messages come in order, each once; nothing comes after its end.
  * (6) Nothing comes of a capability that was revoked, and nothing longer than it allows.
- * (7) What this node sends is well-formed. It never asks to be called again at once.
+ * (7) A capability that comes with a message is one, whole, and came on a channel that covers every byte.
+ * (8) What this node sends is well-formed. It never asks to be called again at once.
  */
 #include "engine.h"
 
@@ -156,39 +157,84 @@ static uint64_t near_next(const struct lat_chan *c, uint32_t v)
 	return next + v > 16 ? next + v - 16 : 1;
 }
 
-static void message(struct fuzz_input *in)
+/* A fragment of the message @body, of a chosen number, with a token that is right or not. */
+static void fragment(struct fuzz_input *in, const struct lat_chan *c, uint32_t how, uint32_t lie,
+		     uint8_t flags, const uint8_t *body, uint32_t msg_len, uint32_t body_max)
 {
-	static uint8_t body[LAT_MAX_MSG_DEFAULT];
-	uint32_t how = take(in, 1), lie = take(in, 1) & 15;
-	const struct lat_chan *c = channel(how >> 2, true, true);
 	struct lat_session *s = session(how & 3);
-	struct lat_writer w = begin();
-	struct lat_frame_msg m = { .msg_len = take(in, 3) % (LAT_MAX_MSG_DEFAULT + 64) };
-	uint8_t token[LAT_WIRE_TOKEN];
+	struct lat_frame_msg m = { .msg_len = msg_len, .flags = flags };
 	uint32_t off = take(in, 2) * LAT_UNIT, len = take(in, 2) % MSG_BYTES_MAX;
+	uint8_t token[LAT_WIRE_TOKEN] = { 0 };
+	struct lat_writer w = begin();
 
-	if (c == NULL || s == NULL)
+	if (s == NULL)
 		return;
 	m.seq = near_next(c, take(in, 1));
 	m.frag_off = m.msg_len == 0 ? 0 : off % m.msg_len / LAT_UNIT * LAT_UNIT;
 	m.len = len < m.msg_len - m.frag_off ? len / LAT_UNIT * LAT_UNIT : m.msg_len - m.frag_off;
 	if (m.len > MSG_BYTES_MAX)
 		m.len = MSG_BYTES_MAX;
-	if (m.msg_len >= LAT_PIDS_LEN && m.msg_len <= sizeof(body)) {
+	if (m.msg_len >= LAT_PIDS_LEN && m.msg_len <= body_max) {
 		const struct lat_token_key key = { .tk = c->secret->tk, .cflags = c->cflags };
 
-		memset(body, 0, m.msg_len);
-		make_body(c, body, lie);
 		lat_token_of_msg(token, &key, m.seq, body, m.msg_len);
-	} else {
-		memset(token, 0, sizeof(token));
 	}
 	token[0] ^= lie == 8;
-	m.flags = lie == 9 ? (uint8_t)LAT_MSG_CALL : 0;
 	m.token = token;
 	m.data = body + m.frag_off;
 	if (lat_frame_msg_encode(&w, &m) == 0)
 		deliver(s, c, &w);
+}
+
+static void message(struct fuzz_input *in)
+{
+	static uint8_t body[LAT_MAX_MSG_DEFAULT];
+	uint32_t how = take(in, 1), lie = take(in, 1) & 15;
+	const struct lat_chan *c = channel(how >> 2, true, true);
+	uint32_t msg_len = take(in, 3) % (LAT_MAX_MSG_DEFAULT + 64);
+
+	if (c == NULL)
+		return;
+	if (msg_len >= LAT_PIDS_LEN && msg_len <= sizeof(body)) {
+		memset(body, 0, msg_len);
+		make_body(c, body, lie);
+	}
+	fragment(in, c, how, lie, lie == 9 ? (uint8_t)LAT_MSG_CALL : 0, body, msg_len, sizeof(body));
+}
+
+/* The same with a capability before its type, or what is almost one: cut anywhere, a byte changed, without the flag. */
+static void message_that_brings(struct fuzz_input *in)
+{
+	static uint8_t body[LAT_PIDS_LEN + LAT_MSG_CAP_LEN + 4 + 256];
+	uint8_t desc[LAT_CAP_DESC], caveats[LAT_CAP_CAVEATS_MAX][LAT_CAP_CAVEAT] = { { 0 } },
+				    key[LAT_CAP_KEY] = { 7 };
+	const struct lat_cap_desc d = {
+		.rights = LAT_RIGHT_OPEN | LAT_RIGHT_SEND, .node = 9, .dst_pid = 1, .gen = 1
+	};
+	uint32_t how = take(in, 1), lie = take(in, 1), what = take(in, 1), at = take(in, 1);
+	const struct lat_chan *c = channel(how >> 2, true, true);
+	struct lat_msg_cap list = {
+		.desc = desc, .caveats = caveats[0], .key = key, .caveat_count = what & 7
+	};
+	uint32_t len = LAT_PIDS_LEN;
+
+	if (c == NULL)
+		return;
+	lat_cap_desc_encode(desc, &d);
+	for (uint8_t i = 0; i < list.caveat_count; i++) {
+		const struct lat_caveat caveat = lat_caveat_number(LAT_CAVEAT_RATE, 100u + i);
+
+		lat_caveat_encode(caveats[i], &caveat);
+	}
+	memset(body, 0, sizeof(body));
+	make_body(c, body, lie & 15);
+	len += (uint32_t)lat_msg_cap_encode(body + len, &list) + 4 + (what & 8) * 16;
+	if ((what & 16) != 0)
+		body[LAT_PIDS_LEN + at] ^= (uint8_t)(lie >> 4 | 1);
+	if ((what & 32) != 0)
+		len -= at < len - LAT_PIDS_LEN ? at : 0;
+	fragment(in, c, how, lie & 15, (what & 192) == 192 ? 0 : (uint8_t)LAT_MSG_CAPS, body, len,
+		 sizeof(body));
 }
 
 static void run_of_messages(struct fuzz_input *in)
@@ -340,10 +386,14 @@ static void application(struct fuzz_input *in)
 			*c = (struct fuzz_chan){ 0 };
 		break;
 	case 1:
-		if (out_chan != NULL)
-			for (uint32_t i = 0; i < how >> 3; i++)
-				(void)!lat_engine_chan_send(f.e, f.now, out_chan->handle, 1, data, value,
-							    NULL);
+		for (uint32_t i = 0; out_chan != NULL && i < how >> 3; i++) {
+			bool brings = (value & 1) != 0 && i == 0;
+
+			(void)!(brings ? lat_engine_chan_send_cap(f.e, f.now, out_chan->handle, &right, 1,
+								  data, value, NULL)
+				       : lat_engine_chan_send(f.e, f.now, out_chan->handle, 1, data, value,
+							      NULL));
+		}
 		break;
 	case 2:
 		if (out_chan != NULL)
@@ -453,7 +503,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const deeds[])(struct fuzz_input * in) = {
 		time_passes, raw_frames,   open_channel, message,     run_of_messages, grant_channel,
-		acknowledge, channel_word, new_session,  application, network,         message,
+		acknowledge, channel_word, new_session,  application, network,         message_that_brings,
 	};
 	struct fuzz_input in = { data, data + size };
 	struct lat_session *s;
