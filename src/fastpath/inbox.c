@@ -656,12 +656,21 @@ static struct lat_carry *carry_of_locked(struct lat_inbox_source *src, uint64_t 
 	return c;
 }
 
+/* What @src did wrong with @m, of which @rc was said; 0: nothing. */
+static int lie_of(const struct lat_inbox_source *src, const struct lat_ring_msg *m, int rc)
+{
+	if (rc == -EPROTO ||
+	    m->seq != (uint32_t)(src->seq + 1)) /* a reliable channel's numbers have no gaps */
+		return -EPROTO;
+	return src->len_max != 0 && m->len > src->len_max ? -EMSGSIZE : 0;
+}
+
 int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *take, bool poll)
 {
 	struct lat_inbox_source *src;
 	struct lat_ring_msg m;
 	uint32_t empty = 0; /* hot ones in a row that had nothing */
-	int rc;
+	int rc, why;
 
 	if (inbox->bells_count > 0 && inbox->stats.messages % LAT_BELL_EVERY == 0)
 		(void)lat_inbox_bells_locked(inbox);
@@ -688,11 +697,12 @@ int lat_inbox_take_locked(struct lat_inbox *inbox, const struct lat_inbox_take *
 			empty = empty_locked(inbox, src, poll, take->gone) ? empty + 1 : 0;
 			continue;
 		}
-		/* A reliable channel's numbers have no gaps. */
-		if (rc == -EPROTO || m.seq != (uint32_t)(src->seq + 1) ||
-		    (src->len_max != 0 && m.len > src->len_max)) {
+		why = lie_of(src, &m, rc);
+		if (why < 0) {
 			inbox->stats.poisoned++;
-			gone_locked(inbox, src, -EPROTO, take->gone);
+			gone_locked(inbox, src, why, take->gone);
+			if (rc == 0 && take->hold != NULL)
+				refuse_locked(take->hold);
 			continue;
 		}
 		*take->info = (struct lat_inbox_info){ .user = src->user,

@@ -72,7 +72,7 @@ struct lat_inbox_source_ops {
 	uint64_t (*call)(struct lat_inbox_source *src, uint64_t seq);
 	/*
 	 * The source was detached, and not by lat_inbox_detach(): @why is 0 (ended, and drained), -ESHUTDOWN
-	 * (the inbox was closed), -EPROTO (poisoned), -EKEYREVOKED (its life has ended), or admit's reason. Once. Unless it was ended before,
+	 * (the inbox was closed), -EPROTO (poisoned), -EMSGSIZE (over len_max), -EKEYREVOKED (its life has ended), or admit's reason. Once. Unless it was ended before,
 	 * its producer may still be in lat_inbox_source_ready(), and ends or detaches it when that is over.
 	 */
 	void (*gone)(struct lat_inbox_source *src, int why);

@@ -156,11 +156,11 @@ struct lat_link_in_config {
 	/* As lat_inbox_source_ops.admit, with @user; NULL: every message is received. Under the inbox's lock. */
 	int (*admit)(void *user);
 	struct lat_life life; /* of the right that it was opened by; zeroed: it needs none */
-	uint32_t len_max;     /* a longer message breaks a rule; 0: whatever the tiers carry */
+	uint32_t len_max;     /* a longer message is refused (-EMSGSIZE); 0: whatever the tiers carry */
 	bool no_calls;   /* that right does not allow any: what comes as a call is a message like others */
 	bool only_calls; /* it allows nothing else: what is none is refused (-EACCES) */
 	/*
-	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied),
+	 * The channel is over: @why is 0 (lat_link_in_end() and drained), -EPROTO (the sender lied), -EMSGSIZE (over len_max),
 	 * -ESHUTDOWN (the inbox was closed), -EKEYREVOKED (its life has ended), -EACCES (only_calls), admit's reason, -ENOMEM (lat_link_extend()), or the reason of lat_link_dead(). Once, under no lock,
 	 * on whichever thread saw it, perhaps before lat_link_in_open() (*out is set by then) or _end() return; it
 	 * may call lat_link_in_close(). The channel's number is free for the peer once GONE was sent: so close first.

@@ -275,6 +275,7 @@ static int introduce(struct lat_host *h, struct member *to, struct member *who, 
 	struct lat_note out = { .kind = LAT_NOTE_PEER,
 				.token = token,
 				.member = who->cred.member,
+				.number = (uint64_t)who->cred.process.uid << 32 | who->cred.process.gid,
 				.process = (int32_t)who->cred.process.pid };
 	int rc = lat_post_send(&to->post, &out, fds, who->pidfd >= 0 ? 3 : 2);
 

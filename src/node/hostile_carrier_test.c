@@ -14,47 +14,6 @@
 enum { STORE = 9, OTHER_SRC = 2, RIGHTS = 2 };
 enum { BROUGHT, NOTHING_CAME, SOMETHING_ELSE }; /* with a message */
 
-struct channel {
-	struct lat_link_out *out;
-	uint32_t chan;
-};
-
-static struct lat_note next_note(struct scene *s, enum lat_note_kind kind)
-{
-	int fds[LAT_NOTE_FDS];
-	struct lat_note n;
-	size_t count;
-
-	do {
-		CHECK_EQ(hear(s->pair, &n, fds, &count), 1);
-		lat_fdpass_close(fds, count);
-	} while (n.kind != kind);
-	return n;
-}
-
-/* A channel by @grant, its ring and all, as the library would have it. */
-static struct channel open_channel_by(struct scene *s, uint64_t grant)
-{
-	struct lat_note n, open = { .kind = LAT_NOTE_CHAN_OPEN, .src = 1, .dst = PID, .grant = grant };
-	int fds[LAT_NOTE_FDS];
-	struct channel c;
-	size_t count;
-
-	CHECK_EQ(say(s->pair, (struct lat_note){ .kind = LAT_NOTE_JOIN }, &s->segment, 1), 0);
-	do {
-		CHECK_EQ(hear(s->pair, &n, fds, &count), 1);
-		if (n.kind != LAT_NOTE_JOIN)
-			lat_fdpass_close(fds, count);
-	} while (n.kind != LAT_NOTE_JOIN);
-	CHECK_EQ(lat_link_join(s->link, fds, count), 0);
-	CHECK_EQ(lat_link_out_open(&c.out, s->link, &(struct lat_link_out_config){ 0 }), 0);
-	c.chan = open.chan = lat_link_out_chan(c.out);
-	CHECK_EQ(say(s->pair, open, NULL, 0), 0);
-	(void)next_note(s, LAT_NOTE_CHAN_ACCEPT);
-	lat_link_out_accept(c.out);
-	return c;
-}
-
 /* ---- what is said of what goes with a message ---- */
 
 static int say_nothing(struct lat_sender_mark *mark, uint64_t seq)

@@ -13,6 +13,7 @@
 #include "node/lives.h"
 #include "node/node.h"
 #include "node/pair.h"
+#include "node/refusal.h"
 #include "node/relay.h"
 
 struct lat_intake {
@@ -66,6 +67,10 @@ static void on_gone(void *user, int why)
 {
 	struct lat_intake *in = user;
 
+	/* Its library would not have sent it. */
+	if (why == -EMSGSIZE || why == -EACCES || why == -EPROTO)
+		lat_refusal_sender(in->pair->ls->node->audit, &in->pair->who, LAT_AUDIT_SEND, in->src,
+				   in->dst, in->relay != NULL ? lat_relay_node(in->relay) : 0, why);
 	pthread_mutex_lock(&in->pair->ls->lock);
 	in->over = true;
 	in->why = why;

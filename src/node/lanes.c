@@ -123,11 +123,11 @@ static int reason(const struct lat_lane *lane, int rc)
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
 	case -EKEYEXPIRED:
-	case -EMSGSIZE:
 	case -ENOBUFS:
 	case -ENOKEY:
 		return lane->far ? rc : -EPIPE;
 	case -EACCES:
+	case -EMSGSIZE:
 	case -EPROTO:
 	case -EKEYREVOKED:
 	case -EOWNERDEAD:

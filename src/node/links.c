@@ -10,6 +10,7 @@
 #include "node/lives.h"
 #include "node/node.h"
 #include "node/pair.h"
+#include "node/refusal.h"
 #include "node/stats.h"
 #include "os/clock.h"
 #include "os/fdpass.h"
@@ -142,7 +143,9 @@ static void end(struct lat_pair *p, int why)
 		count(&ls->died);
 	} else {
 		count(&ls->broke);
-		lat_log(LAT_LOG_WARN, "local: the link to process %d is cut: %s", (int)p->process,
+		if (why == -EPROTO || why == -EPERM)
+			lat_refusal_sender(ls->node->audit, &p->who, LAT_AUDIT_STAY, 0, 0, 0, why);
+		lat_log(LAT_LOG_WARN, "local: the link to process %d is cut: %s", (int)p->who.process,
 			why == -EPROTO || why == -EPERM ? "a rule was broken" : lattice_error_name(why));
 		why = why == -EPROTO || why == -EPERM ? -EPROTO : -ECONNRESET;
 	}
@@ -454,7 +457,9 @@ int lat_links_meet(struct lat_links *ls, const struct lat_note *n, const int *fd
 	p->ls = ls;
 	count(&ls->alive);
 	p->member = n->member;
-	p->process = n->process;
+	p->who = (struct lat_audit_who){ .uid = (uint32_t)(n->number >> 32),
+					 .gid = (uint32_t)n->number,
+					 .process = n->process };
 	p->pidfd = fd_count > 2 ? fds[2] : -1;
 	p->notes_tag = (struct lat_attach_tag){ notes_ready, p };
 	p->process_tag = (struct lat_attach_tag){ process_ended, p };

@@ -60,7 +60,7 @@
 #include "cap/table.h"
 
 enum {
-	LAT_NOTE_VERSION = 9,
+	LAT_NOTE_VERSION = 10,
 	LAT_NOTE_FDS = 3,
 	LAT_NOTE_TICKET = 32,
 	LAT_NOTE_COUNTS = 42,

@@ -16,6 +16,7 @@
 #include "base/table.h"
 #include "fastpath/link.h"
 #include "node/attach.h"
+#include "node/audit.h"
 #include "node/links.h"
 #include "node/post.h"
 #include "node/waitq.h"
@@ -47,8 +48,8 @@ struct lat_pair {
 	struct lat_links *ls;
 	struct lat_pair *next, **at;
 	uint64_t member;
-	int32_t process;
-	int pidfd; /* -1: none */
+	struct lat_audit_who who; /* as the host says */
+	int pidfd;                /* -1: none */
 	struct lat_post post;
 	struct lat_link *link;
 	struct lat_attach_tag notes_tag, process_tag;

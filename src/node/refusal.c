@@ -89,7 +89,7 @@ static const char *member_why(enum lat_audit_act act, int rc)
 {
 	if (rc == -ENOBUFS)
 		return "too many of this user's";
-	if (rc == -EPROTO)
+	if (rc == -EPROTO || rc == -EPERM)
 		return "it broke a rule, and was dropped";
 	if (rc == -ETIMEDOUT)
 		return "it connected and said nothing, and was dropped";
@@ -145,6 +145,40 @@ void lat_refusal_member(struct lat_audit *a, struct lat_issuer *iss, const struc
 	lat_audit_put(a, &r);
 }
 
+static const char *message_why(int rc)
+{
+	switch (rc) {
+	case -EMSGSIZE:
+		return "a message was longer than it may send; the channel was cut";
+	case -EKEYEXPIRED:
+		return "the right of the channel has expired; it was cut";
+	case -EPERM:
+		return "a message had a wrong token: another holder's, channel's, session's, or number's; the channel was cut";
+	case -EINVAL:
+		return "a capability went with a message on a channel whose tokens do not cover it; the channel was cut";
+	case -EPROTO:
+		return "what it wrote broke a rule; the channel was cut";
+	default:
+		return "a message was of a kind that it has no right to; the channel was cut";
+	}
+}
+
+void lat_refusal_sender(struct lat_audit *a, const struct lat_audit_who *who, enum lat_audit_act act,
+			int32_t src, int32_t dst, uint32_t node, int rc)
+{
+	const struct lat_audit_record r = { .who = *who,
+					    .act = act,
+					    .src = src,
+					    .dst = dst,
+					    .node = node,
+					    .rc = rc,
+					    .why = act == LAT_AUDIT_SEND ? message_why(rc)
+									 : member_why(act, rc) };
+
+	if (lat_audit_begin(a, who, lat_clock_monotonic_ns()))
+		lat_audit_put(a, &r);
+}
+
 void lat_refusal_issue(struct lat_audit *a, uint32_t uid, uint32_t gid, int32_t process, int what, int rc)
 {
 	static const char derive_why[] =
@@ -184,16 +218,7 @@ static const char *peer_why(const struct lat_network *net, const struct lat_refu
 	if (r->act != LAT_AUDIT_SEND)
 		return r->rc == -EACCES ? "no line of the policy lets this peer send to that"
 					: "too many are granted by the policy";
-	switch (r->rc) {
-	case -EMSGSIZE:
-		return "a message was longer than it may send; the channel was cut";
-	case -EKEYEXPIRED:
-		return "the right of the channel has expired; it was cut";
-	case -EPERM:
-		return "a message had a wrong token: another holder's, channel's, session's, or number's; the channel was cut";
-	default:
-		return "a message was of a kind that it has no right to; the channel was cut";
-	}
+	return message_why(r->rc);
 }
 
 /* Its name and key, if this node knows them. */

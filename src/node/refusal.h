@@ -22,6 +22,12 @@ const char *lat_refusal_of_right(struct lat_issuer *iss, const struct lat_issuer
 /* Of a member. @in: the note that asked, or NULL; @iss: NULL, if none was given out here. @rc: a negative errno. */
 void lat_refusal_member(struct lat_audit *a, struct lat_issuer *iss, const struct lat_credentials *who,
 			enum lat_audit_act act, const struct lat_note *in, int rc);
+/*
+ * Of the process at the other end of a link, for what it did: with a message (LAT_AUDIT_SEND: -EMSGSIZE, -EACCES, -EINVAL, -EPROTO) from @src to
+ * @dst, on @node if that is not 0; or with the link itself (LAT_AUDIT_STAY).
+ */
+void lat_refusal_sender(struct lat_audit *a, const struct lat_audit_who *who, enum lat_audit_act act,
+			int32_t src, int32_t dst, uint32_t node, int rc);
 /* What a member asked of the issuer (enum lat_note_issue). */
 void lat_refusal_issue(struct lat_audit *a, uint32_t uid, uint32_t gid, int32_t process, int what, int rc);
 

@@ -53,6 +53,8 @@ void lat_relays_stats(struct lat_relays *rs, struct lat_stats *s);
 LAT_MUST_CHECK int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct lat_pair *p,
 				      const struct lat_note *n);
 struct lat_inbox *lat_relay_inbox(const struct lat_relay_out *r);
+/* Where it leads. */
+uint32_t lat_relay_node(const struct lat_relay_out *r);
 /* The member was told that it is open; NULL is fine. */
 void lat_relay_start(struct lat_relay_out *r);
 /* The member's end asks for an answer as soon as more than @known was received there. Whatever locks are held. */

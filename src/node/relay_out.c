@@ -14,6 +14,7 @@
 #include "node/network.h"
 #include "node/node.h"
 #include "node/pair.h"
+#include "node/refusal.h"
 #include "node/relay_impl.h"
 #include "node/remote.h"
 #include "os/watch.h"
@@ -26,6 +27,8 @@ struct lat_relay_out {
 	struct lat_outbound *o;
 	struct lat_pair *pair; /* a reference */
 	uint32_t chan;
+	int32_t src, dst;
+	uint32_t node;
 	uint64_t bytes; /* counted for the member */
 	struct lat_inbox *inbox;
 	int fd; /* the inbox's */
@@ -123,8 +126,11 @@ static void pass_on(struct lat_relay_out *r)
 			return;
 		}
 		if (rc == -EMSGSIZE ||
-		    rc == -EINVAL) /* over what its right or its flags allow, as the member knows */
+		    rc == -EINVAL) { /* over what its right or its flags allow, as the member knows */
+			lat_refusal_sender(rs->node->audit, &r->pair->who, LAT_AUDIT_SEND, r->src, r->dst,
+					   r->node, rc);
 			end(r, rc, r->received);
+		}
 		if (rc < 0) /* it has ended, and its turn comes for that */
 			return;
 		drop_hold(r);
@@ -266,6 +272,11 @@ void lat_relay_left(struct lat_relay_out *r)
 	put(r);
 }
 
+uint32_t lat_relay_node(const struct lat_relay_out *r)
+{
+	return r->node;
+}
+
 struct lat_inbox *lat_relay_inbox(const struct lat_relay_out *r)
 {
 	return r->inbox;
@@ -323,6 +334,9 @@ int lat_relay_out_open(struct lat_relay_out **out, struct lat_relays *rs, struct
 	r->watch.changed = changed;
 	r->pair = lat_pair_get(p);
 	r->chan = n->chan;
+	r->src = n->src;
+	r->dst = n->dst;
+	r->node = n->node;
 	r->bytes = ((uint64_t)rs->node->len_max + LAT_MSG_OVERHEAD) * 2;
 	r->fd = -1;
 	r->told = -EAGAIN;
