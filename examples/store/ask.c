@@ -1,6 +1,6 @@
 /*
  * ask put SERVICE[@NODE] KEY VALUE, ask get SERVICE KEY: asks a store (store.c), of this node or of the node with that number. To put is
- * to send; to get is to call, which another node must be asked by the process with the network. With $CAPABILITY, a file, it goes by that right.
+ * to send; to get is to call, which reaches another node where the store's process has the network. With $CAPABILITY, a file, it goes by that right.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -177,8 +177,8 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  * before it. Several calls may be under way on one channel; the receiver answers them in the order that it likes. A receiver in another
  * process is called alike; replies of more than 48 bytes lie in memory of that channel's, 16 MiB for those that have not been read. Who
  * waits for whom is not known there: a ring of calls between processes ends by its time-outs only. A receiver on another node is called
- * alike, if both processes have the network themselves and the channel is not lossy; it is told when the caller gives up. In
- * lattice_channel_sent() a call counts as a message, and one that was given up as two.
+ * alike, if its process has the network itself and the channel is not lossy; it is told when the caller gives up, and by a caller that has no
+ * network itself when that calls again on the channel. In lattice_channel_sent() a call counts as a message.
  *
  * @param request     type, data, len are read
  * @param reply       filled in: source is the receiver's pid; type, data (= @buf) and len are the reply's
@@ -198,7 +198,7 @@ LATTICE_API void lattice_channel_discard(struct lattice_channel *ch, struct latt
  *   -EOWNERDEAD   the receiving endpoint was closed, or its process is gone
  *   -EACCES, -EKEYREVOKED, -EKEYEXPIRED, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ENOKEY, -EBUSY  to another node: as
  *                 lattice_channel_send(); -EACCES also: the right that the channel was opened by allows no calls. Then it stays
- *   -EOPNOTSUPP   the receiver is on another node, and this process or the receiver's has not the network itself, or the channel is lossy;
+ *   -EOPNOTSUPP   the receiver is on another node, and its process there has not the network itself, or the channel is lossy;
  *                 or the calling thread has a hook (lattice_sched_hook_set())
  *                 without a wake function
  *   -ENOBUFS      65536 calls are under way to that pid; or, to another process, the one that was made 64 calls before this one on the

@@ -135,6 +135,29 @@ static int copy_reply(const struct ask *a, void *buf, uint32_t len, uint32_t whe
 	return 0;
 }
 
+/* Why there is no reply, as the other side says. */
+static int failure(int32_t why)
+{
+	switch (why) {
+	case -EACCES:
+	case -EBUSY:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EHOSTUNREACH:
+	case -EKEYEXPIRED:
+	case -EKEYREVOKED:
+	case -EMSGSIZE:
+	case -ENOBUFS:
+	case -ENOKEY:
+	case -ENOMEM:
+	case -EOPNOTSUPP:
+	case -EOWNERDEAD:
+		return why;
+	default:
+		return -EPROTO;
+	}
+}
+
 static int take_reply(const struct ask *a, struct lat_call *call)
 {
 	const struct lat_seg_reply *line = line_of(a);
@@ -144,8 +167,12 @@ static int take_reply(const struct ask *a, struct lat_call *call)
 	where &= ~(uint32_t)LAT_SEG_SPINS;
 	call->reply_type = atomic_load_explicit(&line->type, memory_order_relaxed);
 	call->reply_len = atomic_load_explicit(&line->len, memory_order_relaxed);
-	if (where > LAT_SEG_LOST)
+	if (where > LAT_SEG_FAILED)
 		return -EPROTO;
+	if (where == LAT_SEG_FAILED) {
+		call->reply_len = 0;
+		return failure(call->reply_type);
+	}
 	if (call->reply_len > call->cap)
 		return -EMSGSIZE;
 	if (where == LAT_SEG_LOST)

@@ -34,6 +34,7 @@ struct lat_inbox_source;
  *   -ENOBUFS  the call LAT_SEG_CALLS before this one on the channel has no end yet
  *   -ENOMEM   also: the other side had no memory for the reply, which is lost
  *   -EPROTO   also: the other side lied about it
+ *   or why the other side says that there is none (lat_link_reply_fail())
  */
 LAT_MUST_CHECK int lat_link_call(struct lat_link_out *out, struct lat_call *call, uint64_t deadline_ns);
 
@@ -53,6 +54,11 @@ static inline bool lat_link_is_call(uint64_t token)
 /* As lat_inbox_reply(); also -ENOMEM: the caller was told that there was no memory for it. */
 LAT_MUST_CHECK int lat_link_reply(const struct lat_inbox *inbox, uint64_t token, int32_t type,
 				  const void *data, uint32_t len);
+
+/* There is no reply, and never will be: its caller is told @why, one of the reasons for which lattice_channel_call() fails. */
+void lat_link_reply_fail(const struct lat_inbox *inbox, uint64_t token, int why);
+/* Whether nobody waits for a reply to it any more. Any thread. */
+bool lat_link_given_up(uint64_t token);
 
 /* lat_inbox_source_ops.call of a receiving end. */
 uint64_t lat_link_call_taken(struct lat_inbox_source *src, uint64_t seq);

@@ -252,12 +252,13 @@ static int put_long_locked(struct lat_link_caller *c, uint32_t place, struct lat
 	return 0;
 }
 
-static int answer_locked(struct lat_link_caller *c, uint32_t place, int32_t type, const void *data,
-			 uint32_t len)
+/* @where: LAT_SEG_HERE, or LAT_SEG_FAILED without bytes. */
+static int answer_locked(struct lat_link_caller *c, uint32_t place, uint32_t where, int32_t type,
+			 const void *data, uint32_t len)
 {
 	struct lat_link *link = c->link;
 	struct lat_seg_reply *line = &link->own->replies[c->chan][place];
-	uint32_t where = LAT_SEG_HERE, wanted;
+	uint32_t wanted;
 	int rc = 0;
 
 	if (len > LAT_SEG_REPLY) {
@@ -281,7 +282,8 @@ static int answer_locked(struct lat_link_caller *c, uint32_t place, int32_t type
 	return rc;
 }
 
-static int reply(struct lat_link_caller *c, uint32_t number, int32_t type, const void *data, uint32_t len)
+static int reply(struct lat_link_caller *c, uint32_t number, uint32_t where, int32_t type, const void *data,
+		 uint32_t len)
 {
 	uint32_t place = number % LAT_SEG_CALLS;
 	int rc = -EALREADY;
@@ -290,14 +292,14 @@ static int reply(struct lat_link_caller *c, uint32_t number, int32_t type, const
 	if (!c->closed && c->calls[place].open && c->calls[place].number == number) {
 		c->calls[place].open = false;
 		if (!done_locked(c, place)) /* else it has given up */
-			rc = answer_locked(c, place, type, data, len);
+			rc = answer_locked(c, place, where, type, data, len);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return rc;
 }
 
-int lat_link_reply(const struct lat_inbox *inbox, uint64_t token, int32_t type, const void *data,
-		   uint32_t len)
+static int reply_to(const struct lat_inbox *inbox, uint64_t token, uint32_t where, int32_t type,
+		    const void *data, uint32_t len)
 {
 	uint32_t id = (uint32_t)(token >> 32) & IDS_MAX;
 	struct lat_link_caller *c = find(id);
@@ -310,7 +312,34 @@ int lat_link_reply(const struct lat_inbox *inbox, uint64_t token, int32_t type, 
 		pthread_mutex_unlock(&table.lock);
 		return rc;
 	}
-	rc = c->inbox == inbox ? reply(c, (uint32_t)token, type, data, len) : -EINVAL;
+	rc = c->inbox == inbox ? reply(c, (uint32_t)token, where, type, data, len) : -EINVAL;
 	caller_put(c);
 	return rc;
+}
+
+int lat_link_reply(const struct lat_inbox *inbox, uint64_t token, int32_t type, const void *data,
+		   uint32_t len)
+{
+	return reply_to(inbox, token, LAT_SEG_HERE, type, data, len);
+}
+
+void lat_link_reply_fail(const struct lat_inbox *inbox, uint64_t token, int why)
+{
+	(void)!reply_to(inbox, token, LAT_SEG_FAILED, why, NULL, 0);
+}
+
+bool lat_link_given_up(uint64_t token)
+{
+	struct lat_link_caller *c = find((uint32_t)(token >> 32) & IDS_MAX);
+	uint32_t number = (uint32_t)token, place = number % LAT_SEG_CALLS;
+	bool is = true;
+
+	if (c == NULL)
+		return true;
+	pthread_mutex_lock(&c->lock);
+	if (!c->closed && c->calls[place].open && c->calls[place].number == number)
+		is = done_locked(c, place);
+	pthread_mutex_unlock(&c->lock);
+	caller_put(c);
+	return is;
 }

@@ -30,7 +30,7 @@
 #include "fastpath/tiers.h"
 
 enum {
-	LAT_SEG_VERSION = 4,
+	LAT_SEG_VERSION = 5,
 	LAT_SEG_PAGE = 4096, /* of the layout, whatever the kernel's is */
 	LAT_SEG_LOG = 4096,  /* entries, a power of two */
 	LAT_SEG_CALLS = 64,  /* of a channel, from the first that is not answered */
@@ -70,6 +70,7 @@ enum lat_seg_where {
 	LAT_SEG_HERE,           /* in the line */
 	LAT_SEG_IN_BLOCK,       /* in the channel's memory for replies */
 	LAT_SEG_LOST,           /* there was no memory for it */
+	LAT_SEG_FAILED,         /* there is none, and type says why */
 	LAT_SEG_SPINS = 1 << 8, /* besides: who answers here polls */
 };
 

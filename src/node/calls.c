@@ -8,6 +8,7 @@
 #include "node/channel_right.h"
 #include "node/endpoint.h"
 #include "node/explain.h"
+#include "node/far.h"
 #include "node/feed.h"
 #include "node/links.h"
 #include "node/names.h"
@@ -74,7 +75,7 @@ static int call_why(const struct lattice_channel *ch, const struct lat_call *cal
 {
 	char ring[768];
 
-	if (ch->remote != NULL && (rc == -EACCES || rc == -ENOBUFS || rc == -EOPNOTSUPP))
+	if ((ch->remote != NULL || ch->far != NULL) && (rc == -EACCES || rc == -ENOBUFS || rc == -EOPNOTSUPP))
 		return remote_why(ch, rc);
 	switch (rc) {
 	case -EDEADLK:
@@ -138,12 +139,6 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 	rc = lat_node_check(ch->node, ch);
 	if (rc < 0)
 		return rc;
-	if (ch->far != NULL)
-		return lat_why(
-			ch, -EOPNOTSUPP,
-			"call %d->%d@%u: calls do not reach other nodes from a process that has not the network itself: "
-			"send, and receive the answer as a message",
-			ch->key.src, ch->key.dst, ch->key.node);
 	if (ch->no_calls)
 		return lat_channel_right_refuses(ch, "calls, only messages");
 	lat_sched_point();
@@ -157,6 +152,8 @@ static __attribute__((noinline)) int call_any(struct lattice_channel *ch, const 
 		rc = lat_lane_call(ch->lane, &call, lat_clock_until(timeout_ns));
 	else if (ch->remote != NULL)
 		rc = lat_outbound_ask(ch->remote, &call, lat_clock_until(timeout_ns));
+	else if (ch->far != NULL)
+		rc = lat_far_call(ch->far, &call, lat_clock_until(timeout_ns));
 	else
 		rc = lat_chan_call(ch->local, &call, lat_clock_until(timeout_ns));
 	return call_over(ch, &call, reply, rc);

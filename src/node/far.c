@@ -315,6 +315,17 @@ int lat_far_send_carry(struct lat_far *f, int32_t type, const void *data, size_t
 	}
 }
 
+int lat_far_call(struct lat_far *f, struct lat_call *call, uint64_t deadline_ns)
+{
+	struct way *w = way_get(f);
+	int rc = wait_open(w->lane, deadline_ns);
+
+	if (rc == 0)
+		rc = words(lat_lane_call(w->lane, call, deadline_ns));
+	way_put(f, w);
+	return rc;
+}
+
 int lat_far_flush(struct lat_far *f, uint64_t deadline_ns)
 {
 	struct way *w = way_get(f);

@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 
+struct lat_call;
 struct lat_cap_right;
 struct lat_far;
 struct lat_lane;
@@ -35,6 +36,8 @@ LAT_MUST_CHECK int lat_far_send(struct lat_far *f, int32_t type, const void *dat
 /* As lat_outbound_send_cap(). */
 LAT_MUST_CHECK int lat_far_send_carry(struct lat_far *f, int32_t type, const void *data, size_t bytes,
 				      const struct lat_cap_right *right, uint64_t deadline_ns);
+/* As lat_outbound_ask(). */
+LAT_MUST_CHECK int lat_far_call(struct lat_far *f, struct lat_call *call, uint64_t deadline_ns);
 LAT_MUST_CHECK int lat_far_flush(struct lat_far *f, uint64_t deadline_ns);
 void lat_far_keep(struct lat_far *f);
 uint64_t lat_far_sent(struct lat_far *f, uint64_t *received);

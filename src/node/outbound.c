@@ -14,10 +14,9 @@
 enum state { OPENING, OPEN, ENDED };
 
 /* A call that waits for its reply, on the caller's stack. */
-struct asked {
-	struct lat_outbound *o;
+struct asker {
+	struct lat_outbound_asked asked; /* first */
 	struct lat_call *call;
-	struct asked *next;
 	struct lat_waitq over_wait;
 	bool over;
 	int rc;
@@ -26,8 +25,8 @@ struct asked {
 struct lat_outbound {
 	struct lat_network *net;
 	struct lat_outbound *next;
-	struct lat_waitq room; /* senders and flushers */
-	struct asked *asked;   /* all of them */
+	struct lat_waitq room;            /* senders and flushers */
+	struct lat_outbound_asked *asked; /* all of them */
 	uint32_t node, handle;
 	int32_t src, dst;
 	uint16_t cflags;
@@ -41,7 +40,8 @@ struct lat_outbound {
 	int err;                          /* ENDED: what calls return */
 	struct lat_outbound_watch *watch; /* who relays on it; NULL: nobody */
 	uint64_t wanted;                  /* acknowledgements above this are told; UINT64_MAX: none */
-	uint64_t sent, received;
+	uint64_t sent, received;          /* messages and calls */
+	uint64_t given_up;                /* how many more only said that a call was */
 };
 
 static void forget(struct lat_outbound *o)
@@ -92,9 +92,9 @@ static void tell(const struct lat_outbound *o)
 		o->watch->changed(o->watch);
 }
 
-static void forget_call(struct asked *a)
+static void forget_call(const struct lat_outbound_asked *a)
 {
-	struct asked **at = &a->o->asked;
+	struct lat_outbound_asked **at = &a->o->asked;
 
 	while (*at != NULL && *at != a)
 		at = &(*at)->next;
@@ -102,12 +102,10 @@ static void forget_call(struct asked *a)
 		*at = a->next;
 }
 
-static void call_over(struct asked *a, int rc)
+static void call_over(struct lat_outbound_asked *a, int rc, const struct lat_delivery *reply)
 {
 	forget_call(a);
-	a->over = true;
-	a->rc = rc;
-	lat_waitq_wake(&a->over_wait);
+	a->over(a, rc, reply);
 }
 
 static void end(struct lat_outbound *o, int err)
@@ -115,7 +113,7 @@ static void end(struct lat_outbound *o, int err)
 	o->state = ENDED;
 	o->err = reason(o->net, err);
 	while (o->asked != NULL)
-		call_over(o->asked, o->err);
+		call_over(o->asked, o->err, NULL);
 	tell(o);
 	lat_waitq_wake(&o->room);
 	lat_waitq_wake(&o->net->changed); /* shutdown waits for acknowledgements */
@@ -222,7 +220,7 @@ static int reopen(struct lat_outbound *o, uint64_t now)
 	o->state = OPENING;
 	o->err = 0;
 	o->told = false;
-	o->sent = o->received = 0;
+	o->sent = o->received = o->given_up = 0;
 	return 0;
 }
 
@@ -281,7 +279,7 @@ int lat_outbound_send_cap(struct lat_outbound *o, int32_t type, const void *data
 		}
 		rc = o->state == ENDED ? o->err : hand_on(o, now, type, data, bytes, right, &seq);
 		if (rc == 0)
-			o->sent = seq;
+			o->sent++;
 		o->full = rc == -EAGAIN;
 		if (rc != -EAGAIN)
 			break;
@@ -309,50 +307,78 @@ static uint32_t left_us(uint64_t deadline_ns)
 	return left == 0 ? 1 : (uint32_t)left;
 }
 
-/* Inside begin and end. As lat_outbound_ask(), but does not wait for the reply. */
-static int make_call(struct asked *a, uint64_t now, uint64_t deadline_ns, uint64_t *id)
+/* Inside begin and end. As lat_engine_call(), and what of the channel follows from it. */
+static int make_call(struct lat_outbound *o, uint64_t now, const struct lat_engine_msg *request,
+		     uint32_t deadline_us, struct lat_outbound_asked *a)
 {
-	const struct lat_engine_msg request = { a->call->type, a->call->data, a->call->len };
+	int rc = o->state == ENDED
+			 ? o->err
+			 : lat_engine_call(o->net->engine, now, o->handle, request, deadline_us, a, &a->id);
+
+	o->full = rc == -EAGAIN;
+	if (rc < 0)
+		return rc;
+	o->sent++;
+	a->o = o;
+	a->next = o->asked;
+	o->asked = a;
+	return 0;
+}
+
+int lat_outbound_ask_begin(struct lat_outbound *o, uint64_t now, const struct lat_engine_msg *request,
+			   struct lat_outbound_asked *a)
+{
+	return make_call(o, now, request, 0, a);
+}
+
+void lat_outbound_ask_give_up(struct lat_outbound_asked *a)
+{
 	struct lat_outbound *o = a->o;
 
-	for (;;) {
-		int rc = o->state == ENDED ? o->err
-					   : lat_engine_call(o->net->engine, now, o->handle, &request,
-							     left_us(deadline_ns), a, id);
+	forget_call(a);
+	if (o->net->engine == NULL || o->state == ENDED)
+		return;
+	lat_engine_call_cancel(o->net->engine, lat_network_now(), o->handle, a->id);
+	o->given_up = lat_engine_chan_accepted(o->net->engine, o->handle) - o->sent;
+}
 
-		o->full = rc == -EAGAIN;
-		if (rc != -EAGAIN)
-			return rc;
-		rc = wait_room(o, deadline_ns);
-		if (rc < 0)
-			return rc;
-		now = lat_network_now();
-	}
+static void asker_over(struct lat_outbound_asked *asked, int rc, const struct lat_delivery *reply)
+{
+	struct asker *a = (struct asker *)asked;
+	struct lat_call *call = a->call;
+
+	a->over = true;
+	a->rc = rc;
+	lat_waitq_wake(&a->over_wait);
+	if (reply == NULL)
+		return;
+	call->reply_type = reply->type;
+	call->reply_len = (uint32_t)reply->bytes;
+	if (reply->bytes > call->cap)
+		a->rc = -EMSGSIZE;
+	else if (reply->bytes > 0)
+		memcpy(call->buf, reply->data, reply->bytes);
 }
 
 int lat_outbound_ask(struct lat_outbound *o, struct lat_call *call, uint64_t deadline_ns)
 {
-	struct asked a = { .o = o, .call = call };
-	uint64_t now, id = 0;
+	const struct lat_engine_msg request = { call->type, call->data, call->len };
+	struct asker a = { .asked.over = asker_over, .call = call };
+	uint64_t now;
 	int rc = lat_network_begin(o->net, &now);
 
 	if (rc < 0)
 		return rc;
-	rc = make_call(&a, now, deadline_ns, &id);
-	if (rc == 0) {
-		o->sent = lat_engine_chan_accepted(o->net->engine, o->handle);
-		a.next = o->asked;
-		o->asked = &a;
+	while ((rc = make_call(o, now, &request, left_us(deadline_ns), &a.asked)) == -EAGAIN) {
+		rc = wait_room(o, deadline_ns);
+		if (rc < 0)
+			break;
+		now = lat_network_now();
 	}
 	while (rc == 0 && !a.over)
 		rc = lat_network_wait(o->net, &a.over_wait, deadline_ns);
-	if (id != 0 && !a.over) { /* given up */
-		forget_call(&a);
-		if (o->net->engine != NULL && o->state != ENDED) {
-			lat_engine_call_cancel(o->net->engine, lat_network_now(), o->handle, id);
-			o->sent = lat_engine_chan_accepted(o->net->engine, o->handle);
-		}
-	}
+	if (a.asked.o != NULL && !a.over)
+		lat_outbound_ask_give_up(&a.asked);
 	lat_network_end(o->net);
 	return a.over ? a.rc : rc;
 }
@@ -532,12 +558,18 @@ void lat_outbound_on_opened(void *ctx, void *user)
 	tell(o);
 }
 
+/* How many of the first @seq were no messages of the program's. Where that is not known, no message counts that may not have come. */
+static uint64_t heard_up(const struct lat_outbound *o, uint64_t seq)
+{
+	return o->given_up < seq ? o->given_up : seq;
+}
+
 void lat_outbound_on_ended(void *ctx, void *user, int err, uint64_t last_seq)
 {
 	struct lat_outbound *o = user;
 
 	(void)ctx;
-	o->received = last_seq;
+	o->received = last_seq - heard_up(o, last_seq);
 	end(o, err);
 	if (o->orphan)
 		forget(o);
@@ -556,15 +588,5 @@ void lat_outbound_on_room(void *ctx, void *user)
 
 void lat_outbound_on_call_over(void *ctx, void *user, int err, const struct lat_delivery *reply)
 {
-	struct asked *a = user;
-
-	if (reply == NULL) {
-		call_over(a, reason(ctx, err));
-		return;
-	}
-	a->call->reply_type = reply->type;
-	a->call->reply_len = (uint32_t)reply->bytes;
-	if (reply->bytes > 0 && reply->bytes <= a->call->cap)
-		memcpy(a->call->buf, reply->data, reply->bytes);
-	call_over(a, reply->bytes <= a->call->cap ? 0 : -EMSGSIZE);
+	call_over(user, reply == NULL ? reason(ctx, err) : 0, reply);
 }

@@ -8,9 +8,13 @@
 #include <stdint.h>
 
 #include "node/relay.h"
+#include "session/engine.h"
 #include "os/thread.h"
 
 struct lat_lane;
+struct lat_network;
+struct lat_outbound;
+struct lat_relay_ask;
 struct lat_relay_ear;
 
 struct lat_relay {
@@ -59,6 +63,23 @@ void lat_relay_ear_put(struct lat_relay_ear *ear);
 void lat_relay_ears_bury(struct lat_relays *rs);
 /* One more lane is full, before it is tried once more; or one less. The network's lock is held. */
 void lat_relay_ear_full(struct lat_relay_ear *ear, bool is);
+
+/* ---- relay_asks.c: a member's calls to another node that are not over. The network's lock's, but for the thread's ---- */
+
+struct lat_relay_asks { /* all zero but for the first three: none */
+	struct lat_network *net;
+	struct lat_outbound *o;
+	struct lat_inbox *inbox;
+	struct lat_relay_ask *first;
+};
+/*
+ * Passes on call @token of the inbox's, and gives up those that nobody waits for any more. 0, also when its caller was told why not;
+ * -EAGAIN: no room; -ESHUTDOWN. The thread.
+ */
+LAT_MUST_CHECK int lat_relay_ask_pass(struct lat_relay_asks *as, uint64_t token,
+				      const struct lat_engine_msg *request);
+/* Gives up all; nobody is told. No lock is held. */
+void lat_relay_asks_end(struct lat_relay_asks *as);
 
 static inline void lat_relay_count(_Atomic(uint64_t) *counter, uint64_t add)
 {

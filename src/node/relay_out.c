@@ -38,9 +38,10 @@ struct lat_relay_out {
 	struct lat_inbox_hold hold; /* data NULL: none. It could not be sent on yet */
 	struct lat_inbox_info info;
 	struct lat_carry *carry; /* what goes with it; NULL: nothing */
-	bool watching;           /* it has begun to be told of changes */
-	bool blocked;            /* the inbox is not watched */
-	int told;                /* what the member was told last of the way there; -EAGAIN: nothing */
+	struct lat_relay_asks asks;
+	bool watching; /* it has begun to be told of changes */
+	bool blocked;  /* the inbox is not watched */
+	int told;      /* what the member was told last of the way there; -EAGAIN: nothing */
 
 	/* The relays' lock's. */
 	bool left, asked, call;
@@ -86,6 +87,10 @@ static int send_on(struct lat_relay_out *r)
 	struct lat_cap_right right;
 	int rc;
 
+	if (r->info.call != 0 && r->carry == NULL)
+		return lat_relay_ask_pass(&r->asks, r->info.call,
+					  &(struct lat_engine_msg){ r->info.type, r->hold.data,
+								    r->info.len });
 	if (r->carry == NULL)
 		return lat_outbound_send(r->o, r->info.type, r->hold.data, r->info.len, 0);
 	rc = lat_carried_look(r->carry, &right);
@@ -219,6 +224,7 @@ static void release(struct lat_relay *relay)
 	struct lat_relays *rs = relay->rs;
 
 	lat_watch_remove(rs->watch, r->fd);
+	lat_relay_asks_end(&r->asks);
 	lat_outbound_close(r->o); /* what was sent on is still delivered */
 	lat_inbox_shutdown(r->inbox);
 	pthread_mutex_lock(&rs->lock);
@@ -313,6 +319,7 @@ static int prepare(struct lat_relays *rs, struct lat_relay_out *r, const struct 
 		return r->fd;
 	rc = lat_outbound_open(&r->o, rs->node->network, n->src, n->dst, n->node,
 			       lat_outbound_cflags(n->flags), lat_note_has_right(n) ? &n->right : NULL);
+	r->asks = (struct lat_relay_asks){ .net = rs->node->network, .o = r->o, .inbox = r->inbox };
 	return rc == -EPROTO ? -EACCES : rc;
 }
 

@@ -39,6 +39,21 @@ int lat_outbound_flush(struct lat_outbound *o, uint64_t deadline_ns) LAT_MUST_CH
 /* As lattice_channel_call(), without the sentence. Of a reply that is too long, call->reply_len is over call->cap. */
 int lat_outbound_ask(struct lat_outbound *o, struct lat_call *call, uint64_t deadline_ns) LAT_MUST_CHECK;
 /*
+ * For who waits for nothing (relay.h). over is told, once, unless it was given up: with the reply, or @rc says why there is none. Under the
+ * network's lock; what it points to is the caller's again.
+ */
+struct lat_outbound_asked {
+	void (*over)(struct lat_outbound_asked *a, int rc, const struct lat_delivery *reply);
+	struct lat_outbound *o;
+	struct lat_outbound_asked *next;
+	uint64_t id;
+};
+/* As lat_outbound_ask(), and -EAGAIN. @a, zeroed but for over, is kept. Inside begin and end. */
+int lat_outbound_ask_begin(struct lat_outbound *o, uint64_t now, const struct lat_engine_msg *request,
+			   struct lat_outbound_asked *a) LAT_MUST_CHECK;
+/* The network's lock is held; inside begin and end, if that can be. */
+void lat_outbound_ask_give_up(struct lat_outbound_asked *a);
+/*
  * From now on a send on one that has ended opens it again, counting anew. But if messages were accepted and not received, the
  * first send says so, by the reason for the end.
  */

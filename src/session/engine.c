@@ -556,7 +556,9 @@ uint64_t lat_engine_chan_unacked(const struct lat_engine *e, uint32_t handle)
 {
 	const struct lat_chan_out *co = find_out(e, handle);
 
-	return co == NULL || !co->q_init || co->state == LAT_OUT_RESET ? 0 : lat_sendq_unacked(&co->q);
+	return co == NULL || !co->q_init || co->state == LAT_OUT_RESET
+		       ? 0
+		       : lat_sendq_unacked(&co->q) - co->q.cancels;
 }
 
 uint64_t lat_engine_chan_accepted(const struct lat_engine *e, uint32_t handle)

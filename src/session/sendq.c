@@ -91,6 +91,7 @@ static void msg_drop(struct lat_sendq *q, uint64_t seq)
 	q->bytes_held -= m->len + (size_t)LAT_SENDQ_MSG_COST;
 	q->need_units -= m->need;
 	q->held--;
+	q->cancels -= m->flags == LAT_MSG_CANCEL;
 	q->ring[seq & q->ring_mask] = NULL;
 	if ((m->flags & LAT_MSG_CAPS) != 0)
 		lat_wipe(m->body, m->len);
@@ -197,6 +198,7 @@ int lat_sendq_push_head(struct lat_sendq *q, const struct lat_sendq_head *head, 
 	q->stream_end += len;
 	q->bytes_held += len + LAT_SENDQ_MSG_COST;
 	q->held++;
+	q->cancels += m->flags == LAT_MSG_CANCEL;
 	q->need_units += m->need;
 	settle(q);
 	return 0;

@@ -31,6 +31,7 @@ struct lat_sendq {
 	uint64_t need_seq;   /* no message below it has anything to send */
 	uint64_t stream_end; /* stream offset behind the newest message accepted */
 	uint64_t limit;      /* bytes of the stream may be sent below it */
+	uint64_t cancels;    /* of those held: that only say that a call was given up */
 	uint64_t held;       /* messages held: accepted, not wholly acknowledged (lossy: not wholly sent) */
 	uint64_t need_units; /* units to be sent, regardless of the limit */
 };

@@ -89,7 +89,7 @@ ASKED = (   # one after the other
     ("the same, for who may know", "root", ["get", "shop", "bread"], 1, "no service of this node is called 'shop'"),
     ("another node", "edge", ["put", "store@1", "bread", "stale"], 0, ""),
     ("what it put", "alice", ["get", "store", "bread"], 0, "stale\n"),
-    ("another node calls", "edge", ["get", "store@1", "bread"], 1, "calls do not reach other nodes"),
+    ("another node calls", "edge", ["get", "store@1", "bread"], 1, "allows the channel but no calls"),
     ("a node that no line names", "other", ["put", "store@1", "bread", "none"], 1, "has no service 'store', or none for this node"),
     ("its word did not come", "alice", ["get", "store", "bread"], 0, "stale\n"),
 )

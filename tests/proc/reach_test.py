@@ -229,13 +229,84 @@ def services_are_found(one, other):
 
 
 @each_way
-def calls_do_not_reach(one, other):
+def nobody_calls_a_member_of_another_node(one, other):
     with one.worker() as a, other.worker() as b:
         b.do("listen", 7)
         a.do("join", 0, 5, 7, 2)
-        assert "calls do not reach other nodes" in a.fails("EOPNOTSUPP", "call", 0, 10, 1000)
+        assert "has not the network itself" in a.fails("EOPNOTSUPP", "call", 0, 10, 10000)
         a.do("send", 0, 1, 100, -1)
         assert b.do("take", 7, 1, -1) == "1"
+
+
+LENGTHS = (0, 1, 48, 49, 5000, 70000, 1000000)
+
+
+@contextlib.contextmanager
+def served(one, other):
+    """a calls pid 7 of b, which has the other machine's network."""
+    other.kill()
+    with other.worker(f"here {other.port}") as b, one.worker() as a:
+        b.do("listen", 7)
+        a.do("join", 0, 5, 7, 2)
+        yield a, b
+
+
+@each_way
+def a_member_calls_who_has_another_nodes_network(one, other):
+    with served(one, other) as (a, b):
+        b.tell("serve", 7, 3 * len(LENGTHS), -1)
+        for _ in range(3):
+            for length in LENGTHS:
+                assert a.do("call", 0, length, -1) == str(length)
+        assert b.answer() == ("0", str(3 * len(LENGTHS)))
+        calls = 3 * len(LENGTHS)
+        for n in range(70):             # more than there may be at a time
+            a.fails("ETIMEDOUT", "call", 0, 10, 20)
+            assert b.do("keep", 7, -1) == "10"
+        a.tell("call", 0, 20, -1)
+        assert b.do("keep", 7, -1) == "20"
+        b.do("reply", 7, 20)
+        b.fails("EALREADY", "reply", 7, 20)
+        assert a.answer() == ("0", "20")
+        a.do("send", 0, 1, 100, -1)
+        assert b.do("take", 7, 1, -1) == "1"
+        assert a.do("flush", 0, -1).split()[:2] == [str(calls + 72)] * 2
+        a.tell("call", 0, 10, -1)
+        b.do("keep", 7, -1)
+        b.do("deaf", 7)
+        assert a.answer()[0] == "EOWNERDEAD"
+
+
+@each_way
+def who_answers_another_node_is_killed(one, other):
+    for _ in range(3):
+        with served(one, other) as (a, b):
+            b.tell("serve", 7, 2, -1)
+            assert a.do("call", 0, 300, -1) == "300"
+            assert a.do("call", 0, 30, -1) == "30"
+            assert b.answer() == ("0", "2")
+            a.tell("call", 0, 10, -1)
+            b.do("keep", 7, -1)
+            b.kill()
+            other.start()               # that it comes again is what tells that it was gone
+            assert a.answer()[0] in ("ECONNRESET", "EHOSTUNREACH", "EOWNERDEAD")
+
+
+@each_way
+def who_passes_calls_on_is_killed(one, other):
+    with served(one, other) as (a, b):
+        a.tell("call", 0, 10, -1)
+        b.do("keep", 7, -1)
+        one.kill()
+        assert a.answer()[0] == "EOWNERDEAD"
+        a.kill()                        # it would host, without a network
+        one.start()
+        with one.worker() as c:
+            c.do("join", 0, 6, 7, 2)
+            c.tell("call", 0, 20, -1)
+            assert b.do("keep", 7, -1) == "20"
+            b.do("reply", 7, 20)
+            assert c.answer() == ("0", "20")
 
 
 @each_way

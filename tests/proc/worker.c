@@ -3,6 +3,7 @@
  * the call, what else there is to say, and the library's sentence if it failed. What goes wrong with the worker itself is "?".
  *
  *   open auto|self|private|attach [NUMBER]       -> 0 NUMBER
+ *   open here PORT                               the same as self, with the network of the state directory's node there
  *   listen PID | deaf PID                        an endpoint
  *   join SLOT SRC DST [NODE] | part SLOT         a channel
  *   send SLOT COUNT BYTES TIMEOUT_MS             numbered messages     -> RC SENT
@@ -101,17 +102,18 @@ static int64_t ms(const char *text)
 
 static void do_open(char **arg)
 {
-	struct lattice_node_config cfg = { .node_id = number(arg[2]),
-					   .port = LATTICE_PORT_ANY,
+	bool here = strcmp(arg[1], "here") == 0;
+	struct lattice_node_config cfg = { .node_id = here ? 0 : number(arg[2]),
+					   .port = here ? (int)strtol(arg[2], NULL, 10) : LATTICE_PORT_ANY,
 					   .bind_host = "127.0.0.1",
 					   .allow_unlocked_keys = true };
 	int rc;
 
-	cfg.policy_file = arg[2] != NULL ? arg[3] : NULL;
-	cfg.host = strcmp(arg[1], "self") == 0      ? LATTICE_HOST_SELF
-		   : strcmp(arg[1], "private") == 0 ? LATTICE_HOST_PRIVATE
-		   : strcmp(arg[1], "attach") == 0  ? LATTICE_HOST_ATTACH
-						    : LATTICE_HOST_AUTO;
+	cfg.policy_file = arg[2] != NULL && !here ? arg[3] : NULL;
+	cfg.host = here || strcmp(arg[1], "self") == 0 ? LATTICE_HOST_SELF
+		   : strcmp(arg[1], "private") == 0    ? LATTICE_HOST_PRIVATE
+		   : strcmp(arg[1], "attach") == 0     ? LATTICE_HOST_ATTACH
+						       : LATTICE_HOST_AUTO;
 	rc = lattice_node_open(&node, &cfg);
 	answer(rc, NULL, "%u", (unsigned)lattice_node_number(node));
 }
